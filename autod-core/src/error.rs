@@ -1,0 +1,335 @@
+//! The two error types of the framework.
+//!
+//! [`Error`] is opaque: what a program may want to decide on is a predicate, everything else is
+//! text. [`CallError`] adds the service's own error for methods that return a `Result`. This module
+//! knows nothing of frames, sockets or processes; the modules that do build their errors here.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// What a fallible operation of autod returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+/// Why an operation of autod failed.
+///
+/// `Display` is one lower-case clause about the operation; the cause, if there is one, is in
+/// [`source`](StdError::source). `Debug` prints the whole chain on one line, because that is what
+/// a `main` that returns `Result` shows.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Source>,
+    executed: bool,
+}
+
+/// The private classification behind the predicates of [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ErrorKind {
+    /// The operating system refused something.
+    System,
+    /// A directory, socket or lock file is not as it must be.
+    Place,
+    /// The other end belongs to somebody else.
+    Denied,
+    /// Nothing listens, and the caller asked not to start anything.
+    NotRunning,
+    /// A daemon is there already.
+    AlreadyRunning,
+    /// The daemon could not be started; the message holds its own words.
+    StartFailed,
+    /// The other end did not answer within a limit.
+    Timeout,
+    /// Both ends are healthy but do not speak about the same service.
+    Mismatch,
+    /// The other end broke the protocol.
+    Protocol,
+    /// The connection ended.
+    Lost,
+    /// The daemon is closing and did not take the call.
+    Closing,
+    /// The call or stream was cancelled.
+    Cancelled,
+    /// The daemon does not know the method.
+    UnknownMethod,
+    /// A value could not be encoded or decoded.
+    Codec,
+    /// A limit was passed.
+    Limit,
+    /// The handler panicked.
+    Panicked,
+    /// The service's own error, flattened into text.
+    Service,
+    /// The program uses the library in a way that cannot work.
+    Usage,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), source: None, executed: false }))
+    }
+
+    pub(crate) fn system(message: impl Into<String>, source: impl Into<Source>) -> Self {
+        Self::new(ErrorKind::System, message).caused_by(source)
+    }
+
+    pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Marks a call that may have reached its handler.
+    pub(crate) fn maybe_executed(mut self) -> Self {
+        self.0.executed = true;
+        self
+    }
+
+    pub(crate) fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The message without its causes.
+    pub(crate) fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// An error of a service that is shown to the caller as it stands.
+    ///
+    /// Use it in an `init` or a `run` closure that has something of its own to say.
+    ///
+    /// ```
+    /// let error = autod_core::Error::custom("no index in this directory");
+    /// assert_eq!(error.to_string(), "no index in this directory");
+    /// ```
+    pub fn custom(message: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Service, message.to_string())
+    }
+
+    /// Whether the failed call may have been executed by the daemon.
+    ///
+    /// `false` is a proof: the handler was never entered. `true` says that nobody knows, or that
+    /// the handler is known to have begun.
+    pub fn may_have_executed(&self) -> bool {
+        self.0.executed
+    }
+
+    /// Whether the same operation can be tried again without the risk of doing it twice.
+    pub fn is_retry_safe(&self) -> bool {
+        !self.0.executed
+            && matches!(
+                self.0.kind,
+                ErrorKind::Lost | ErrorKind::Closing | ErrorKind::Timeout | ErrorKind::NotRunning
+            )
+    }
+
+    /// Nothing listens, and the operation was asked not to start a daemon.
+    pub fn is_not_running(&self) -> bool {
+        self.0.kind == ErrorKind::NotRunning
+    }
+
+    /// A daemon already serves at this place.
+    pub fn is_already_running(&self) -> bool {
+        self.0.kind == ErrorKind::AlreadyRunning
+    }
+
+    /// The daemon ended, or said that it failed, before it was ready.
+    pub fn is_start_failure(&self) -> bool {
+        self.0.kind == ErrorKind::StartFailed
+    }
+
+    /// A limit of time passed without an answer.
+    pub fn is_timeout(&self) -> bool {
+        self.0.kind == ErrorKind::Timeout
+    }
+
+    /// The other end is of another user, or the files of the daemon are not private.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.0.kind, ErrorKind::Denied | ErrorKind::Place)
+    }
+
+    /// The running daemon serves another service, another version of it, or another protocol.
+    pub fn is_mismatch(&self) -> bool {
+        self.0.kind == ErrorKind::Mismatch
+    }
+
+    /// The connection ended before the operation did.
+    pub fn is_lost(&self) -> bool {
+        self.0.kind == ErrorKind::Lost
+    }
+
+    /// The daemon is closing and refused the operation.
+    pub fn is_closing(&self) -> bool {
+        self.0.kind == ErrorKind::Closing
+    }
+
+    /// The call or stream was cancelled by one of the ends.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.kind == ErrorKind::Cancelled
+    }
+
+    /// The handler of the call panicked; the daemon lives.
+    pub fn is_panic(&self) -> bool {
+        self.0.kind == ErrorKind::Panicked
+    }
+
+    /// A size or a number was past its limit.
+    pub fn is_limit(&self) -> bool {
+        self.0.kind == ErrorKind::Limit
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_chain(self, f)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// The message of an error and of all its causes, joined by `: `.
+pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
+    struct Chain<'a>(&'a (dyn StdError + 'static));
+    impl fmt::Display for Chain<'_> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_chain(self.0, f)
+        }
+    }
+    Chain(error).to_string()
+}
+
+fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut source = error.source();
+    while let Some(cause) = source {
+        write!(f, ": {cause}")?;
+        source = cause.source();
+    }
+    Ok(())
+}
+
+/// Why a call of a method that returns `Result<T, E>` failed.
+///
+/// `?` turns it into [`Error`], and into everything that takes a standard error.
+pub enum CallError<E> {
+    /// The service's own error: the handler ran and said no.
+    Service(E),
+    /// The call did not get that far, or its answer did not come back.
+    Autod(Error),
+}
+
+impl<E> CallError<E> {
+    /// The service's own error, if it was that.
+    pub fn into_service(self) -> Option<E> {
+        match self {
+            Self::Service(error) => Some(error),
+            Self::Autod(_) => None,
+        }
+    }
+
+    /// Whether the call may have been executed; see [`Error::may_have_executed`].
+    pub fn may_have_executed(&self) -> bool {
+        match self {
+            Self::Service(_) => true,
+            Self::Autod(error) => error.may_have_executed(),
+        }
+    }
+
+    /// Whether the call can be sent again safely; see [`Error::is_retry_safe`].
+    pub fn is_retry_safe(&self) -> bool {
+        match self {
+            Self::Service(_) => false,
+            Self::Autod(error) => error.is_retry_safe(),
+        }
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            Self::Autod(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Debug> fmt::Debug for CallError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service(error) => error.fmt(f),
+            Self::Autod(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: fmt::Display + fmt::Debug> StdError for CallError<E> {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Service(_) => None,
+            Self::Autod(error) => error.source(),
+        }
+    }
+}
+
+impl<E> From<Error> for CallError<E> {
+    fn from(error: Error) -> Self {
+        Self::Autod(error)
+    }
+}
+
+impl<E: fmt::Display> From<CallError<E>> for Error {
+    fn from(error: CallError<E>) -> Self {
+        match error {
+            CallError::Service(error) => Self::custom(error).maybe_executed(),
+            CallError::Autod(error) => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_the_chain_on_one_line() {
+        let error = Error::system("cannot open /x", std::io::Error::other("no disk"));
+        assert_eq!(format!("{error}"), "cannot open /x");
+        assert_eq!(format!("{error:?}"), "cannot open /x: no disk");
+    }
+
+    #[test]
+    fn an_executed_call_is_never_safe_to_repeat() {
+        let lost = Error::new(ErrorKind::Lost, "connection lost");
+        assert!(lost.is_retry_safe());
+        assert!(!lost.maybe_executed().is_retry_safe());
+        assert!(!CallError::Service("no").is_retry_safe());
+    }
+
+    #[test]
+    fn question_mark_goes_both_ways() {
+        fn into_error() -> Result<()> {
+            Err(CallError::Service("division by zero".to_owned()))?
+        }
+        fn into_call_error() -> Result<(), CallError<String>> {
+            Err(Error::new(ErrorKind::Closing, "closing"))?
+        }
+        fn into_box() -> Result<(), Box<dyn StdError + Send + Sync>> {
+            Err(CallError::Service("division by zero".to_owned()))?
+        }
+        assert_eq!(into_error().unwrap_err().to_string(), "division by zero");
+        assert!(into_call_error().unwrap_err().is_retry_safe());
+        assert_eq!(into_box().unwrap_err().to_string(), "division by zero");
+    }
+}
