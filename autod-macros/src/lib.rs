@@ -1,1 +1,52 @@
 //! The `#[service]` attribute of the `autod` crate.
+//!
+//! One attribute on a trait gives the contract, the typed client, the dispatch to an object that
+//! implements the trait, and the method table. The path of a trait through this crate is
+//! `parse` (the options), `check` (every rule, all mistakes at once, gives the `model`), `expand`
+//! (tokens from the model; it cannot fail). A trait with mistakes goes to `expand::fallback`.
+//!
+//! Generated code names only what is public in `autod` or in `autod::__private`; what those names
+//! do is not known here.
+
+mod check;
+mod expand;
+mod mistakes;
+mod model;
+mod parse;
+mod types;
+
+/// Makes a trait a service.
+///
+/// For `pub trait Counter` it writes `pub struct CounterClient`, whose methods are those of the
+/// trait and return calls and streams. Every object that implements `Counter` can be served.
+///
+/// ```text
+/// #[autod::service]
+/// pub trait Counter {
+///     /// One answer: `counter.add(2).await?` is an `i64`.
+///     async fn add(&self, n: i64) -> i64;
+///     /// The service's own error: `counter.div(1, 0).await` is a `Result<i64, CallError<String>>`.
+///     async fn div(&self, a: i64, b: i64) -> Result<i64, String>;
+///     /// Many answers: `counter.watch()` is a stream of them.
+///     fn watch(&self) -> impl Stream<Item = i64>;
+/// }
+/// ```
+///
+/// The implementation writes `async fn` and `impl Stream` as the trait does. The trait gets the
+/// supertraits `Send + Sync + 'static`, its futures and streams are `Send`, and `Arc<T>` implements
+/// it if `T` does. What is sent owns its data: arguments and answers have no references, no
+/// lifetimes but `'static`, and are serde values.
+///
+/// A return type whose last segment is `Result` is a fallible method, under whatever path or alias.
+///
+/// # Options
+///
+/// - `#[autod::service(crate = "path")]`: the path of the `autod` crate, if it is not `::autod`.
+/// - `#[autod(rename = "name")]` on a method: its name on the wire.
+#[proc_macro_attribute]
+pub fn service(
+    options: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand::service(options.into(), &item.into()).into()
+}

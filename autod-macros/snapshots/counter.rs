@@ -1,0 +1,298 @@
+/// A total that all callers share.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not implement the service `Counter`",
+    label = "an object that serves `Counter` implements the trait `Counter`"
+)]
+pub trait Counter: ::core::marker::Send + ::core::marker::Sync + 'static {
+    /// Adds `n` and returns the new total.
+    fn add(
+        &self,
+        n: i64,
+    ) -> impl ::core::future::Future<Output = i64> + ::core::marker::Send;
+    /// The total now, and after every change.
+    fn watch(&self) -> impl Stream<Item = i64> + ::core::marker::Send;
+    #[cfg(feature = "division")]
+    fn div(
+        &self,
+        a: i64,
+        b: i64,
+    ) -> impl ::core::future::Future<
+        Output = Result<i64, String>,
+    > + ::core::marker::Send;
+    fn load(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = io::Result<Vec<u8>>,
+    > + ::core::marker::Send;
+    fn close(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        async move {
+            self.add(0).await;
+        }
+    }
+}
+#[allow(deprecated)]
+#[automatically_derived]
+impl<__T: Counter + ?::core::marker::Sized> Counter for ::std::sync::Arc<__T> {
+    fn add(
+        &self,
+        n: i64,
+    ) -> impl ::core::future::Future<Output = i64> + ::core::marker::Send {
+        <__T as Counter>::add(&**self, n)
+    }
+    fn watch(&self) -> impl Stream<Item = i64> + ::core::marker::Send {
+        <__T as Counter>::watch(&**self)
+    }
+    #[cfg(feature = "division")]
+    fn div(
+        &self,
+        a: i64,
+        b: i64,
+    ) -> impl ::core::future::Future<
+        Output = Result<i64, String>,
+    > + ::core::marker::Send {
+        <__T as Counter>::div(&**self, a, b)
+    }
+    fn load(
+        &self,
+    ) -> impl ::core::future::Future<
+        Output = io::Result<Vec<u8>>,
+    > + ::core::marker::Send {
+        <__T as Counter>::load(&**self)
+    }
+    fn close(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
+        <__T as Counter>::close(&**self)
+    }
+}
+/// The client of [`Counter`].
+///
+/// A total that all callers share.
+#[allow(deprecated)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct CounterClient {
+    connection: ::autod::__private::Connection,
+}
+#[allow(deprecated)]
+const _: () = {
+    const __METHOD_0: ::autod::__private::Method = ::autod::__private::Method {
+        name: "add",
+        id: ::autod::__private::method_id("add"),
+        kind: ::autod::__private::Kind::Unary,
+        arguments: &[
+            ::autod::__private::Argument {
+                name: "n",
+                ty: "i64",
+            },
+        ],
+        output: "i64",
+        error: ::core::option::Option::None,
+        docs: "Adds `n` and returns the new total.",
+    };
+    const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
+        name: "watch",
+        id: ::autod::__private::method_id("watch"),
+        kind: ::autod::__private::Kind::Stream,
+        arguments: &[],
+        output: "i64",
+        error: ::core::option::Option::None,
+        docs: "The total now, and after every change.",
+    };
+    #[cfg(feature = "division")]
+    const __METHOD_2: ::autod::__private::Method = ::autod::__private::Method {
+        name: "div",
+        id: ::autod::__private::method_id("div"),
+        kind: ::autod::__private::Kind::Unary,
+        arguments: &[
+            ::autod::__private::Argument {
+                name: "a",
+                ty: "i64",
+            },
+            ::autod::__private::Argument {
+                name: "b",
+                ty: "i64",
+            },
+        ],
+        output: "i64",
+        error: ::core::option::Option::Some("String"),
+        docs: "",
+    };
+    const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
+        name: "load",
+        id: ::autod::__private::method_id("load"),
+        kind: ::autod::__private::Kind::Unary,
+        arguments: &[],
+        output: "<io::Result<Vec<u8>>>::Value",
+        error: ::core::option::Option::Some("<io::Result<Vec<u8>>>::Error"),
+        docs: "",
+    };
+    const __METHOD_4: ::autod::__private::Method = ::autod::__private::Method {
+        name: "quit",
+        id: ::autod::__private::method_id("quit"),
+        kind: ::autod::__private::Kind::Unary,
+        arguments: &[],
+        output: "()",
+        error: ::core::option::Option::None,
+        docs: "",
+    };
+    #[automatically_derived]
+    impl ::autod::__private::Service for CounterClient {
+        const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
+            "Counter",
+            "A total that all callers share.",
+            &[
+                __METHOD_0,
+                __METHOD_1,
+                #[cfg(feature = "division")]
+                __METHOD_2,
+                __METHOD_3,
+                __METHOD_4,
+            ],
+        );
+    }
+    const _: () = ::autod::__private::assert_distinct(
+        <CounterClient as ::autod::__private::Service>::TABLE.methods,
+    );
+    #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
+    impl CounterClient {
+        /// Adds `n` and returns the new total.
+        pub fn add(&self, n: i64) -> ::autod::Call<i64> {
+            ::autod::__private::call(&self.connection, &__METHOD_0, &(n,))
+        }
+        /// The total now, and after every change.
+        pub fn watch(&self) -> ::autod::Incoming<i64> {
+            ::autod::__private::open(&self.connection, &__METHOD_1, &())
+        }
+        #[cfg(feature = "division")]
+        /// Calls [`Counter::div`].
+        pub fn div(
+            &self,
+            a: i64,
+            b: i64,
+        ) -> ::autod::Call<i64, ::autod::CallError<String>> {
+            ::autod::__private::call_fallible(&self.connection, &__METHOD_2, &(a, b))
+        }
+        /// Calls [`Counter::load`].
+        pub fn load(
+            &self,
+        ) -> ::autod::Call<
+            <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Value,
+            ::autod::CallError<
+                <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
+            >,
+        > {
+            ::autod::__private::call_fallible(&self.connection, &__METHOD_3, &())
+        }
+        /// Calls [`Counter::close`].
+        pub fn close(&self) -> ::autod::Call<()> {
+            ::autod::__private::call(&self.connection, &__METHOD_4, &())
+        }
+    }
+    #[automatically_derived]
+    impl ::autod::__private::Client for CounterClient {
+        fn from_connection(__connection: ::autod::__private::Connection) -> Self {
+            Self { connection: __connection }
+        }
+        fn connection(&self) -> &::autod::__private::Connection {
+            &self.connection
+        }
+    }
+    const __ID_0: u64 = __METHOD_0.id;
+    const __ID_1: u64 = __METHOD_1.id;
+    #[cfg(feature = "division")]
+    const __ID_2: u64 = __METHOD_2.id;
+    const __ID_3: u64 = __METHOD_3.id;
+    const __ID_4: u64 = __METHOD_4.id;
+    #[automatically_derived]
+    impl<__T: Counter> ::autod::__private::Serves<__T> for CounterClient {
+        fn dispatch<__R: ::autod::__private::Request>(
+            __target: ::std::sync::Arc<__T>,
+            __request: __R,
+        ) -> impl ::core::future::Future<
+            Output = ::autod::__private::Answered,
+        > + ::core::marker::Send + 'static {
+            async move {
+                match <__R as ::autod::__private::Request>::method(&__request) {
+                    __ID_0 => {
+                        let ((__argument_0,), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (i64,),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::add(&*__target, __argument_0)
+                            .await;
+                        <__R as ::autod::__private::Request>::reply::<
+                            i64,
+                        >(__request, &__output)
+                    }
+                    __ID_1 => {
+                        let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::watch(&*__target);
+                        <__R as ::autod::__private::Request>::stream(__request, __output)
+                            .await
+                    }
+                    #[cfg(feature = "division")]
+                    __ID_2 => {
+                        let ((__argument_0, __argument_1), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (i64, i64),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::div(
+                                &*__target,
+                                __argument_0,
+                                __argument_1,
+                            )
+                            .await;
+                        <__R as ::autod::__private::Request>::reply_result::<
+                            i64,
+                            String,
+                        >(
+                            __request,
+                            &<Result<
+                                i64,
+                                String,
+                            > as ::autod::__private::Fallible>::into_result(__output),
+                        )
+                    }
+                    __ID_3 => {
+                        let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::load(&*__target).await;
+                        <__R as ::autod::__private::Request>::reply_result::<
+                            <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Value,
+                            <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
+                        >(
+                            __request,
+                            &<io::Result<
+                                Vec<u8>,
+                            > as ::autod::__private::Fallible>::into_result(__output),
+                        )
+                    }
+                    __ID_4 => {
+                        let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::close(&*__target).await;
+                        <__R as ::autod::__private::Request>::reply::<
+                            (),
+                        >(__request, &__output)
+                    }
+                    _ => <__R as ::autod::__private::Request>::unknown(__request),
+                }
+            }
+        }
+    }
+};

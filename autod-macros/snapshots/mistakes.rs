@@ -1,0 +1,54 @@
+::core::compile_error! {
+    "an argument owns its data: use `i64`"
+}
+::core::compile_error! {
+    "write `async fn get` for one answer, or `fn get(..) -> impl Stream<Item = T>` for many"
+}
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not implement the service `Counter`",
+    label = "an object that serves `Counter` implements the trait `Counter`"
+)]
+#[allow(async_fn_in_trait)]
+pub trait Counter: ::core::marker::Send + ::core::marker::Sync + ::core::marker::Sized + 'static {
+    async fn add(&self, _: &i64) -> i64;
+    fn get(&self) -> i64;
+}
+/// The client of [`Counter`].
+#[allow(deprecated)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct CounterClient {
+    connection: ::autod::__private::Connection,
+}
+#[allow(dead_code)]
+impl CounterClient {
+    /// Calls [`Counter::add`].
+    pub fn add(&self, _: impl ::core::marker::Sized) -> ::autod::Call<i64> {
+        ::core::unimplemented!()
+    }
+}
+#[automatically_derived]
+impl ::autod::__private::Client for CounterClient {
+    fn from_connection(__connection: ::autod::__private::Connection) -> Self {
+        Self { connection: __connection }
+    }
+    fn connection(&self) -> &::autod::__private::Connection {
+        &self.connection
+    }
+}
+impl ::autod::__private::Service for CounterClient {
+    const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
+        "Counter",
+        "",
+        &[],
+    );
+}
+impl<
+    __T: ::core::marker::Send + ::core::marker::Sync + 'static,
+> ::autod::__private::Serves<__T> for CounterClient {
+    async fn dispatch<__R: ::autod::__private::Request>(
+        _: ::std::sync::Arc<__T>,
+        __request: __R,
+    ) -> ::autod::__private::Answered {
+        <__R as ::autod::__private::Request>::unknown(__request)
+    }
+}

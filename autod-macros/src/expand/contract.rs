@@ -1,0 +1,100 @@
+//! The trait, with futures and streams that can go to another thread, and its gift to `Arc`.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote, quote_spanned};
+use syn::TraitItemFn;
+
+use crate::expand::{answer_span, conditions, output};
+use crate::model::{Method, Service};
+use crate::parse::is_option;
+
+pub(super) fn contract(service: &Service<'_>) -> TokenStream {
+    let item = service.item;
+    let attributes = item.attrs.iter();
+    let diagnostic = diagnostic(service);
+    let visibility = &item.vis;
+    let keyword = &item.trait_token;
+    let ident = &item.ident;
+    let supertraits = item.supertraits.iter();
+    let methods = service.methods.iter().map(declared);
+    let shared = service.methods.iter().map(|method| forwarded(service, method));
+    quote! {
+        #(#attributes)*
+        #diagnostic
+        #visibility #keyword #ident:
+            #(#supertraits +)*
+            ::core::marker::Send + ::core::marker::Sync + 'static
+        {
+            #(#methods)*
+        }
+
+        #[allow(deprecated)]
+        #[automatically_derived]
+        impl<__T: #ident + ?::core::marker::Sized> #ident for ::std::sync::Arc<__T> {
+            #(#shared)*
+        }
+    }
+}
+
+/// The compiler's words for an object that is no such service, unless the trait has its own.
+pub(super) fn diagnostic(service: &Service<'_>) -> Option<TokenStream> {
+    let own = service.item.attrs.iter().any(|attribute| {
+        attribute.path().segments.last().is_some_and(|last| last.ident == "on_unimplemented")
+    });
+    let name = service.name();
+    let message = format!("`{{Self}}` does not implement the service `{name}`");
+    let label = format!("an object that serves `{name}` implements the trait `{name}`");
+    (!own).then(|| {
+        quote! {
+            #[diagnostic::on_unimplemented(message = #message, label = #label)]
+        }
+    })
+}
+
+/// What the method returns in the trait.
+fn returned(method: &Method<'_>) -> TokenStream {
+    let output = output(&method.answer);
+    let span = answer_span(method);
+    if method.streams() {
+        quote_spanned!(span=> #output + ::core::marker::Send)
+    } else {
+        quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
+    }
+}
+
+fn declared(method: &Method<'_>) -> TokenStream {
+    let attributes = method.item.attrs.iter().filter(|attribute| !is_option(attribute));
+    let signature = &method.item.sig;
+    let keyword = &signature.fn_token;
+    let ident = &signature.ident;
+    let inputs = &signature.inputs;
+    let returned = returned(method);
+    let body = body(method.item);
+    quote! {
+        #(#attributes)*
+        #keyword #ident(#inputs) -> #returned #body
+    }
+}
+
+fn body(method: &TraitItemFn) -> TokenStream {
+    match &method.default {
+        None => quote!(;),
+        Some(block) if method.sig.asyncness.is_some() => quote!({ async move #block }),
+        Some(block) => block.to_token_stream(),
+    }
+}
+
+fn forwarded(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
+    let conditions = conditions(method);
+    let contract = &service.item.ident;
+    let ident = method.ident();
+    let names: Vec<_> = method.arguments.iter().map(|argument| argument.ident).collect();
+    let types = method.arguments.iter().map(|argument| argument.ty);
+    let returned = returned(method);
+    quote! {
+        #(#conditions)*
+        fn #ident(&self, #(#names: #types),*) -> #returned {
+            <__T as #contract>::#ident(&**self, #(#names),*)
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What is left of a trait with mistakes: enough that only the mistakes are reported.
+//!
+//! The trait stays as it was written, the client has its methods with any arguments, and every
+//! object seems to serve it. Nothing of it runs, since the compilation has failed.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, ItemTrait, Pat, TraitItem, TraitItemFn, parse_quote};
+
+use crate::expand::client::{attributes, connection, declaration, returned};
+use crate::expand::contract::diagnostic;
+use crate::mistakes::Mistakes;
+use crate::model::{Method, Service};
+use crate::parse::is_option;
+
+/// An item that is no trait.
+pub(super) fn item(tokens: &TokenStream, mistakes: &Mistakes) -> TokenStream {
+    let errors = mistakes.to_compile_errors();
+    quote! {
+        #tokens
+        #errors
+    }
+}
+
+/// A trait with mistakes.
+pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream {
+    let errors = mistakes.to_compile_errors();
+    let diagnostic = diagnostic(service);
+    let contract = tolerated(service.item);
+    let declaration = declaration(service);
+    let connection = connection(service);
+    let root = service.root;
+    let client = service.client();
+    let name = service.name();
+    let methods = distinct(&service.methods).map(|method| stub(service, method));
+    quote! {
+        #errors
+
+        #diagnostic
+        #[allow(async_fn_in_trait)]
+        #contract
+
+        #declaration
+
+        #[allow(dead_code)]
+        impl #client {
+            #(#methods)*
+        }
+
+        #connection
+
+        impl #root::__private::Service for #client {
+            const TABLE: &'static #root::__private::Table =
+                &#root::__private::Table::new(#name, "", &[]);
+        }
+
+        impl<__T: ::core::marker::Send + ::core::marker::Sync + 'static>
+            #root::__private::Serves<__T> for #client
+        {
+            async fn dispatch<__R: #root::__private::Request>(
+                _: ::std::sync::Arc<__T>,
+                __request: __R,
+            ) -> #root::__private::Answered {
+                <__R as #root::__private::Request>::unknown(__request)
+            }
+        }
+    }
+}
+
+/// The trait without what the compiler would complain about a second time.
+fn tolerated(item: &ItemTrait) -> TokenStream {
+    let mut item = item.clone();
+    item.attrs.retain(|attribute| !is_option(attribute));
+    item.unsafety = None;
+    item.modifiers.auto_token = None;
+    item.colon_token = Some(syn::Token![:](item.ident.span()));
+    item.supertraits.push(parse_quote!(::core::marker::Send));
+    item.supertraits.push(parse_quote!(::core::marker::Sync));
+    item.supertraits.push(parse_quote!(::core::marker::Sized));
+    item.supertraits.push(parse_quote!('static));
+    for member in &mut item.items {
+        if let TraitItem::Fn(method) = member {
+            tolerated_method(method);
+        }
+    }
+    item.into_token_stream()
+}
+
+fn tolerated_method(method: &mut TraitItemFn) {
+    method.attrs.retain(|attribute| !is_option(attribute));
+    method.modifiers.defaultness = None;
+    method.sig.constness = None;
+    method.sig.variadic = None;
+    for input in &mut method.sig.inputs {
+        match input {
+            FnArg::Receiver(receiver) => {
+                receiver.attrs.clear();
+                if method.default.is_none() {
+                    receiver.mutability = None;
+                }
+            }
+            FnArg::Typed(argument) => {
+                argument.attrs.clear();
+                if method.default.is_none() && !matches!(*argument.pat, Pat::Wild(_)) {
+                    argument.pat = parse_quote!(_);
+                }
+            }
+        }
+    }
+}
+
+/// The first of the methods of each name.
+fn distinct<'a, 'b>(methods: &'a [Method<'b>]) -> impl Iterator<Item = &'a Method<'b>> {
+    let mut seen = std::collections::HashSet::new();
+    methods.iter().filter(move |method| seen.insert(method.ident()))
+}
+
+fn stub(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
+    let attributes = attributes(service, method);
+    let visibility = &service.item.vis;
+    let ident = method.ident();
+    let returned = returned(service, &method.answer);
+    let arguments = method
+        .item
+        .sig
+        .inputs
+        .iter()
+        .filter(|input| matches!(input, FnArg::Typed(_)))
+        .map(|_| quote!(_: impl ::core::marker::Sized));
+    quote! {
+        #(#attributes)*
+        #visibility fn #ident(&self, #(#arguments),*) -> #returned {
+            ::core::unimplemented!()
+        }
+    }
+}

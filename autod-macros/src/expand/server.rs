@@ -1,0 +1,109 @@
+//! The dispatch of a request to an object that implements the trait.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+
+use crate::expand::{
+    answer_span, argument_types, arguments_span, at, conditions, output, parts, row, tuple,
+};
+use crate::model::{Answer, Method, Service};
+
+pub(super) fn server(service: &Service<'_>) -> TokenStream {
+    let root = service.root;
+    let client = service.client();
+    let contract = &service.item.ident;
+    let ids = service.methods.iter().enumerate().map(|(position, method)| {
+        let conditions = conditions(method);
+        let id = id(position);
+        let row = row(position);
+        quote! {
+            #(#conditions)*
+            const #id: u64 = #row.id;
+        }
+    });
+    let arms =
+        service.methods.iter().enumerate().map(|(position, method)| arm(service, position, method));
+    quote! {
+        #(#ids)*
+
+        #[automatically_derived]
+        impl<__T: #contract> #root::__private::Serves<__T> for #client {
+            fn dispatch<__R: #root::__private::Request>(
+                __target: ::std::sync::Arc<__T>,
+                __request: __R,
+            ) -> impl ::core::future::Future<Output = #root::__private::Answered>
+                + ::core::marker::Send
+                + 'static
+            {
+                async move {
+                    match <__R as #root::__private::Request>::method(&__request) {
+                        #(#arms)*
+                        _ => <__R as #root::__private::Request>::unknown(__request),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn id(position: usize) -> Ident {
+    format_ident!("__ID_{position}")
+}
+
+fn arm(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStream {
+    let root = service.root;
+    let contract = &service.item.ident;
+    let conditions = conditions(method);
+    let id = id(position);
+    let ident = method.ident();
+    let names: Vec<_> =
+        (0..method.arguments.len()).map(|at| format_ident!("__argument_{at}")).collect();
+    let pattern = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
+    let answered = answered(service, method);
+    let span = arguments_span(method);
+    let place = at(root, span);
+    let types = at(argument_types(method), span);
+    let decoded = quote_spanned! {span=>
+        <__R as #place::__private::Request>::arguments::<#types>(__request)
+    };
+    let called = quote!(<__T as #contract>::#ident(&*__target, #(#names),*));
+    let called = if method.streams() { called } else { quote!(#called.await) };
+    quote! {
+        #(#conditions)*
+        #id => {
+            let (#pattern, __request) =
+                match #decoded {
+                    ::core::result::Result::Ok(__decoded) => __decoded,
+                    ::core::result::Result::Err(__answered) => return __answered,
+                };
+            let __output = #called;
+            #answered
+        }
+    }
+}
+
+/// Gives `__output` to the request.
+fn answered(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
+    let root = service.root;
+    let span = answer_span(method);
+    let place = at(root, span);
+    let request = quote_spanned!(span=> <__R as #place::__private::Request>);
+    match &method.answer {
+        Answer::Unit | Answer::Value(_) => {
+            let output = output(&method.answer);
+            quote_spanned!(span=> #request::reply::<#output>(__request, &__output))
+        }
+        Answer::Fallible { written, parts: visible } => {
+            let (value, error) = parts(service, written, *visible);
+            quote_spanned! {span=>
+                #request::reply_result::<#value, #error>(
+                    __request,
+                    &<#written as #root::__private::Fallible>::into_result(__output),
+                )
+            }
+        }
+        Answer::Stream { .. } => quote_spanned! {span=>
+            #request::stream(__request, __output).await
+        },
+    }
+}

@@ -1,0 +1,85 @@
+//! The method table: one row for each method, and the proof that their ids differ.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+
+use crate::expand::{conditions, row};
+use crate::model::{Answer, Method, Service};
+use crate::parse::docs;
+use crate::types::text;
+
+/// The rows, each a constant, so that one that is configured away takes nothing with it.
+pub(super) fn rows(service: &Service<'_>) -> TokenStream {
+    let rows = service.methods.iter().enumerate().map(|(position, method)| {
+        let conditions = conditions(method);
+        let name = row(position);
+        let value = value(service, method);
+        let root = service.root;
+        quote! {
+            #(#conditions)*
+            const #name: #root::__private::Method = #value;
+        }
+    });
+    quote!(#(#rows)*)
+}
+
+fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
+    let root = service.root;
+    let name = &method.name;
+    let kind = if method.streams() { quote!(Stream) } else { quote!(Unary) };
+    let arguments = method.arguments.iter().map(|argument| {
+        let name = argument.ident.unraw().to_string();
+        let ty = text(argument.ty);
+        quote!(#root::__private::Argument { name: #name, ty: #ty })
+    });
+    let (output, error) = match &method.answer {
+        Answer::Unit => ("()".to_owned(), None),
+        Answer::Value(ty) | Answer::Stream { item: ty, .. } => (text(ty), None),
+        Answer::Fallible { parts: Some((value, error)), .. } => (text(value), Some(text(error))),
+        Answer::Fallible { written, parts: None } => {
+            let written = text(written);
+            (format!("<{written}>::Value"), Some(format!("<{written}>::Error")))
+        }
+    };
+    let error = error.map_or_else(
+        || quote!(::core::option::Option::None),
+        |error| quote!(::core::option::Option::Some(#error)),
+    );
+    let docs = docs(&method.item.attrs);
+    quote! {
+        #root::__private::Method {
+            name: #name,
+            id: #root::__private::method_id(#name),
+            kind: #root::__private::Kind::#kind,
+            arguments: &[#(#arguments),*],
+            output: #output,
+            error: #error,
+            docs: #docs,
+        }
+    }
+}
+
+/// The table of the rows that are left.
+pub(super) fn table(service: &Service<'_>) -> TokenStream {
+    let root = service.root;
+    let client = service.client();
+    let name = service.name();
+    let docs = docs(&service.item.attrs);
+    let rows = service.methods.iter().enumerate().map(|(position, method)| {
+        let conditions = conditions(method);
+        let row = row(position);
+        quote!(#(#conditions)* #row)
+    });
+    quote! {
+        #[automatically_derived]
+        impl #root::__private::Service for #client {
+            const TABLE: &'static #root::__private::Table =
+                &#root::__private::Table::new(#name, #docs, &[#(#rows),*]);
+        }
+
+        const _: () = #root::__private::assert_distinct(
+            <#client as #root::__private::Service>::TABLE.methods,
+        );
+    }
+}

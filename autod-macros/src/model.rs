@@ -1,0 +1,86 @@
+//! A service in which everything that had to be checked has been checked.
+
+use quote::format_ident;
+use syn::ext::IdentExt;
+use syn::punctuated::Punctuated;
+use syn::{Ident, ItemTrait, PatType, Path, Token, TraitItemFn, Type, TypeParamBound};
+
+/// A trait that is a service.
+pub(crate) struct Service<'a> {
+    pub(crate) item: &'a ItemTrait,
+    /// The path of the `autod` crate.
+    pub(crate) root: &'a Path,
+    pub(crate) methods: Vec<Method<'a>>,
+}
+
+impl Service<'_> {
+    /// The name of the client type.
+    pub(crate) fn client(&self) -> Ident {
+        client_ident(&self.item.ident)
+    }
+
+    /// The name of the service in the table and in messages.
+    pub(crate) fn name(&self) -> String {
+        self.item.ident.unraw().to_string()
+    }
+}
+
+/// The name of the client type of a trait.
+pub(crate) fn client_ident(ident: &Ident) -> Ident {
+    format_ident!("{}Client", ident.unraw(), span = ident.span())
+}
+
+/// A method of a service.
+pub(crate) struct Method<'a> {
+    pub(crate) item: &'a TraitItemFn,
+    /// The name on the wire.
+    pub(crate) name: String,
+    pub(crate) arguments: Vec<Argument<'a>>,
+    pub(crate) answer: Answer<'a>,
+}
+
+impl Method<'_> {
+    pub(crate) fn ident(&self) -> &Ident {
+        &self.item.sig.ident
+    }
+
+    pub(crate) fn streams(&self) -> bool {
+        matches!(self.answer, Answer::Stream { .. })
+    }
+}
+
+/// An argument without the receiver.
+pub(crate) struct Argument<'a> {
+    pub(crate) ident: &'a Ident,
+    pub(crate) ty: &'a Type,
+}
+
+impl<'a> Argument<'a> {
+    /// The argument, if it is a plain name.
+    pub(crate) fn read(argument: &'a PatType) -> Option<Self> {
+        match &*argument.pat {
+            syn::Pat::Ident(pat)
+                if pat.by_ref.is_none() && pat.mutability.is_none() && pat.subpat.is_none() =>
+            {
+                Some(Self { ident: &pat.ident, ty: &argument.ty })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How a method answers.
+pub(crate) enum Answer<'a> {
+    /// With nothing but the fact that it is done.
+    Unit,
+    /// With one value.
+    Value(&'a Type),
+    /// With a value or with the service's own error.
+    Fallible {
+        written: &'a Type,
+        /// The value and the error, where both can be seen; else they are a projection.
+        parts: Option<(&'a Type, &'a Type)>,
+    },
+    /// With items.
+    Stream { bounds: &'a Punctuated<TypeParamBound, Token![+]>, item: &'a Type },
+}

@@ -1,0 +1,30 @@
+#[autod::service(crates = "autod")]
+pub trait Typo {
+    async fn get(&self) -> i64;
+}
+
+#[autod::service(crate)]
+pub trait NoValue {
+    async fn get(&self) -> i64;
+}
+
+#[autod::service(crate = "not a path")]
+pub trait NoPath {
+    async fn get(&self) -> i64;
+}
+
+#[autod::service]
+pub trait Counter {
+    #[autod(renmae = "plus")]
+    async fn add(&self, n: i64) -> i64;
+    #[autod(rename = minus)]
+    async fn sub(&self, n: i64) -> i64;
+    #[autod(rename = "")]
+    async fn get(&self) -> i64;
+    #[autod]
+    async fn close(&self);
+    #[autod(rename = "a", rename = "b", timeout = 3)]
+    async fn reset(&self);
+}
+
+fn main() {}
