@@ -87,6 +87,14 @@ impl Error {
         self
     }
 
+    /// Takes over the causes of an error whose own words are the message already.
+    pub(crate) fn with_causes_of(self, error: &(dyn StdError + 'static)) -> Self {
+        match error.source() {
+            Some(source) => self.caused_by(chain(source)),
+            None => self,
+        }
+    }
+
     pub(crate) fn kind(&self) -> ErrorKind {
         self.0.kind
     }

@@ -2,3 +2,4 @@
 //! it leaves.
 //!
 //! Nothing here knows frames. The contract is LIFECYCLE.md.
+pub(crate) mod lease;

@@ -1,0 +1,505 @@
+//! The description of a daemon: what it serves, where it lives, how it is started.
+//!
+//! The same description is made by the caller and, because the daemon is the caller's own program
+//! run again, by the daemon. [`Daemon::run`] finds out which of the two this process is.
+
+use std::error::Error as StdError;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+use crate::boot;
+use crate::client::{Client, Connector, OnProgress};
+use crate::codec;
+use crate::daemon::{Follow, Inherited, Launch, Place};
+use crate::error::{Error, ErrorKind, Result};
+use crate::mux::{Connection, Dispatcher, Incall};
+use crate::service::Serves;
+use crate::session::{Host, Session};
+use crate::start::Start;
+use crate::wire::limits::Limits;
+
+/// What `init` may fail with.
+pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
+
+type Init<S> =
+    Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S, BoxError>>>>>;
+type Factory<S, T> = Arc<dyn Fn(Arc<S>, Session) -> T + Send + Sync>;
+
+/// A daemon that has been given nothing to serve. Can be connected to, cannot be run.
+#[derive(Debug)]
+pub enum Nothing {}
+
+/// A daemon: what it serves, where it lives, how it is started.
+///
+/// `S` is the state that `init` makes once, `T` the object that serves a connection.
+///
+/// | setting | default |
+/// |---|---|
+/// | [`sockfile`](Self::sockfile) | a private directory of the user, by the daemon's name |
+/// | [`autoclose`](Self::autoclose) | never: the daemon stays until it is closed |
+/// | [`exec_path`](Self::exec_path) | the running executable |
+/// | [`cwd`](Self::cwd) | the daemon's private directory |
+/// | [`env`](Self::env), [`env_clear`](Self::env_clear) | the environment of the first caller |
+/// | [`connect_timeout`](Self::connect_timeout) | 30 s |
+/// | [`silence_timeout`](Self::silence_timeout) | 10 s |
+/// | [`drain_limit`](Self::drain_limit) | 5 s |
+/// | [`exit_on_close`](Self::exit_on_close) | true |
+#[must_use = "a description does nothing until it is run"]
+pub struct Daemon<S = (), T = Nothing> {
+    pub(crate) settings: Settings,
+    init: Option<Init<S>>,
+    factory: Option<Factory<S, T>>,
+}
+
+/// The part of a [`Daemon`] that does not depend on its types.
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    instance: Option<String>,
+    sockfile: Option<PathBuf>,
+    pub(crate) autoclose: Option<Duration>,
+    debug: bool,
+    args: Result<Vec<u8>, String>,
+    exec_path: Option<PathBuf>,
+    cwd: Option<PathBuf>,
+    env: Vec<(OsString, Option<OsString>)>,
+    env_clear: bool,
+    caller_env: Vec<OsString>,
+    pub(crate) limits: Limits,
+    connect_timeout: Duration,
+    silence_timeout: Duration,
+    pub(crate) drain_limit: Duration,
+    pub(crate) exit_on_close: bool,
+    version: Option<String>,
+    on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
+    on_progress: Option<OnProgress>,
+}
+
+impl Daemon {
+    /// Begins the description of the daemon with this name: at most 64 bytes, without `/`, not
+    /// beginning with a dot. A wrong name is an error when the description is used.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            settings: Settings {
+                name: name.into(),
+                instance: None,
+                sockfile: None,
+                autoclose: None,
+                debug: false,
+                args: Ok(Vec::new()),
+                exec_path: None,
+                cwd: None,
+                env: Vec::new(),
+                env_clear: false,
+                caller_env: Vec::new(),
+                limits: Limits::default(),
+                connect_timeout: Duration::from_secs(30),
+                silence_timeout: Duration::from_secs(10),
+                drain_limit: Duration::from_secs(5),
+                exit_on_close: true,
+                version: None,
+                on_spawn: None,
+                on_progress: None,
+            },
+            init: Some(Box::new(|_| Box::pin(async { Ok(()) }))),
+            factory: None,
+        }
+    }
+}
+
+/// Settings. Each replaces an earlier one of the same name, unless it says otherwise.
+impl<S: Send + Sync + 'static, T> Daemon<S, T> {
+    /// Listens on this path instead of the default place. Its directory must belong to the user or
+    /// to root, and be sticky if others may write in it. The daemon's other files stand beside it.
+    pub fn sockfile(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.sockfile = Some(path.into());
+        self
+    }
+
+    /// Tells daemons of the same name apart, by a project directory for example. Has no effect
+    /// together with [`sockfile`](Self::sockfile).
+    pub fn instance(mut self, key: impl Into<String>) -> Self {
+        self.settings.instance = Some(key.into());
+        self
+    }
+
+    /// Lets the daemon go when nobody has been connected, and nothing held it, for this long.
+    pub fn autoclose(mut self, linger: Duration) -> Self {
+        self.settings.autoclose = Some(linger);
+        self
+    }
+
+    /// Copies what the daemon writes to its log to the caller's standard error while connected.
+    pub fn debug(mut self, on: bool) -> Self {
+        self.settings.debug = on;
+        self
+    }
+
+    /// Hands a value to the daemon when it is started: see [`Start::args`] and [`Session::args`].
+    /// A daemon that already runs keeps the value it was started with.
+    pub fn args<A: Serialize>(mut self, value: &A) -> Self {
+        let mut bytes = Vec::new();
+        self.settings.args = codec::encode_into(&mut bytes, value)
+            .map(|()| bytes)
+            .map_err(|error| crate::error::chain(&error));
+        self
+    }
+
+    /// Runs this executable as the daemon. It must describe the same daemon and run it.
+    pub fn exec_path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.exec_path = Some(path.into());
+        self
+    }
+
+    /// The working directory of the daemon.
+    pub fn cwd(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.cwd = Some(path.into());
+        self
+    }
+
+    /// Sets a variable in the daemon's environment. Adds to earlier ones.
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        let value = Some(value.as_ref().to_owned());
+        self.settings.env.push((name.as_ref().to_owned(), value));
+        self
+    }
+
+    /// Keeps a variable out of the daemon's environment. Adds to earlier ones.
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
+        self.settings.env.push((name.as_ref().to_owned(), None));
+        self
+    }
+
+    /// Starts the daemon with no environment but what [`env`](Self::env) sets.
+    pub fn env_clear(mut self) -> Self {
+        self.settings.env_clear = true;
+        self
+    }
+
+    /// Names variables of each caller's environment that its hello carries, for
+    /// [`Caller::env`](crate::Caller::env). Adds to earlier ones. None by default.
+    pub fn caller_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.settings.caller_env.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The limits of connections; see [`Limits`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.settings.limits = limits;
+        self
+    }
+
+    /// How long a caller waits for its turn to start the daemon, or for a place in the queue of a
+    /// busy one. Default 30 s.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.settings.connect_timeout = limit;
+        self
+    }
+
+    /// How long a daemon may say nothing while a caller waits for it. A start that reports progress
+    /// may take longer; one that is silent for so long is ended. Default 10 s.
+    pub fn silence_timeout(mut self, limit: Duration) -> Self {
+        self.settings.silence_timeout = limit;
+        self
+    }
+
+    /// How long a closing daemon waits for calls that run, and for its shutdown hooks. Default 5 s.
+    pub fn drain_limit(mut self, limit: Duration) -> Self {
+        self.settings.drain_limit = limit;
+        self
+    }
+
+    /// Whether the process exits as soon as the daemon is closed, even if threads of the program
+    /// still run. With `false` they get what is left of the drain limit. Default true.
+    pub fn exit_on_close(mut self, exit: bool) -> Self {
+        self.settings.exit_on_close = exit;
+        self
+    }
+
+    /// The version of the program, usually `env!("CARGO_PKG_VERSION")`, for messages.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.settings.version = Some(version.into());
+        self
+    }
+
+    /// Called with the pid when this caller has spawned the daemon's process.
+    pub fn on_spawn(mut self, hear: impl Fn(u32) + Send + Sync + 'static) -> Self {
+        self.settings.on_spawn = Some(Arc::new(hear));
+        self
+    }
+
+    /// Called with each progress text of a daemon that is starting, whoever started it.
+    pub fn on_progress(mut self, hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        self.settings.on_progress = Some(Arc::new(hear));
+        self
+    }
+
+    /// Makes the state of the daemon: once, in the daemon's process only. It may take its time and
+    /// say how far it is; an error ends the daemon and is what the callers read.
+    pub fn init<S2, F>(self, init: F) -> Daemon<S2, T>
+    where
+        S2: Send + Sync + 'static,
+        F: AsyncFnOnce(Start) -> Result<S2, BoxError> + 'static,
+    {
+        Daemon {
+            settings: self.settings,
+            init: Some(Box::new(move |start| Box::pin(async move { init(start).await }))),
+            factory: None,
+        }
+    }
+
+    /// Makes the object that serves a connection, for each connection anew. It is dropped when the
+    /// connection has ended and its last call is over.
+    pub fn serve<T2, F>(self, factory: F) -> Daemon<S, T2>
+    where
+        F: Fn(Arc<S>, Session) -> T2 + Send + Sync + 'static,
+    {
+        Daemon { settings: self.settings, init: self.init, factory: Some(Arc::new(factory)) }
+    }
+}
+
+/// Connecting.
+impl<S, T> Daemon<S, T> {
+    /// Connects; starts the daemon if none runs.
+    ///
+    /// A program that does this itself, instead of by [`run`](Self::run), must begin its `main`
+    /// with [`serve_if_spawned`](Self::serve_if_spawned), or name another program by
+    /// [`exec_path`](Self::exec_path).
+    ///
+    /// Dropping the future gives up; a daemon that was being started goes on if somebody uses it.
+    ///
+    /// # Errors
+    ///
+    /// What the daemon itself said when its start failed, and whatever is in the way: predicates of
+    /// [`Error`] tell them apart. In all cases nothing was executed.
+    pub async fn connect<C: Client>(&self) -> Result<C> {
+        let place = self.settings.place()?;
+        self.settings.connector(&place, &self.settings.build()).start(&self.settings).await
+    }
+
+    /// Connects to a daemon that runs already.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_running`] if none does.
+    pub async fn connect_existing<C: Client>(&self) -> Result<C> {
+        let place = self.settings.place()?;
+        self.settings.connector(&place, &self.settings.build()).connect().await
+    }
+
+    /// Where the daemon listens.
+    ///
+    /// # Errors
+    ///
+    /// The directory is not private, or cannot be made.
+    pub fn socket_path(&self) -> Result<PathBuf> {
+        Ok(self.settings.place()?.sock().to_owned())
+    }
+
+    /// Where the daemon writes what goes to its standard output and error.
+    ///
+    /// # Errors
+    ///
+    /// The directory is not private, or cannot be made.
+    pub fn log_path(&self) -> Result<PathBuf> {
+        Ok(self.settings.place()?.log_path())
+    }
+}
+
+impl Connector<'_> {
+    async fn start<C: Client>(&self, settings: &Settings) -> Result<C> {
+        if Inherited::guard_present() {
+            return Err(Error::new(
+                ErrorKind::Usage,
+                "this process was started as a daemon, but main() never called autod's run or \
+                 serve_if_spawned before it connected",
+            ));
+        }
+        let launch = settings.launch()?;
+        self.connect_or_start(&launch).await
+    }
+}
+
+impl<S, T> Daemon<S, T>
+where
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
+    /// daemon's process it serves instead and never returns: the process exits with 0 when the
+    /// daemon is closed, with 1 when `init` fails.
+    ///
+    /// Call it early in `main`: before it, the daemon's process does whatever the caller's does.
+    ///
+    /// # Errors
+    ///
+    /// What `caller` returns, or why there is no connection.
+    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
+    where
+        C: Client + Serves<T>,
+        F: AsyncFnOnce(C) -> Result<(), E>,
+        E: From<Error>,
+    {
+        let this = self.serve_if_spawned::<C>()?;
+        let runtime = boot::caller_runtime()?;
+        runtime.block_on(async {
+            let client = this.connect::<C>().await?;
+            let follow = this.settings.follow()?;
+            let result = caller(client).await;
+            if let Some(follow) = follow {
+                follow.finish().await;
+            }
+            result
+        })
+    }
+
+    /// Serves, and never returns, if this process was started as this daemon; else gives the
+    /// description back. For programs that bring their own runtime: call it first in `main`, then
+    /// [`connect`](Self::connect) where a client is needed.
+    ///
+    /// # Errors
+    ///
+    /// The process was started as a daemon, but not in the way that this library does it.
+    pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
+        match Inherited::take()? {
+            Some(inherited) => boot::serve_spawned::<C, S, T>(self, inherited),
+            None => Ok(self),
+        }
+    }
+
+    /// Serves in this process until the daemon is closed, by itself or by SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_already_running`] if a daemon serves here; what `init` returned; what is in the
+    /// way of listening.
+    pub fn foreground<C: Client + Serves<T>>(self) -> Result<()> {
+        boot::serve_foreground::<C, S, T>(self)
+    }
+
+    pub(crate) fn take_init(&mut self) -> Option<Init<S>> {
+        self.init.take()
+    }
+
+    /// Joins the state and the factory into something that can serve connections.
+    pub(crate) fn host<C: Serves<T>>(&self, state: S) -> Result<Arc<dyn Host>> {
+        let factory = self.factory.clone().ok_or_else(|| {
+            Error::new(ErrorKind::Usage, "the daemon was given nothing to serve: call serve()")
+        })?;
+        let state = Arc::new(state);
+        Ok(Arc::new(Service::<C, _> {
+            make: move |session| factory(Arc::clone(&state), session),
+            client: std::marker::PhantomData,
+        }))
+    }
+}
+
+struct Service<C, F> {
+    make: F,
+    client: std::marker::PhantomData<fn() -> C>,
+}
+
+impl<C, T, F> Host for Service<C, F>
+where
+    C: Serves<T>,
+    T: Send + Sync + 'static,
+    F: Fn(Session) -> T + Send + Sync,
+{
+    fn open(&self, session: Session) -> Box<dyn crate::mux::Dispatch> {
+        let target = Arc::new((self.make)(session));
+        Box::new(Dispatcher::new(move |call: Incall| C::dispatch(Arc::clone(&target), call)))
+    }
+}
+
+impl Settings {
+    pub(crate) fn place(&self) -> Result<Place> {
+        match &self.sockfile {
+            Some(path) => Place::at(path),
+            None => Place::of_app(&self.name, self.instance.as_deref()),
+        }
+    }
+
+    /// Says which build this is without reading the executable: its version, file and age.
+    pub(crate) fn build(&self) -> String {
+        use std::os::unix::fs::MetadataExt;
+        let version = self.version.as_deref().unwrap_or("0");
+        let executable = if cfg!(target_os = "linux") {
+            std::fs::metadata("/proc/self/exe")
+        } else {
+            std::env::current_exe().and_then(std::fs::metadata)
+        };
+        match executable {
+            Ok(file) => format!(
+                "{version}+{:x}.{:x}.{:x}.{:x}",
+                file.dev(),
+                file.ino(),
+                file.mtime() * 1_000_000_000 + file.mtime_nsec(),
+                file.len()
+            ),
+            Err(_) => format!("{version}+unknown"),
+        }
+    }
+
+    fn connector<'a>(&'a self, place: &'a Place, build: &'a str) -> Connector<'a> {
+        Connector {
+            place,
+            limits: &self.limits,
+            build,
+            caller_env: &self.caller_env,
+            deadline: Instant::now() + self.connect_timeout,
+            silence: self.silence_timeout,
+            on_progress: self.on_progress.clone(),
+        }
+    }
+
+    fn launch(&self) -> Result<Launch> {
+        let args = self.args.as_ref().map_err(|text| {
+            Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over")
+                .caused_by(text.clone())
+        })?;
+        Ok(Launch {
+            exec_path: self.exec_path.clone(),
+            arguments: None,
+            cwd: self.cwd.clone(),
+            env: self.env.clone(),
+            env_clear: self.env_clear,
+            payload: Orders { autoclose: self.autoclose, args: args.clone() }.to_bytes()?,
+            build: self.build(),
+            silence: self.silence_timeout,
+            on_spawn: self.on_spawn.clone(),
+        })
+    }
+
+    fn follow(&self) -> Result<Option<Follow>> {
+        if self.debug { Follow::to_stderr(&self.place()?).map(Some) } else { Ok(None) }
+    }
+
+    pub(crate) fn args_bytes(&self) -> Vec<u8> {
+        self.args.clone().unwrap_or_default()
+    }
+}
+
+/// What the starter decides for the daemon, whatever the daemon's own `main` computes.
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Orders {
+    pub(crate) autoclose: Option<Duration>,
+    pub(crate) args: Vec<u8>,
+}
+
+impl Orders {
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        codec::encode_into(&mut bytes, self)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        codec::decode(bytes)
+    }
+}

@@ -1,0 +1,68 @@
+//! The handle of a connection that clients are made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::shared::Shared;
+
+/// One end of a live connection. Clones share it; it ends when the last clone, call and stream of
+/// it is gone.
+#[derive(Clone, Debug)]
+pub struct Connection(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    shared: Arc<Shared>,
+    origin: Origin,
+}
+
+/// How a connection came to be.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Origin {
+    /// The pid of the daemon, as it says itself.
+    pub pid: u32,
+    /// The build of the daemon.
+    pub build: String,
+    /// The random identity of this life of the daemon.
+    pub life: u64,
+    /// Set if this connection started the daemon: how long that took, from the decision to start
+    /// to the daemon's word that it is ready.
+    pub started: Option<Duration>,
+}
+
+impl Connection {
+    pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
+        Self(Arc::new(Inner { shared, origin }))
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        &self.0.shared
+    }
+
+    #[cfg(test)]
+    pub(super) fn shared_arc(&self) -> &Arc<Shared> {
+        &self.0.shared
+    }
+
+    /// Which daemon this is, and whether it was started for this connection.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// Whether this connection started the daemon.
+    pub fn started_daemon(&self) -> bool {
+        self.0.origin.started.is_some()
+    }
+
+    /// Completes when the connection is gone, whoever ended it.
+    pub async fn ended(&self) {
+        self.0.shared.ended().await;
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.unused();
+    }
+}

@@ -1,0 +1,139 @@
+//! From a complete call to its handler.
+//!
+//! All methods of a service are one future type. It lives in a box that is used again: a handler
+//! that is ready at its first poll costs no allocation, no task and no wake-up. One that is not
+//! takes its box along into a task.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::request::Incall;
+use super::serving::Ticket;
+use super::shared::Shared;
+use crate::service::{Answered, Request};
+use crate::wire::frame::FailCode;
+
+/// Boxes kept for later calls of a connection.
+const IDLE: usize = 8;
+
+/// What a connection does with the calls of the other end.
+pub(crate) trait Dispatch: Send + 'static {
+    /// Answers the call now, or later from a task.
+    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall);
+}
+
+/// An end that serves nothing.
+pub(crate) struct NoService;
+
+impl Dispatch for NoService {
+    fn dispatch(&mut self, _: &Arc<Shared>, call: Incall) {
+        call.unknown();
+    }
+}
+
+/// Hands calls to the futures that `begin` makes of them.
+pub(crate) struct Dispatcher<F, B> {
+    begin: B,
+    idle: Vec<Slot<F>>,
+}
+
+type Slot<F> = Pin<Box<Option<F>>>;
+
+impl<F, B> Dispatcher<F, B> {
+    pub(crate) fn new(begin: B) -> Self {
+        Self { begin, idle: Vec::new() }
+    }
+}
+
+impl<F, B> Dispatch for Dispatcher<F, B>
+where
+    F: Future<Output = Answered> + Send + 'static,
+    B: FnMut(Incall) -> F + Send + 'static,
+{
+    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
+        let ticket = call.ticket();
+        let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
+        slot.set(Some((self.begin)(call)));
+        match poll_handler(&mut slot, &mut Context::from_waker(Waker::noop())) {
+            Ok(Poll::Ready(())) => {
+                if self.idle.len() < IDLE {
+                    self.idle.push(slot);
+                }
+            }
+            Ok(Poll::Pending) => {
+                drop(tokio::spawn(Handler { shared: Arc::clone(shared), ticket, slot }));
+            }
+            Err(panic) => answer_panic(shared, ticket, &*panic),
+        }
+    }
+}
+
+/// A handler that was not ready at once.
+struct Handler<F> {
+    shared: Arc<Shared>,
+    ticket: Ticket,
+    slot: Slot<F>,
+}
+
+impl<F: Future<Output = Answered>> Future for Handler<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        if this.shared.attend(this.ticket, context).is_some() {
+            // Dropping the handler answers the call.
+            if let Err(panic) = empty(&mut this.slot) {
+                answer_panic(&this.shared, this.ticket, &*panic);
+            }
+            return Poll::Ready(());
+        }
+        match poll_handler(&mut this.slot, context) {
+            Ok(polled) => polled,
+            Err(panic) => {
+                answer_panic(&this.shared, this.ticket, &*panic);
+                Poll::Ready(())
+            }
+        }
+    }
+}
+
+type Panic = Box<dyn Any + Send>;
+
+/// Polls the handler; when it is ready or has panicked, its slot is empty.
+fn poll_handler<F: Future<Output = Answered>>(
+    slot: &mut Slot<F>,
+    context: &mut Context<'_>,
+) -> Result<Poll<()>, Panic> {
+    let polled = catch_unwind(AssertUnwindSafe(|| match slot.as_mut().as_pin_mut() {
+        Some(handler) => handler.poll(context).map(|_| ()),
+        None => Poll::Ready(()),
+    }));
+    match polled {
+        Ok(Poll::Pending) => Ok(Poll::Pending),
+        Ok(Poll::Ready(())) => empty(slot).map(Poll::Ready),
+        Err(panic) => {
+            let _ = empty(slot);
+            Err(panic)
+        }
+    }
+}
+
+fn empty<F>(slot: &mut Slot<F>) -> Result<(), Panic> {
+    catch_unwind(AssertUnwindSafe(|| slot.set(None)))
+}
+
+fn answer_panic(shared: &Shared, ticket: Ticket, panic: &(dyn Any + Send)) {
+    shared.fail(ticket, FailCode::Panicked, panic_message(panic));
+}
+
+/// The text that a panic was raised with.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("a panic without a message")
+}

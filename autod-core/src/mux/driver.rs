@@ -1,0 +1,245 @@
+//! The task that owns a connection's transport.
+//!
+//! A turn writes what is in the outbox with one system call, reads once, and hands over what came.
+//! On a socket that is three system calls for a lone call and its answer: wait, receive, send. Many
+//! calls share them.
+
+use std::cell::Cell;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::dispatch::Dispatch;
+use super::request::Incall;
+use super::shared::{Next, Shared};
+use super::state::{Arrived, Loss};
+use crate::error::ErrorKind;
+use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
+
+/// What one read can take: a whole frame at least.
+const READ: usize = 2 * MAX_PIECE;
+
+/// Turns before other tasks of the runtime get theirs.
+const TURNS: usize = 16;
+
+/// With so much waiting for the other end to read, nothing more is taken from it.
+const HIGH_WATER: usize = 4 << 20;
+
+thread_local! {
+    /// Lent to whoever reads on this thread: an idle connection owns no buffer.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+pub(crate) struct Driver<T, D> {
+    transport: T,
+    shared: Arc<Shared>,
+    dispatch: D,
+    /// The start of a frame whose rest has not come.
+    rest: Vec<u8>,
+    writing: Vec<u8>,
+    written: usize,
+    /// Nothing will be sent after `writing`.
+    ending: bool,
+    /// The other end does not take anything any more; what it said before is still read.
+    deaf: bool,
+    arrived: Vec<Arrived>,
+}
+
+/// How far a half-turn came.
+enum Progress {
+    Some,
+    None,
+    End(Loss),
+}
+
+impl<T, D> Driver<T, D>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    D: Dispatch,
+{
+    /// `rest` is what was read behind the greetings.
+    pub(crate) fn new(transport: T, shared: Arc<Shared>, dispatch: D, rest: Vec<u8>) -> Self {
+        Self {
+            transport,
+            shared,
+            dispatch,
+            rest,
+            writing: Vec::new(),
+            written: 0,
+            ending: false,
+            deaf: false,
+            arrived: Vec::new(),
+        }
+    }
+
+    /// Works until the connection ends, for whatever reason.
+    pub(crate) async fn run(mut self) {
+        let early = std::mem::take(&mut self.rest);
+        let begun = if early.is_empty() { None } else { self.take_frames(early) };
+        let loss = match begun {
+            Some(loss) => loss,
+            // The turns are counted here, so tokio's own budget must not make a handler that is
+            // ready look as if it were not.
+            None => {
+                tokio::task::unconstrained(std::future::poll_fn(|context| self.poll(context))).await
+            }
+        };
+        self.shared.lose(loss);
+        self.last_words().await;
+    }
+
+    /// Says goodbye if that is still possible without waiting, and closes.
+    async fn last_words(&mut self) {
+        std::future::poll_fn(|context| {
+            if !self.deaf && self.poll_write(context).is_ready() {
+                self.shared.next(&mut self.writing, context);
+                let _ = self.poll_write(context);
+            }
+            let _ = Pin::new(&mut self.transport).poll_shutdown(context);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
+        for _ in 0..TURNS {
+            let wrote = match self.write_turn(context) {
+                Progress::End(loss) => return Poll::Ready(loss),
+                Progress::Some => true,
+                Progress::None => false,
+            };
+            let read = match self.read_turn(context) {
+                Progress::End(loss) => return Poll::Ready(loss),
+                Progress::Some => true,
+                Progress::None => false,
+            };
+            if !wrote && !read {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
+    /// shared state in the first case, in the transport in the second.
+    fn write_turn(&mut self, context: &mut Context<'_>) -> Progress {
+        let mut progress = Progress::None;
+        loop {
+            match self.poll_write(context) {
+                Poll::Pending => return progress,
+                Poll::Ready(Err(_)) => {
+                    // Whoever closed may have said why: read on to the end.
+                    self.deaf = true;
+                    self.writing.clear();
+                    self.written = 0;
+                }
+                Poll::Ready(Ok(())) => {}
+            }
+            if self.ending {
+                return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
+            }
+            match self.shared.next(&mut self.writing, context) {
+                Next::Sleep => return progress,
+                Next::Write => {}
+                Next::WriteAndEnd => self.ending = true,
+            }
+            if self.deaf {
+                self.writing.clear();
+            }
+            progress = Progress::Some;
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.written < self.writing.len() {
+            let bytes = &self.writing[self.written..];
+            match Pin::new(&mut self.transport).poll_write(context, bytes) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.written = 0;
+        if self.writing.capacity() > READ {
+            self.writing = Vec::new();
+        } else {
+            self.writing.clear();
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
+        if self.shared.waiting() + self.writing.len() > HIGH_WATER {
+            return Progress::None;
+        }
+        let mut scratch = SCRATCH.take();
+        let kept = self.rest.len();
+        scratch.resize(READ, 0);
+        scratch[..kept].copy_from_slice(&self.rest);
+        let mut buffer = ReadBuf::new(&mut scratch);
+        buffer.advance(kept);
+        let polled = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
+        let length = buffer.filled().len();
+        let progress = match polled {
+            Poll::Pending => Progress::None,
+            Poll::Ready(Ok(())) if length > kept => {
+                self.rest.clear();
+                match self.take_bytes(&scratch[..length]) {
+                    Some(loss) => Progress::End(loss),
+                    None => Progress::Some,
+                }
+            }
+            Poll::Ready(Ok(())) => Progress::End(end_of_stream()),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Progress::End(end_of_stream())
+            }
+            Poll::Ready(Err(error)) => Progress::End(Loss::new(
+                ErrorKind::Lost,
+                format!("the connection to the daemon broke: {error}"),
+            )),
+        };
+        SCRATCH.set(scratch);
+        progress
+    }
+
+    fn take_frames(&mut self, bytes: Vec<u8>) -> Option<Loss> {
+        self.take_bytes(&bytes)
+    }
+
+    /// Takes the frames in `bytes`, keeps the start of one that is not whole.
+    fn take_bytes(&mut self, bytes: &[u8]) -> Option<Loss> {
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let taken = self.shared.on_bytes(bytes, &mut arrived);
+        for call in arrived.drain(..) {
+            if let Some(call) = Incall::new(&self.shared, call) {
+                self.dispatch.dispatch(&self.shared, call);
+            }
+        }
+        self.arrived = arrived;
+        match taken {
+            Ok(used) => {
+                debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
+                self.rest.extend_from_slice(&bytes[used..]);
+                if self.rest.is_empty() {
+                    self.rest = Vec::new();
+                }
+                self.shared.is_lost().then(end_of_stream)
+            }
+            Err(broken) => Some(self.on_broken(&broken)),
+        }
+    }
+
+    fn on_broken(&mut self, broken: &Broken) -> Loss {
+        self.shared.leave(GoodbyeCode::Protocol, &broken.to_string());
+        Loss::new(ErrorKind::Protocol, format!("the other end broke the protocol: {broken}"))
+    }
+}
+
+fn end_of_stream() -> Loss {
+    Loss::new(ErrorKind::Lost, "the other end closed the connection")
+}

@@ -1,0 +1,36 @@
+//! Many calls and streams over one connection.
+//!
+//! What is open on a connection is plain data in [`state`], guarded by one short lock per
+//! connection and never held across an await, a system call or user code. The [`driver`] is the
+//! only one that touches the transport. This module knows frames and services, but no processes,
+//! files or listeners.
+//!
+//! A call goes like this: the caller encodes it, appends it to the outbox and wakes the driver; the
+//! driver writes everything in the outbox with one system call. At the other end the driver reads
+//! what is there, polls each handler once and appends the answers of those that are ready, so that
+//! a batch of calls is answered by one write, without a task or a wake-up in between.
+
+mod call;
+mod connection;
+mod dispatch;
+mod driver;
+mod incoming;
+mod outbox;
+mod outgoing;
+mod request;
+mod serving;
+mod shared;
+mod state;
+
+pub use call::{Call, call, call_fallible};
+pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
+pub(crate) use driver::Driver;
+pub use incoming::{Incoming, open};
+pub use connection::{Connection, Origin};
+pub(crate) use dispatch::panic_message;
+pub(crate) use request::Incall;
+pub(crate) use shared::Shared;
+pub(crate) use state::{Loss, Side};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! What waits to be written.
+//!
+//! Short messages are appended to one buffer in the order in which they came. A long one is kept
+//! apart and cut into pieces, in turn with other long ones, so that it delays nobody by more than
+//! a piece. Frames of one id never overtake each other.
+//!
+//! Bound: an id has at most one message of the negotiated size in here plus a few empty frames,
+//! and streams add no more than their credit.
+
+use std::collections::VecDeque;
+
+use crate::wire::frame::{self, Kind, MAX_PIECE};
+
+/// Pieces of long messages are added while less than this waits.
+const FILL: usize = 2 * MAX_PIECE;
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    ready: Vec<u8>,
+    long: VecDeque<Long>,
+}
+
+/// The messages of one id from its first long one on.
+#[derive(Debug)]
+struct Long {
+    id: u32,
+    messages: VecDeque<(Kind, Vec<u8>)>,
+    /// How much of the first message has become pieces.
+    cut: usize,
+}
+
+impl Outbox {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ready.is_empty() && self.long.is_empty()
+    }
+
+    /// The bytes that wait, without headers of pieces that have not been cut yet.
+    pub(super) fn waiting(&self) -> usize {
+        let long: usize = self
+            .long
+            .iter()
+            .map(|long| {
+                long.messages.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - long.cut
+            })
+            .sum();
+        self.ready.len() + long
+    }
+
+    /// Adds a message that is short, or is copied anyway.
+    pub(super) fn push(&mut self, kind: Kind, id: u32, payload: &[u8]) {
+        if payload.len() > MAX_PIECE || self.is_queued(id) {
+            self.push_long(kind, id, payload.to_vec());
+        } else {
+            frame::put(&mut self.ready, kind, id, false, payload);
+        }
+    }
+
+    /// Adds a message without copying it if it is long.
+    pub(super) fn push_owned(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
+        if payload.len() > MAX_PIECE || self.is_queued(id) {
+            self.push_long(kind, id, payload);
+        } else {
+            frame::put(&mut self.ready, kind, id, false, &payload);
+        }
+    }
+
+    fn is_queued(&self, id: u32) -> bool {
+        self.long.iter().any(|long| long.id == id)
+    }
+
+    fn push_long(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
+        match self.long.iter_mut().find(|long| long.id == id) {
+            Some(long) => long.messages.push_back((kind, payload)),
+            None => self.long.push_back(Long {
+                id,
+                messages: VecDeque::from([(kind, payload)]),
+                cut: 0,
+            }),
+        }
+    }
+
+    /// Forgets a message of `id` of which nothing was sent. `false` if there is none.
+    pub(super) fn withdraw(&mut self, id: u32) -> bool {
+        let before = self.long.len();
+        self.long.retain(|long| long.id != id || long.cut > 0);
+        self.long.len() < before
+    }
+
+    /// Swaps the bytes to be written next with an empty buffer.
+    pub(super) fn take(&mut self, empty: &mut Vec<u8>) {
+        debug_assert!(empty.is_empty());
+        self.cut();
+        std::mem::swap(&mut self.ready, empty);
+    }
+
+    fn cut(&mut self) {
+        while self.ready.len() < FILL {
+            let Some(mut long) = self.long.pop_front() else { return };
+            let Some((kind, payload)) = long.messages.front() else { continue };
+            let end = payload.len().min(long.cut + MAX_PIECE);
+            let more = end < payload.len();
+            frame::put(&mut self.ready, *kind, long.id, more, &payload[long.cut..end]);
+            long.cut = end;
+            if !more {
+                long.messages.pop_front();
+                long.cut = 0;
+            }
+            if !long.messages.is_empty() {
+                self.long.push_back(long);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::frame::{HEADER, Header};
+
+    fn drain(outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
+        let mut frames = Vec::new();
+        while !outbox.is_empty() {
+            let mut bytes = Vec::new();
+            outbox.take(&mut bytes);
+            let mut rest = &bytes[..];
+            while let Some(header) = Header::parse(rest).unwrap() {
+                frames.push((header, rest[HEADER..HEADER + header.length].to_vec()));
+                rest = &rest[HEADER + header.length..];
+            }
+            assert!(rest.is_empty());
+        }
+        frames
+    }
+
+    #[test]
+    fn a_short_message_passes_a_long_one() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Reply, 2, vec![1; 10 * MAX_PIECE]);
+        outbox.push(Kind::Reply, 4, b"short");
+        let frames = drain(&mut outbox);
+        assert_eq!(frames[0].0.id, 4);
+        assert_eq!(frames.len(), 11);
+        assert!(frames[1..10].iter().all(|(header, _)| header.more));
+        assert!(!frames[10].0.more);
+    }
+
+    #[test]
+    fn two_long_messages_take_turns() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Reply, 2, vec![1; 3 * MAX_PIECE]);
+        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE]);
+        let ids: Vec<_> = drain(&mut outbox).iter().map(|(header, _)| header.id).collect();
+        assert_eq!(ids, [2, 4, 2, 4, 2, 4]);
+    }
+
+    #[test]
+    fn an_id_keeps_its_order() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Items, 2, vec![1; MAX_PIECE + 1]);
+        outbox.push(Kind::Items, 2, b"next");
+        outbox.push(Kind::End, 2, b"");
+        let frames = drain(&mut outbox);
+        let kinds: Vec<_> = frames.iter().map(|(header, _)| (header.kind, header.more)).collect();
+        assert_eq!(
+            kinds,
+            [(Kind::Items, true), (Kind::Items, false), (Kind::Items, false), (Kind::End, false)]
+        );
+        assert_eq!(frames[2].1, b"next");
+    }
+
+    #[test]
+    fn only_an_unsent_message_can_be_withdrawn() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE]);
+        outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE]);
+        assert!(outbox.withdraw(4));
+        outbox.take(&mut Vec::new());
+        assert!(!outbox.withdraw(2));
+        assert!(outbox.waiting() < 9 * MAX_PIECE);
+    }
+}

@@ -1,0 +1,264 @@
+//! The lock around a connection's state, and the only place that takes it.
+//!
+//! Every method is a few lines under the lock; wakers run after it is free.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use tokio_util::sync::CancellationToken;
+
+use super::outgoing::{End, Expect, Items};
+use super::serving::Ticket;
+use super::state::{Arrived, Loss, Side, State};
+use crate::error::Error;
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
+use crate::wire::limits::Receives;
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// The largest message that the other end receives.
+    pub(super) peer_message: usize,
+    /// Cancelled when the driver has ended.
+    ended: CancellationToken,
+}
+
+/// What the driver has to do next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Sleep,
+    Write,
+    /// Nothing will be sent after what the outbox holds.
+    WriteAndEnd,
+}
+
+impl Shared {
+    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives) -> Arc<Self> {
+        Arc::new(Self {
+            state: Mutex::new(State::new(side, ours, theirs)),
+            peer_message: theirs.message as usize,
+            ended: CancellationToken::new(),
+        })
+    }
+
+    /// User code never runs under the lock, so a poisoned state is still whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state, then wakes the driver if there is something to write.
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = change(&mut state);
+        let driver = if state.outbox.is_empty() && !state.is_leaving() {
+            None
+        } else {
+            state.driver.take()
+        };
+        drop(state);
+        wake(driver);
+        result
+    }
+
+    // ---- for those who call
+
+    /// Sends a call. `Ready(Err)` if the connection is gone.
+    pub(super) fn poll_begin(
+        &self,
+        expect: Expect,
+        message: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Poll<Result<u32, Error>> {
+        self.change(|state| match &state.lost {
+            Some(loss) => Poll::Ready(Err(loss.of_new_call())),
+            None => match state.begin(expect, message, context.waker()) {
+                Some(index) => Poll::Ready(Ok(index)),
+                None => Poll::Pending,
+            },
+        })
+    }
+
+    pub(super) fn poll_end(&self, index: u32, context: &Context<'_>) -> Poll<End> {
+        let mut state = self.lock();
+        let Some((end, next)) = state.outgoing.poll_end(index, context.waker()) else {
+            return Poll::Pending;
+        };
+        drop(state);
+        wake(next);
+        Poll::Ready(end)
+    }
+
+    /// The next items of a stream, or its end.
+    pub(super) fn poll_items(
+        &self,
+        index: u32,
+        context: &Context<'_>,
+    ) -> Poll<Result<Items, End>> {
+        let mut next = None;
+        let polled = self.change(|state| {
+            if let Some((items, credit)) = state.outgoing.poll_items(index, context.waker()) {
+                if credit > 0 {
+                    state.credit(index, credit);
+                }
+                return Poll::Ready(Ok(items));
+            }
+            match state.outgoing.poll_end(index, context.waker()) {
+                Some((end, waker)) => {
+                    next = waker;
+                    Poll::Ready(Err(end))
+                }
+                None => Poll::Pending,
+            }
+        });
+        wake(next);
+        polled
+    }
+
+    /// The user dropped a call or stream that is not over.
+    pub(super) fn abandon(&self, index: u32) {
+        let next = self.change(|state| state.abandon(index));
+        wake(next);
+    }
+
+    /// The user dropped a call that waited for a slot, and may have been woken for one.
+    pub(super) fn pass_on(&self) {
+        let next = self.lock().outgoing.pass_on();
+        wake(next);
+    }
+
+    /// The last handle is gone.
+    pub(super) fn unused(&self) {
+        let driver = {
+            let mut state = self.lock();
+            state.unused = true;
+            state.driver.take()
+        };
+        wake(driver);
+    }
+
+    // ---- for those who answer
+
+    pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
+        self.change(|state| state.finish(ticket, kind, payload));
+    }
+
+    pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {
+        self.change(|state| state.fail(ticket, code, text));
+    }
+
+    /// The handler is gone without an answer.
+    pub(super) fn finish_stopped(&self, ticket: Ticket) {
+        self.change(|state| {
+            let code = state.serving.stopped(ticket);
+            let text = match code {
+                FailCode::Ended => "the daemon is closing",
+                _ => "the call was cancelled",
+            };
+            state.fail(ticket, code, text);
+        });
+    }
+
+    pub(super) fn attend(&self, ticket: Ticket, context: &Context<'_>) -> Option<FailCode> {
+        self.lock().serving.attend(ticket, context.waker())
+    }
+
+    pub(super) fn mark_stream(&self, ticket: Ticket) {
+        self.lock().serving.mark_stream(ticket);
+    }
+
+    pub(super) fn poll_send_items(
+        &self,
+        ticket: Ticket,
+        payload: &mut Vec<u8>,
+        context: &Context<'_>,
+    ) -> Poll<()> {
+        self.change(|state| {
+            if state.send_items(ticket, payload, context.waker()) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        })
+    }
+
+    // ---- for the driver
+
+    /// Takes all whole frames at the start of `bytes` and tells how long they were.
+    pub(super) fn on_bytes(
+        &self,
+        bytes: &[u8],
+        arrived: &mut Vec<Arrived>,
+    ) -> Result<usize, Broken> {
+        let mut wakers = Vec::new();
+        let mut used = 0;
+        let mut state = self.lock();
+        let result = loop {
+            let rest = &bytes[used..];
+            let header = match Header::parse(rest) {
+                Ok(Some(header)) => header,
+                Ok(None) => break Ok(used),
+                Err(broken) => break Err(broken),
+            };
+            let Some(payload) = rest.get(HEADER..HEADER + header.length) else { break Ok(used) };
+            used += HEADER + header.length;
+            if let Err(broken) = state.on_frame(header, payload, arrived, &mut wakers) {
+                break Err(broken);
+            }
+            if state.lost.is_some() {
+                break Ok(used);
+            }
+        };
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Fills `empty` with what is to be written, or leaves the driver's waker.
+    pub(super) fn next(&self, empty: &mut Vec<u8>, context: &Context<'_>) -> Next {
+        let mut state = self.lock();
+        let end = state.try_leave() || (state.unused && state.outbox.is_empty());
+        state.outbox.take(empty);
+        if end && state.outbox.is_empty() {
+            return Next::WriteAndEnd;
+        }
+        if empty.is_empty() {
+            state.driver = Some(context.waker().clone());
+            return Next::Sleep;
+        }
+        Next::Write
+    }
+
+    /// How much waits for the other end to read.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().outbox.waiting()
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().lost.is_some()
+    }
+
+    pub(crate) fn leave(&self, code: GoodbyeCode, text: &str) {
+        let mut wakers = Vec::new();
+        self.lock().leave(code, text, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    /// The driver is about to end.
+    pub(super) fn lose(&self, loss: Loss) {
+        let mut wakers = Vec::new();
+        self.lock().lose(loss, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        self.ended.cancel();
+    }
+
+    /// Completes when the connection is gone.
+    pub(crate) async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}

@@ -1,0 +1,268 @@
+//! Everything that is open on a connection, driven by frames and by handles.
+//!
+//! No IO, no clock, no tasks: who has to be woken is returned, what has to be sent is in the
+//! outbox.
+//!
+//! ```text
+//!   Open --leave--> Leaving --nothing runs, all written--> Left
+//!     |                |
+//!     +----- lose -----+--> Lost
+//! ```
+
+use std::task::Waker;
+
+use super::outbox::Outbox;
+use super::outgoing::{Expect, Outgoing};
+use super::serving::{Serving, Step, Ticket};
+use crate::error::{Error, ErrorKind};
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind};
+use crate::wire::limits::Receives;
+
+/// What frames add to the largest value that a message may hold: the method id and options of a
+/// call, the code of a failure, the count of items.
+pub(super) const ENVELOPE: usize = 16;
+
+/// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Connector = 0,
+    Acceptor = 1,
+}
+
+/// Why a connection is gone.
+#[derive(Clone, Debug)]
+pub(crate) struct Loss {
+    pub(crate) kind: ErrorKind,
+    pub(crate) text: String,
+    /// A call without an answer may have been executed.
+    pub(crate) executed: bool,
+}
+
+impl Loss {
+    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), executed: true }
+    }
+
+    /// The error of a call that was waiting for its answer.
+    pub(super) fn of_open_call(&self) -> Error {
+        let error = self.of_new_call();
+        if self.executed { error.maybe_executed() } else { error }
+    }
+
+    /// The error of a call that came too late to be sent.
+    pub(super) fn of_new_call(&self) -> Error {
+        Error::new(self.kind, self.text.clone())
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    side: Side,
+    pub(super) outbox: Outbox,
+    pub(super) outgoing: Outgoing,
+    pub(super) serving: Serving,
+    /// The largest message that the other end receives.
+    pub(super) peer_message: usize,
+    /// Present while the driver sleeps.
+    pub(super) driver: Option<Waker>,
+    leaving: Option<(GoodbyeCode, String)>,
+    goodbye_sent: bool,
+    pub(super) lost: Option<Loss>,
+    /// No handle is left, so nobody can make a call any more.
+    pub(super) unused: bool,
+}
+
+/// A call to hand to the service.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) ticket: Ticket,
+    pub(super) body: Vec<u8>,
+}
+
+impl State {
+    pub(super) fn new(side: Side, ours: Receives, theirs: Receives) -> Self {
+        Self {
+            side,
+            outbox: Outbox::default(),
+            outgoing: Outgoing::new(theirs.calls, ours.window, ours.message),
+            serving: Serving::new(ours.calls, ours.message, theirs.window),
+            peer_message: theirs.message as usize,
+            driver: None,
+            leaving: None,
+            goodbye_sent: false,
+            lost: None,
+            unused: false,
+        }
+    }
+
+    fn own_id(&self, index: u32) -> u32 {
+        index << 1 | self.side as u32
+    }
+
+    fn their_id(&self, index: u32) -> u32 {
+        index << 1 | (self.side as u32 ^ 1)
+    }
+
+    // ---- our own calls
+
+    /// Sends a call, or leaves the waker for when there is room.
+    pub(super) fn begin(
+        &mut self,
+        expect: Expect,
+        message: &mut Vec<u8>,
+        waker: &Waker,
+    ) -> Option<u32> {
+        let index = self.outgoing.open(expect, waker)?;
+        self.outbox.push_owned(Kind::Call, self.own_id(index), std::mem::take(message));
+        Some(index)
+    }
+
+    pub(super) fn credit(&mut self, index: u32, credit: u32) {
+        self.outbox.push(Kind::Credit, self.own_id(index), &credit.to_le_bytes());
+    }
+
+    /// The user is not interested in a call any more.
+    pub(super) fn abandon(&mut self, index: u32) -> Option<Waker> {
+        let id = self.own_id(index);
+        if self.outbox.withdraw(id) {
+            return self.outgoing.withdraw(index);
+        }
+        let (tell, waker) = self.outgoing.abandon(index);
+        if tell && self.lost.is_none() {
+            self.outbox.push(Kind::Cancel, id, &[]);
+        }
+        waker
+    }
+
+    // ---- calls of the other end
+
+    /// Gives the last word about a call. Nothing happens if it was given before.
+    pub(super) fn finish(&mut self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
+        if self.serving.finish(ticket) && self.lost.is_none() {
+            self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
+        }
+    }
+
+    pub(super) fn fail(&mut self, ticket: Ticket, code: FailCode, text: &str) {
+        let mut payload = Vec::with_capacity(1 + text.len());
+        payload.push(code as u8);
+        payload.extend_from_slice(text.as_bytes());
+        self.finish(ticket, Kind::Fail, payload);
+    }
+
+    /// Sends items of a stream if there is credit.
+    pub(super) fn send_items(
+        &mut self,
+        ticket: Ticket,
+        payload: &mut Vec<u8>,
+        waker: &Waker,
+    ) -> bool {
+        if !self.serving.spend(ticket, payload.len(), waker) {
+            return false;
+        }
+        let id = self.their_id(Serving::index(ticket));
+        self.outbox.push(Kind::Items, id, payload);
+        payload.clear();
+        true
+    }
+
+    // ---- frames
+
+    /// Takes one frame. Calls that are complete go to `arrived`, who has to be woken to `wakers`.
+    pub(super) fn on_frame(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        arrived: &mut Vec<Arrived>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), Broken> {
+        let Header { kind, more, id, .. } = header;
+        let index = id >> 1;
+        match kind {
+            Kind::Goodbye => {
+                self.on_goodbye(payload)?;
+                return Ok(());
+            }
+            Kind::Call | Kind::Cancel | Kind::Credit => {
+                if id & 1 == self.side as u32 {
+                    return Err(Broken::Unexpected(kind, id));
+                }
+                match self.serving.on_frame(index, id, kind, more, payload)? {
+                    Step::None => {}
+                    Step::Wake(waker) => wakers.push(waker),
+                    Step::Call(ticket, body) if self.leaving.is_none() => {
+                        arrived.push(Arrived { ticket, body });
+                    }
+                    Step::Call(ticket, _) => {
+                        self.fail(ticket, FailCode::Closing, "the daemon is closing");
+                    }
+                    Step::Refuse(ticket, code) => self.fail(ticket, code, ""),
+                }
+            }
+            Kind::Reply | Kind::Fail | Kind::Items | Kind::End => {
+                if id & 1 != self.side as u32 {
+                    return Err(Broken::Unexpected(kind, id));
+                }
+                wakers.extend(self.outgoing.on_frame(index, id, kind, more, payload)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn on_goodbye(&mut self, payload: &[u8]) -> Result<(), Broken> {
+        let (&code, text) = payload.split_first().ok_or(Broken::Payload(Kind::Goodbye))?;
+        let text = String::from_utf8_lossy(text).into_owned();
+        self.lost.get_or_insert(match GoodbyeCode::from_wire(code) {
+            GoodbyeCode::Closing => Loss { kind: ErrorKind::Closing, text, executed: false },
+            GoodbyeCode::Protocol => Loss::new(
+                ErrorKind::Protocol,
+                format!("the other end refused what this one sent: {text}"),
+            ),
+            GoodbyeCode::Disconnected => Loss::new(ErrorKind::Lost, text),
+        });
+        Ok(())
+    }
+
+    // ---- the end
+
+    /// Begins to end the connection: calls that run are finished, streams are ended, new calls are
+    /// refused. With [`GoodbyeCode::Disconnected`] nothing is waited for.
+    pub(super) fn leave(&mut self, code: GoodbyeCode, text: &str, wakers: &mut Vec<Waker>) {
+        if self.leaving.is_some() {
+            return;
+        }
+        self.leaving = Some((code, text.to_owned()));
+        match code {
+            GoodbyeCode::Closing => self.serving.stop(FailCode::Ended, false, wakers),
+            _ => self.serving.stop(FailCode::Cancelled, true, wakers),
+        }
+        wakers.extend(self.driver.take());
+    }
+
+    /// Says goodbye when the time has come. `true` when all that is left is to write the outbox.
+    pub(super) fn try_leave(&mut self) -> bool {
+        let Some((code, text)) = &self.leaving else { return false };
+        if self.goodbye_sent {
+            return true;
+        }
+        if *code == GoodbyeCode::Closing && self.serving.running() > 0 {
+            return false;
+        }
+        let mut payload = vec![*code as u8];
+        payload.extend_from_slice(text.as_bytes());
+        self.outbox.push(Kind::Goodbye, 0, &payload);
+        self.goodbye_sent = true;
+        true
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// The transport is gone: nobody waits any longer.
+    pub(super) fn lose(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
+        let loss = self.lost.get_or_insert(loss).clone();
+        self.outgoing.lose(&loss, wakers);
+        self.serving.stop(FailCode::Cancelled, true, wakers);
+    }
+}

@@ -1,0 +1,292 @@
+//! What a service knows about the connection that an object serves, and about its own daemon.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::codec;
+use crate::daemon::{Hold, Lease, Peer};
+use crate::error::Result;
+use crate::mux::{Dispatch, Shared};
+use crate::wire::frame::GoodbyeCode;
+use crate::wire::greeting::CallerFields;
+
+/// One connection, seen from the service.
+///
+/// The factory given to [`Daemon::serve`](crate::Daemon::serve) gets it; clones share it.
+#[derive(Clone, Debug)]
+pub struct Session(Arc<SessionInner>);
+
+#[derive(Debug)]
+struct SessionInner {
+    daemon: DaemonHandle,
+    peer: Peer,
+    caller: Caller,
+    shared: Arc<Shared>,
+}
+
+impl Session {
+    pub(crate) fn new(
+        daemon: DaemonHandle,
+        peer: Peer,
+        caller: Caller,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self(Arc::new(SessionInner { daemon, peer, caller, shared }))
+    }
+
+    /// The daemon that serves this connection.
+    pub fn daemon(&self) -> &DaemonHandle {
+        &self.0.daemon
+    }
+
+    /// The process at the other end, as the kernel vouches for it.
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
+    }
+
+    /// What the other end says about itself.
+    pub fn caller(&self) -> &Caller {
+        &self.0.caller
+    }
+
+    /// The value that the starter of the daemon gave by [`Daemon::args`](crate::Daemon::args).
+    ///
+    /// # Errors
+    ///
+    /// No value was given, or it is of another type.
+    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+        self.0.daemon.args()
+    }
+
+    /// Ends this connection at once: its calls are cancelled, the caller is told.
+    pub fn disconnect(&self) {
+        self.0.shared.leave(GoodbyeCode::Disconnected, "the service ended the connection");
+    }
+
+    /// Completes when the connection is gone.
+    pub async fn ended(&self) {
+        self.0.shared.ended().await;
+    }
+}
+
+/// What a caller says about itself in its hello.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    cwd: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    terminal: Option<(u16, u16)>,
+    root: Option<(u64, u64)>,
+}
+
+impl Caller {
+    pub(crate) fn from_fields(fields: CallerFields) -> Self {
+        let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
+        Self {
+            cwd: PathBuf::from(text(&fields.cwd)),
+            args: fields.args.iter().map(|bytes| text(bytes)).collect(),
+            env: fields
+                .env
+                .iter()
+                .filter_map(|pair| {
+                    let at = pair.iter().position(|&byte| byte == b'=')?;
+                    Some((text(&pair[..at]), text(&pair[at + 1..])))
+                })
+                .collect(),
+            terminal: fields.terminal,
+            root: fields.root,
+        }
+    }
+
+    /// The working directory of the caller. Relative paths in its arguments start here.
+    pub fn cwd(&self) -> &Path {
+        &self.cwd
+    }
+
+    /// The command line of the caller, its name included.
+    pub fn args(&self) -> &[OsString] {
+        &self.args
+    }
+
+    /// A variable of the caller's environment, if it is one of those that
+    /// [`Daemon::caller_env`](crate::Daemon::caller_env) names.
+    pub fn env(&self, name: impl AsRef<OsStr>) -> Option<&OsStr> {
+        let name = name.as_ref();
+        self.env.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// Columns and rows of the terminal that the caller's standard output is, if it is one.
+    pub fn terminal(&self) -> Option<(u16, u16)> {
+        self.terminal
+    }
+
+    /// Whether the caller sees the same file system root as the daemon. A caller in a container
+    /// does not, and its paths mean something else there.
+    pub fn shares_root(&self) -> bool {
+        self.root.is_some() && self.root == root_identity()
+    }
+}
+
+/// Device and inode of `/` as this process sees it.
+pub(crate) fn root_identity() -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let root = std::fs::metadata("/").ok()?;
+    Some((root.dev(), root.ino()))
+}
+
+/// The running daemon, for the code that runs in it.
+#[derive(Clone, Debug)]
+pub struct DaemonHandle(Arc<Core>);
+
+struct Core {
+    phase: watch::Sender<Phase>,
+    lease: Lease,
+    closing: CancellationToken,
+    hooks: Mutex<Vec<Hook>>,
+    args: Vec<u8>,
+    since: Instant,
+    life: u64,
+}
+
+type Hook = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DaemonHandle").field("lease", &self.lease).finish_non_exhaustive()
+    }
+}
+
+/// Where a daemon is in its life. It only moves forward.
+#[derive(Clone)]
+pub(crate) enum Phase {
+    /// `init` runs; its last word about how far it is.
+    Starting(String),
+    Ready(Arc<dyn Host>),
+    /// `init` failed with these words.
+    Failed(String),
+    Leaving,
+}
+
+/// Makes the object of each connection.
+pub(crate) trait Host: Send + Sync {
+    fn open(&self, session: Session) -> Box<dyn Dispatch>;
+}
+
+impl DaemonHandle {
+    pub(crate) fn new(lease: Lease, args: Vec<u8>, life: u64) -> Self {
+        Self(Arc::new(Core {
+            phase: watch::Sender::new(Phase::Starting(String::new())),
+            lease,
+            closing: CancellationToken::new(),
+            hooks: Mutex::new(Vec::new()),
+            args,
+            since: Instant::now(),
+            life,
+        }))
+    }
+
+    /// Ends the daemon: new connections and calls are refused and go to its successor, calls that
+    /// run are answered within the drain limit, then the process exits.
+    ///
+    /// Returns at once, so that a handler can call it and still be answered.
+    pub fn close(&self) {
+        self.set_phase(Phase::Leaving);
+        self.0.closing.cancel();
+    }
+
+    /// Keeps the daemon alive, with or without connections, until the guard is dropped. The reason
+    /// is shown by [`status`](Self::status).
+    pub fn hold(&self, reason: impl Into<String>) -> Hold {
+        self.0.lease.hold(reason.into())
+    }
+
+    /// Runs `hook` when the daemon ends, after the last call was answered. Later hooks run first.
+    /// The drain limit counts for hooks too.
+    pub fn on_shutdown(&self, hook: impl FnOnce() + Send + 'static) {
+        self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// What keeps the daemon alive now.
+    pub fn status(&self) -> Status {
+        Status {
+            pid: std::process::id(),
+            uptime: self.0.since.elapsed(),
+            connections: self.0.lease.connections(),
+            holds: self.0.lease.holds(),
+            closing: self.0.closing.is_cancelled(),
+        }
+    }
+
+    /// The value that the starter gave by [`Daemon::args`](crate::Daemon::args).
+    ///
+    /// # Errors
+    ///
+    /// No value was given, or it is of another type.
+    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+        codec::decode(&self.0.args)
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.0.lease
+    }
+
+    pub(crate) fn life(&self) -> u64 {
+        self.0.life
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        self.0.phase.send_if_modified(|current| {
+            let forward = match (&*current, &phase) {
+                (Phase::Starting(_), _) => true,
+                (Phase::Ready(_) | Phase::Failed(_), next) => matches!(next, Phase::Leaving),
+                (Phase::Leaving, _) => false,
+            };
+            if forward {
+                *current = phase;
+            }
+            forward
+        });
+    }
+
+    pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
+        self.0.phase.subscribe()
+    }
+
+    /// Completes when the daemon was asked to close.
+    pub(crate) async fn close_requested(&self) {
+        self.0.closing.cancelled().await;
+    }
+
+    pub(crate) fn run_hooks(&self) {
+        loop {
+            let hook = self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(hook) = hook else { return };
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(hook)).is_err() {
+                tracing::error!("a shutdown hook panicked");
+            }
+        }
+    }
+}
+
+/// What [`DaemonHandle::status`] tells.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The process of the daemon.
+    pub pid: u32,
+    /// Since the start of the process's daemon part.
+    pub uptime: Duration,
+    /// Connections that are counted as users.
+    pub connections: usize,
+    /// The reasons of the holds and for how long they have been held.
+    pub holds: Vec<(String, Duration)>,
+    /// The daemon was asked to close.
+    pub closing: bool,
+}

@@ -1,0 +1,43 @@
+//! What `init` is given.
+
+use serde::de::DeserializeOwned;
+
+use crate::error::Result;
+use crate::session::{DaemonHandle, Phase};
+
+/// The start of a daemon, for its `init`.
+pub struct Start {
+    daemon: DaemonHandle,
+    report: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+impl Start {
+    pub(crate) fn new(
+        daemon: DaemonHandle,
+        report: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { daemon, report: Box::new(report) }
+    }
+
+    /// Says how far the start is. Every caller that waits hears it, and waits on: a start that
+    /// reports may take longer than the silence timeout.
+    pub fn progress(&self, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        (self.report)(text);
+        self.daemon.set_phase(Phase::Starting(text.to_owned()));
+    }
+
+    /// The daemon, to keep for background work, holds and shutdown hooks.
+    pub fn daemon(&self) -> &DaemonHandle {
+        &self.daemon
+    }
+
+    /// The value that the starter gave by [`Daemon::args`](crate::Daemon::args).
+    ///
+    /// # Errors
+    ///
+    /// No value was given, or it is of another type.
+    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+        self.daemon.args()
+    }
+}

@@ -1,0 +1,70 @@
+//! The limits of a connection that both ends tell each other.
+
+use std::time::Duration;
+
+/// Bounds on what one connection may use.
+///
+/// Each end says in its greeting what it is ready to receive; the other end checks before it
+/// sends. Passing a limit fails the call or stream concerned and nothing else.
+///
+/// ```
+/// let mut limits = autod_core::Limits::default();
+/// limits.message = 1 << 20;
+/// assert_eq!(limits.calls, 4096);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The largest message (arguments, an answer, or one item of a stream) in bytes. Default
+    /// 64 MiB, at least 1 KiB, at most 1 GiB.
+    pub message: u32,
+    /// The calls and streams that the other end may have open at once. Default 4096, at most
+    /// 1,048,576.
+    pub calls: u32,
+    /// The bytes of a stream that may be on their way before the receiver takes them. Default
+    /// 256 KiB, at least 1 KiB, at most 64 MiB.
+    pub window: u32,
+    /// The connections that a daemon serves at once; further ones are told so. Default 16,384.
+    pub connections: u32,
+    /// How long a new connection may take to say hello. Default 10 s.
+    pub handshake: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 64 << 20,
+            calls: 4096,
+            window: 256 << 10,
+            connections: 16_384,
+            handshake: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The part of [`Limits`] that is said to the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Receives {
+    pub(crate) message: u32,
+    pub(crate) calls: u32,
+    pub(crate) window: u32,
+}
+
+impl Receives {
+    /// Whether a peer may say this. A peer that cannot receive anything could only hang.
+    pub(crate) fn is_sane(self) -> bool {
+        (1 << 10..=1 << 30).contains(&self.message)
+            && (1..=1 << 20).contains(&self.calls)
+            && (1 << 10..=64 << 20).contains(&self.window)
+    }
+}
+
+impl From<&Limits> for Receives {
+    fn from(limits: &Limits) -> Self {
+        Self {
+            message: limits.message.clamp(1 << 10, 1 << 30),
+            calls: limits.calls.clamp(1, 1 << 20),
+            window: limits.window.clamp(1 << 10, 64 << 20),
+        }
+    }
+}

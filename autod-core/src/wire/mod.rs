@@ -1,0 +1,7 @@
+//! What travels on a connection: greetings first, frames after them.
+//!
+//! Pure functions over byte slices. Nothing here knows tokio, a clock, a file or a service.
+
+pub(crate) mod frame;
+pub(crate) mod greeting;
+pub(crate) mod limits;
