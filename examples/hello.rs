@@ -1,7 +1,6 @@
-//! The shortest useful program: `hello NAME` greets, and knows how often it has done so.
+//! `hello NAME` greets, and knows how often it has done so.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 #[autod::service]
@@ -14,7 +13,7 @@ struct Greeter(Arc<AtomicU64>);
 
 impl Hello for Greeter {
     async fn greet(&self, name: String) -> String {
-        format!("Hello, {name}! Greeting number {}.", self.0.fetch_add(1, Ordering::Relaxed) + 1)
+        format!("Hello, {name}! Greeting number {}.", self.0.fetch_add(1, Relaxed) + 1)
     }
 }
 

@@ -17,8 +17,9 @@ use tokio::time::Instant;
 use crate::boot;
 use crate::client::{Client, Connector, OnProgress};
 use crate::codec;
-use crate::daemon::{Follow, Inherited, Launch, Place};
+use crate::daemon::{Follow, Inherited, Launch, Place, Status as ChannelToNobody, Tenancy};
 use crate::error::{Error, ErrorKind, Result};
+use crate::listening::Listening;
 use crate::mux::{Connection, Dispatcher, Incall};
 use crate::service::Serves;
 use crate::session::{Host, Session};
@@ -28,8 +29,7 @@ use crate::wire::limits::Limits;
 /// What `init` may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
-type Init<S> =
-    Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S, BoxError>>>>>;
+type Init<S> = Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S>>>>>;
 type Factory<S, T> = Arc<dyn Fn(Arc<S>, Session) -> T + Send + Sync>;
 
 /// A daemon that has been given nothing to serve. Can be connected to, cannot be run.
@@ -77,6 +77,7 @@ pub(crate) struct Settings {
     pub(crate) drain_limit: Duration,
     pub(crate) exit_on_close: bool,
     version: Option<String>,
+    pub(crate) pidfile: Option<PathBuf>,
     on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     on_progress: Option<OnProgress>,
 }
@@ -104,6 +105,7 @@ impl Daemon {
                 drain_limit: Duration::from_secs(5),
                 exit_on_close: true,
                 version: None,
+                pidfile: None,
                 on_spawn: None,
                 on_progress: None,
             },
@@ -228,6 +230,12 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
         self
     }
 
+    /// Writes the daemon's pid to this file while it serves, for people and scripts.
+    pub fn pidfile(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.pidfile = Some(path.into());
+        self
+    }
+
     /// Called with the pid when this caller has spawned the daemon's process.
     pub fn on_spawn(mut self, hear: impl Fn(u32) + Send + Sync + 'static) -> Self {
         self.settings.on_spawn = Some(Arc::new(hear));
@@ -249,7 +257,9 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     {
         Daemon {
             settings: self.settings,
-            init: Some(Box::new(move |start| Box::pin(async move { init(start).await }))),
+            init: Some(Box::new(move |start| {
+                Box::pin(async move { init(start).await.map_err(Error::from_boxed) })
+            })),
             factory: None,
         }
     }
@@ -383,6 +393,43 @@ where
         boot::serve_foreground::<C, S, T>(self)
     }
 
+    /// Listens and serves in the current runtime, beside whatever else runs there.
+    ///
+    /// Callers wait from now on, and are served after [`Listening::ready`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`foreground`](Self::foreground), but for `init`, which has not run yet.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time.
+    pub fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
+        let (tenancy, listener) = self.settings.claim()?;
+        let orders = self.settings.orders()?;
+        let nobody = Arc::new(ChannelToNobody::nowhere());
+        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody)
+    }
+
+    /// Serves on a socket that somebody else has made and looks after. No file is locked, made or
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time.
+    pub fn listen_on<C: Client + Serves<T>>(
+        self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<Listening> {
+        let orders = self.settings.orders()?;
+        let nobody = Arc::new(ChannelToNobody::nowhere());
+        Listening::begin::<C, S, T>(self, orders, listener, None, nobody)
+    }
+
     pub(crate) fn take_init(&mut self) -> Option<Init<S>> {
         self.init.take()
     }
@@ -458,18 +505,26 @@ impl Settings {
         }
     }
 
-    fn launch(&self) -> Result<Launch> {
-        let args = self.args.as_ref().map_err(|text| {
-            Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over")
-                .caused_by(text.clone())
+    pub(crate) fn orders(&self) -> Result<Orders> {
+        let args = self.args.clone().map_err(|text| {
+            Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
         })?;
+        Ok(Orders { autoclose: self.autoclose, args })
+    }
+
+    /// Takes the place for a daemon in this process.
+    pub(crate) fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
+        Tenancy::claim(self.place()?, &self.build())
+    }
+
+    fn launch(&self) -> Result<Launch> {
         Ok(Launch {
             exec_path: self.exec_path.clone(),
             arguments: None,
             cwd: self.cwd.clone(),
             env: self.env.clone(),
             env_clear: self.env_clear,
-            payload: Orders { autoclose: self.autoclose, args: args.clone() }.to_bytes()?,
+            payload: self.orders()?.to_bytes()?,
             build: self.build(),
             silence: self.silence_timeout,
             on_spawn: self.on_spawn.clone(),
@@ -478,10 +533,6 @@ impl Settings {
 
     fn follow(&self) -> Result<Option<Follow>> {
         if self.debug { Follow::to_stderr(&self.place()?).map(Some) } else { Ok(None) }
-    }
-
-    pub(crate) fn args_bytes(&self) -> Vec<u8> {
-        self.args.clone().unwrap_or_default()
     }
 }
 

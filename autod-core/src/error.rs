@@ -87,11 +87,16 @@ impl Error {
         self
     }
 
-    /// Takes over the causes of an error whose own words are the message already.
-    pub(crate) fn with_causes_of(self, error: &(dyn StdError + 'static)) -> Self {
-        match error.source() {
-            Some(source) => self.caused_by(chain(source)),
-            None => self,
+    /// An error of the user's `init`, in its own words.
+    pub(crate) fn from_boxed(error: Source) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => {
+                let message = error.to_string();
+                let cause = error.source().map(chain);
+                let error = Self::new(ErrorKind::Service, message);
+                cause.into_iter().fold(error, Self::caused_by)
+            }
         }
     }
 

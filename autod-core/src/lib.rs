@@ -2,13 +2,29 @@
 //!
 //! Use that crate: it re-exports everything here that is meant for programs.
 
+mod boot;
+mod builder;
+mod client;
 mod codec;
 mod daemon;
 mod error;
+mod greet;
+mod listening;
 mod mux;
+mod server;
 pub mod service;
+mod session;
+mod start;
 mod wire;
 
+pub use builder::{BoxError, Daemon, Nothing};
+pub use client::Client;
+pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use listening::Listening;
 pub use mux::{Call, Connection, Incoming, Origin};
+#[doc(hidden)]
+pub use mux::{call, call_fallible, open};
+pub use session::{Caller, DaemonHandle, Session, Status};
+pub use start::Start;
 pub use wire::limits::Limits;
