@@ -45,8 +45,8 @@ where
     let Inherited { place, life, listener, payload, status, .. } = inherited;
     let status = Arc::new(status);
     let result = Orders::from_bytes(&payload).and_then(|orders| {
-        let tenancy = Tenancy::from_inherited(place, life);
-        run::<C, S, T>(daemon, orders, listener, tenancy, Arc::clone(&status))
+        let moved_in = async { Ok((Tenancy::from_inherited(place, life)?, listener)) };
+        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status))
     });
     let code = match result {
         Ok(()) => 0,
@@ -68,16 +68,17 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    let (tenancy, listener) = daemon.settings.claim()?;
     let orders = daemon.settings.orders()?;
-    run::<C, S, T>(daemon, orders, listener, tenancy, Arc::new(Status::nowhere()))
+    let place = daemon.settings.place()?;
+    let build = daemon.settings.build();
+    let claim = async move { Tenancy::claim(place, &build).await };
+    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()))
 }
 
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
     orders: Orders,
-    listener: std::os::unix::net::UnixListener,
-    tenancy: Tenancy,
+    moved_in: impl Future<Output = Result<(Tenancy, std::os::unix::net::UnixListener)>>,
     status: Arc<Status>,
 ) -> Result<()>
 where
@@ -89,6 +90,7 @@ where
     let limit = daemon.settings.drain_limit;
     let exit_on_close = daemon.settings.exit_on_close;
     let result = runtime.block_on(async {
+        let (tenancy, listener) = moved_in.await?;
         let listening =
             Listening::begin::<C, S, T>(daemon, orders, listener, Some(tenancy), status)?;
         close_on_signals(listening.daemon())?;
@@ -111,8 +113,8 @@ where
 
 fn close_on_signals(daemon: &DaemonHandle) -> Result<()> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals = signal(kind)
-            .map_err(|error| Error::system("cannot listen for signals", error))?;
+        let mut signals =
+            signal(kind).map_err(|error| Error::system("cannot listen for signals", error))?;
         let daemon = daemon.clone();
         tokio::spawn(async move {
             if signals.recv().await.is_some() {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::boot;
 use crate::client::{Client, Connector, OnProgress};
@@ -324,13 +325,6 @@ impl<S, T> Daemon<S, T> {
 
 impl Connector<'_> {
     async fn start<C: Client>(&self, settings: &Settings) -> Result<C> {
-        if Inherited::guard_present() {
-            return Err(Error::new(
-                ErrorKind::Usage,
-                "this process was started as a daemon, but main() never called autod's run or \
-                 serve_if_spawned before it connected",
-            ));
-        }
         let launch = settings.launch()?;
         self.connect_or_start(&launch).await
     }
@@ -358,15 +352,10 @@ where
     {
         let this = self.serve_if_spawned::<C>()?;
         let runtime = boot::caller_runtime()?;
-        runtime.block_on(async {
+        runtime.block_on(this.settings.with_log(async {
             let client = this.connect::<C>().await?;
-            let follow = this.settings.follow()?;
-            let result = caller(client).await;
-            if let Some(follow) = follow {
-                follow.finish().await;
-            }
-            result
-        })
+            caller(client).await
+        }))
     }
 
     /// Serves, and never returns, if this process was started as this daemon; else gives the
@@ -377,7 +366,7 @@ where
     ///
     /// The process was started as a daemon, but not in the way that this library does it.
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
-        match Inherited::take()? {
+        match Inherited::take(&self.settings.name)? {
             Some(inherited) => boot::serve_spawned::<C, S, T>(self, inherited),
             None => Ok(self),
         }
@@ -404,8 +393,8 @@ where
     /// # Panics
     ///
     /// Outside of a tokio runtime with IO and time.
-    pub fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
-        let (tenancy, listener) = self.settings.claim()?;
+    pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
+        let (tenancy, listener) = self.settings.claim().await?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(ChannelToNobody::nowhere());
         Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody)
@@ -467,7 +456,7 @@ where
 impl Settings {
     pub(crate) fn place(&self) -> Result<Place> {
         match &self.sockfile {
-            Some(path) => Place::at(path),
+            Some(path) => Ok(Place::at(path)?.named(&self.name)),
             None => Place::of_app(&self.name, self.instance.as_deref()),
         }
     }
@@ -513,8 +502,8 @@ impl Settings {
     }
 
     /// Takes the place for a daemon in this process.
-    pub(crate) fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
-        Tenancy::claim(self.place()?, &self.build())
+    pub(crate) async fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
+        Tenancy::claim(self.place()?, &self.build()).await
     }
 
     fn launch(&self) -> Result<Launch> {
@@ -531,8 +520,27 @@ impl Settings {
         })
     }
 
-    fn follow(&self) -> Result<Option<Follow>> {
-        if self.debug { Follow::to_stderr(&self.place()?).map(Some) } else { Ok(None) }
+    /// Runs `work`; in debug mode the daemon's log goes to standard error meanwhile.
+    async fn with_log<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if !self.debug {
+            return work.await;
+        }
+        let place = self.place()?;
+        let follow = Follow::from_end(&place)?;
+        let over = CancellationToken::new();
+        let work = async {
+            let result = work.await;
+            over.cancel();
+            result
+        };
+        let mut stderr = std::io::stderr();
+        let copy = follow.copy(&mut stderr, over.cancelled());
+        let (result, copied) = futures::future::join(work, copy).await;
+        copied?;
+        result
     }
 }
 

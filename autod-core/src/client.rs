@@ -118,7 +118,7 @@ impl Connector<'_> {
     /// it can feel idle; its own word over the status channel decides whether it failed.
     async fn attend_start(
         &self,
-        starting: Starting,
+        starting: Starting<'_>,
         table: &Table,
     ) -> Result<Option<(UnixStream, Accept)>> {
         let mut tries = 0;
@@ -250,8 +250,7 @@ impl Connector<'_> {
         let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
         let driver = Driver::new(stream, std::sync::Arc::clone(&shared), NoService, Vec::new());
         tokio::spawn(driver.run());
-        let origin =
-            Origin { pid: accept.pid, build: accept.build, life: accept.life, started };
+        let origin = Origin { pid: accept.pid, build: accept.build, life: accept.life, started };
         C::from_connection(Connection::new(shared, origin))
     }
 

@@ -39,6 +39,7 @@ pub struct Listening {
     autoclose: Option<Duration>,
     status: Arc<Status>,
     serving: Option<JoinHandle<()>>,
+    tenancy: Option<Arc<Tenancy>>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
 }
@@ -64,14 +65,12 @@ impl Listening {
             .ok()
             .and_then(|address| address.as_pathname().map(Path::to_owned))
             .unwrap_or_default();
-        let socket = tenancy.as_ref().map_or(socket, |tenancy| tenancy.sock().to_owned());
+        let socket = tenancy.as_ref().map_or(socket, |tenancy| tenancy.place().sock().to_owned());
         let listener = UnixListener::from_std(listener).map_err(cannot_serve)?;
 
-        let handle = DaemonHandle::new(
-            Lease::new(None, Instant::now()),
-            orders.args,
-            tenancy.as_ref().map_or(0, Tenancy::life_id),
-        );
+        let tenancy = tenancy.map(Arc::new);
+        let life = tenancy.as_ref().map_or(0, |tenancy| tenancy.life_id());
+        let handle = DaemonHandle::new(Lease::new(None, Instant::now()), orders.args, life);
         let server = Server {
             daemon: handle.clone(),
             table: C::TABLE,
@@ -94,7 +93,8 @@ impl Listening {
             init: Some(init),
             autoclose: orders.autoclose,
             status,
-            serving: Some(tokio::spawn(server.run(listener, tenancy))),
+            serving: Some(tokio::spawn(server.run(listener, tenancy.clone()))),
+            tenancy,
             pid_path,
             pidfile: None,
         })
@@ -122,6 +122,9 @@ impl Listening {
             Err(Error::custom(format!("init panicked: {}", panic_message(&*panic))))
         });
         let made = made.and_then(|host| {
+            if let Some(tenancy) = &self.tenancy {
+                tenancy.set_running()?;
+            }
             self.pidfile = self.pid_path.as_deref().map(PidFile::write).transpose()?;
             Ok(host)
         });

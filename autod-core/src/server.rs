@@ -67,14 +67,14 @@ enum Event {
 impl Server {
     /// Serves until the lease is over or the daemon is asked to close; returns when the last call
     /// was answered or the drain limit has passed.
-    pub(crate) async fn run(self, listener: UnixListener, tenancy: Option<Tenancy>) {
+    pub(crate) async fn run(self, listener: UnixListener, tenancy: Option<Arc<Tenancy>>) {
         let shop = Arc::new(Shop {
             server: self,
             open: AtomicUsize::new(0),
             leaving: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
-        shop.accept_until_leaving(listener, tenancy.as_ref()).await;
+        shop.accept_until_leaving(listener, tenancy.as_deref()).await;
         let limit = shop.server.drain;
         shop.leaving.cancel();
         shop.tasks.close();
@@ -147,18 +147,14 @@ impl Shop {
         });
     }
 
-    async fn serve(
-        &self,
-        mut stream: UnixStream,
-        connected: Connected,
-        open: usize,
-    ) -> Result<()> {
+    async fn serve(&self, mut stream: UnixStream, connected: Connected, open: usize) -> Result<()> {
         let peer = peer(&stream)?;
         check_peer(&peer)?;
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let hello = timeout(handshake, greet::read_hello(&mut stream)).await;
-        let hello = hello.map_err(|_| Error::system("no hello within the limit", "timed out"))??;
+        let hello =
+            hello.map_err(|_| Error::system("no hello within the limit", "timed out"))??;
 
         let refusal = if open > limits.connections as usize {
             let text = format!("the daemon serves {} connections already", limits.connections);
@@ -297,9 +293,9 @@ impl Shop {
                 None => return Ok(Idle::Busy),
             },
         };
-        if let Some(stream) = accept_now(listener).map_err(|error| {
-            Error::system("cannot look for a last connection", error)
-        })? {
+        if let Some(stream) = accept_now(listener)
+            .map_err(|error| Error::system("cannot look for a last connection", error))?
+        {
             let stream = UnixStream::from_std(stream)
                 .map_err(|error| Error::system("cannot serve a connection", error))?;
             return Ok(Idle::Visitor(stream));
@@ -355,10 +351,7 @@ fn send_on(listener: &UnixListener) {
 }
 
 /// Waits for the next phase; `false` if the caller went away instead.
-async fn changed_or_gone(
-    phase: &mut watch::Receiver<Phase>,
-    stream: &UnixStream,
-) -> Result<bool> {
+async fn changed_or_gone(phase: &mut watch::Receiver<Phase>, stream: &UnixStream) -> Result<bool> {
     let mut changed = std::pin::pin!(phase.changed());
     let mut gone = std::pin::pin!(greet::hung_up(stream));
     std::future::poll_fn(|context| {

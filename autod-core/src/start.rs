@@ -12,10 +12,7 @@ pub struct Start {
 }
 
 impl Start {
-    pub(crate) fn new(
-        daemon: DaemonHandle,
-        report: impl Fn(&str) + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) fn new(daemon: DaemonHandle, report: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { daemon, report: Box::new(report) }
     }
 

@@ -2,4 +2,50 @@
 //! it leaves.
 //!
 //! Nothing here knows frames. The contract is LIFECYCLE.md.
-pub(crate) mod lease;
+
+mod breaker;
+mod door;
+mod files;
+mod follow;
+mod inherit;
+mod json;
+mod lease;
+mod locks;
+mod log;
+mod machine;
+mod names;
+mod peer;
+mod pidfile;
+mod place;
+mod publish;
+mod reaper;
+mod record;
+mod runtime;
+mod settings;
+mod spawn;
+mod start;
+mod starting;
+mod status;
+mod sys;
+mod tenancy;
+#[cfg(test)]
+mod testing;
+mod waiting;
+mod watchdog;
+
+pub(crate) use breaker::Began;
+pub(crate) use door::{Knock, accept_now};
+pub(crate) use follow::Follow;
+pub(crate) use inherit::Inherited;
+pub use lease::Hold;
+pub(crate) use lease::{Connected, Lease};
+pub use peer::Peer;
+pub(crate) use peer::{check_peer, peer};
+pub(crate) use pidfile::PidFile;
+pub(crate) use place::Place;
+pub(crate) use spawn::Launch;
+pub(crate) use start::{Starter, Turn};
+pub(crate) use starting::Starting;
+pub(crate) use status::Status;
+pub(crate) use tenancy::Tenancy;
+pub(crate) use watchdog::Watchdog;

@@ -25,6 +25,12 @@ pub(crate) trait Dispatch: Send + 'static {
     fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall);
 }
 
+impl Dispatch for Box<dyn Dispatch> {
+    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
+        (**self).dispatch(shared, call);
+    }
+}
+
 /// An end that serves nothing.
 pub(crate) struct NoService;
 

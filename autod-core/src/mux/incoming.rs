@@ -102,10 +102,7 @@ impl<T> Incoming<T> {
 impl<T: DeserializeOwned> Stream for Incoming<T> {
     type Item = Result<T, Error>;
 
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Self::Item>> {
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
         loop {
             if this.items.count > 0 {

@@ -23,11 +23,11 @@ mod shared;
 mod state;
 
 pub use call::{Call, call, call_fallible};
+pub use connection::{Connection, Origin};
+pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;
 pub use incoming::{Incoming, open};
-pub use connection::{Connection, Origin};
-pub(crate) use dispatch::panic_message;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::{Loss, Side};

@@ -52,7 +52,11 @@ impl Incall {
         Answered::new()
     }
 
-    fn finish(self, kind: Kind, encode: impl FnOnce(&mut Vec<u8>) -> crate::Result<()>) -> Answered {
+    fn finish(
+        self,
+        kind: Kind,
+        encode: impl FnOnce(&mut Vec<u8>) -> crate::Result<()>,
+    ) -> Answered {
         let mut payload = Vec::new();
         if let Err(error) = encode(&mut payload) {
             return self.fail(FailCode::Answer, &chain(&error));

@@ -111,13 +111,7 @@ impl Serving {
         }
     }
 
-    fn on_call(
-        &mut self,
-        index: u32,
-        id: u32,
-        more: bool,
-        payload: &[u8],
-    ) -> Result<Step, Broken> {
+    fn on_call(&mut self, index: u32, id: u32, more: bool, payload: &[u8]) -> Result<Step, Broken> {
         let cap = self.message + ENVELOPE;
         let window = self.window;
         let slot = &mut self.slots[index as usize];

@@ -50,11 +50,8 @@ impl Shared {
     fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
         let mut state = self.lock();
         let result = change(&mut state);
-        let driver = if state.outbox.is_empty() && !state.is_leaving() {
-            None
-        } else {
-            state.driver.take()
-        };
+        let driver =
+            if state.outbox.is_empty() && !state.is_leaving() { None } else { state.driver.take() };
         drop(state);
         wake(driver);
         result
@@ -89,11 +86,7 @@ impl Shared {
     }
 
     /// The next items of a stream, or its end.
-    pub(super) fn poll_items(
-        &self,
-        index: u32,
-        context: &Context<'_>,
-    ) -> Poll<Result<Items, End>> {
+    pub(super) fn poll_items(&self, index: u32, context: &Context<'_>) -> Poll<Result<Items, End>> {
         let mut next = None;
         let polled = self.change(|state| {
             if let Some((items, credit)) = state.outgoing.poll_items(index, context.waker()) {

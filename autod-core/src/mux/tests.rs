@@ -133,8 +133,7 @@ impl Pair {
         });
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
         let origin = Origin { pid: 0, build: String::new(), life: 0, started: None };
-        let connection =
-            Connection::new(Shared::new(Side::Connector, client, server), origin);
+        let connection = Connection::new(Shared::new(Side::Connector, client, server), origin);
         Self { connection, server: shared, gate, traces }
     }
 

@@ -243,7 +243,8 @@ mod tests {
         // All kinds and flags, the lengths around the bound.
         for top in 0..=255_u32 {
             for length in [0, 1, 0xffff, 0x1_0000, 0x1_0001, LENGTH_MASK] {
-                if let Ok(Some(header)) = Header::parse(&u64::from(top << 24 | length).to_le_bytes())
+                if let Ok(Some(header)) =
+                    Header::parse(&u64::from(top << 24 | length).to_le_bytes())
                 {
                     assert_eq!(header.length, length as usize);
                     assert_eq!(header.kind as u32, top & 0x7f);

@@ -1,0 +1,227 @@
+//! The daemon's process: what is executed, with which arguments, environment and descriptors.
+//!
+//! It is handed the life lock and the door through one inherited socket and gets nothing else of
+//! its starter. Whether it comes to life is watched in `starting`.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::AsFd as _;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::locks::{LifeLock, SpawnLock};
+use super::place::Place;
+use super::settings::{self, Settings};
+use super::{files, inherit, log, machine, sys};
+use crate::error::{Error, ErrorKind, Result};
+
+/// Told the pid of each process that is spawned.
+pub(crate) type OnSpawn = Arc<dyn Fn(u32) + Send + Sync>;
+
+/// How a daemon is started.
+#[derive(Clone)]
+pub(crate) struct Launch {
+    /// Default: the running executable, even if its file was replaced meanwhile.
+    pub(crate) exec_path: Option<PathBuf>,
+    /// Without the program's name. Default: those of this process.
+    pub(crate) arguments: Option<Vec<OsString>>,
+    /// Default: the place's directory, so that no other is kept busy.
+    pub(crate) cwd: Option<PathBuf>,
+    /// Variables to set, or to remove.
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    /// Start from an empty environment.
+    pub(crate) env_clear: bool,
+    /// Handed to the daemon as it is.
+    pub(crate) payload: Vec<u8>,
+    /// The build that the life record names.
+    pub(crate) build: String,
+    /// How long a starting daemon may say nothing.
+    pub(crate) silence: Duration,
+    pub(crate) on_spawn: Option<OnSpawn>,
+}
+
+impl Default for Launch {
+    fn default() -> Self {
+        Self {
+            exec_path: None,
+            arguments: None,
+            cwd: None,
+            env: Vec::new(),
+            env_clear: false,
+            payload: Vec::new(),
+            build: String::new(),
+            silence: Duration::from_secs(10),
+            on_spawn: None,
+        }
+    }
+}
+
+/// A process that was just started.
+pub(super) struct Spawned {
+    pub(super) child: Child,
+    pub(super) socket: UnixStream,
+    /// The part of the settings that did not fit into the socket yet.
+    pub(super) rest: Vec<u8>,
+    /// Where the daemon's own lines begin in the log.
+    pub(super) log_start: u64,
+}
+
+/// Starts the process. The caller closes its own copies of the lock and the door right after.
+pub(super) fn spawn(
+    place: &Place,
+    launch: &Launch,
+    proof: &SpawnLock,
+    life: &LifeLock,
+    listener: &UnixListener,
+) -> Result<Spawned> {
+    files::fill_standard_descriptors()
+        .map_err(|error| Error::system("cannot open /dev/null for the daemon", error))?;
+    let log = log::start(place, proof)?;
+    for note in place.notes().iter().cloned().chain(limits()) {
+        log::note(&log, &note);
+    }
+    let log_start = log.metadata().map_or(0, |log| log.len());
+
+    let (ours, theirs) =
+        settings::pair().map_err(|error| Error::system("cannot make a socket pair", error))?;
+    let settings = Settings {
+        nonce: machine::random(),
+        app: place.app().to_owned(),
+        sock: place.sock().to_owned(),
+        explicit: place.is_explicit(),
+        payload: launch.payload.clone(),
+    };
+    let rest = settings::send(&ours, &settings, life.as_fd(), listener.as_fd())
+        .map_err(|error| Error::system("cannot hand the settings to the daemon", error))?;
+
+    let program = executable(launch)?;
+    let mut command = Command::new(&program);
+    let mut own = std::env::args_os();
+    if let Some(name) = own.next() {
+        command.arg0(name);
+    }
+    match &launch.arguments {
+        Some(arguments) => command.args(arguments),
+        None => command.args(own),
+    };
+    environment(&mut command, launch);
+    command.envs(inherit::variables(&theirs, settings.nonce, place.app()));
+    command.current_dir(launch.cwd.as_deref().unwrap_or(place.dir()));
+    let errors = log
+        .try_clone()
+        .map_err(|error| Error::system("cannot copy the log's descriptor", error))?;
+    command.stdin(Stdio::null()).stdout(log).stderr(errors);
+    sys::detach(&mut command, theirs.as_fd());
+    #[cfg(test)]
+    let _forking = super::testing::forking();
+    let child = command.spawn().map_err(|error| {
+        let cwd = launch.cwd.as_deref().unwrap_or(place.dir());
+        Error::new(
+            ErrorKind::StartFailed,
+            format!(
+                "{} daemon failed to start: cannot execute {} in {}: {error}",
+                place.app(),
+                program.display(),
+                cwd.display()
+            ),
+        )
+        .caused_by(error)
+    })?;
+    if let Some(on_spawn) = &launch.on_spawn {
+        on_spawn(child.id());
+    }
+    Ok(Spawned { child, socket: ours, rest, log_start })
+}
+
+fn executable(launch: &Launch) -> Result<PathBuf> {
+    if let Some(path) = &launch.exec_path {
+        return Ok(path.clone());
+    }
+    // Leads to the running file even after an upgrade put another one at its path.
+    let own = PathBuf::from("/proc/self/exe");
+    if cfg!(target_os = "linux") && own.exists() {
+        return Ok(own);
+    }
+    std::env::current_exe()
+        .map_err(|error| Error::system("cannot find out which executable this is; name it", error))
+}
+
+fn environment(command: &mut Command, launch: &Launch) {
+    if launch.env_clear {
+        command.env_clear();
+    } else {
+        for name in ["MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS"] {
+            if let Some(value) = std::env::var_os(name) {
+                match without_jobserver(&value) {
+                    Some(value) => command.env(name, value),
+                    None => command.env_remove(name),
+                };
+            }
+        }
+    }
+    for (name, value) in &launch.env {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+}
+
+/// The flags of make without those that lead to its job server, whose tokens a daemon would keep
+/// from the build for ever.
+fn without_jobserver(flags: &OsStr) -> Option<OsString> {
+    let words: Vec<&[u8]> = flags
+        .as_bytes()
+        .split(|byte| *byte == b' ')
+        .filter(|word| {
+            !word.is_empty() && !word.starts_with(b"--jobserver") && !word.starts_with(b"-j")
+        })
+        .collect();
+    (!words.is_empty()).then(|| OsString::from_vec(words.join(&b' ')))
+}
+
+/// What the daemon inherits and would wonder about later.
+fn limits() -> Vec<String> {
+    use rustix::process::{Resource, getpriority_process, getrlimit};
+    let mut notes = Vec::new();
+    if let Some(seconds) = getrlimit(Resource::Cpu).current {
+        notes.push(format!("the starter's limit of {seconds} s of processor time (ulimit -t) holds for the daemon too"));
+    }
+    match getpriority_process(None) {
+        Ok(0) | Err(_) => {}
+        Ok(nice) => notes.push(format!("the starter's nice value {nice} holds for the daemon too")),
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_job_server_is_taken_out_of_the_flags_of_make() {
+        let without = |flags: &str| {
+            without_jobserver(OsStr::new(flags)).map(|flags| flags.into_string().unwrap())
+        };
+        assert_eq!(without("kw -j4 --jobserver-auth=3,4 -- A=1"), Some("kw -- A=1".to_owned()));
+        assert_eq!(without("-j --jobserver-fds=3,4 --jobserver-auth=fifo:/tmp/x"), None);
+        assert_eq!(without(" -j8"), None);
+        assert_eq!(without("s"), Some("s".to_owned()));
+    }
+
+    #[test]
+    fn the_environment_is_as_configured() {
+        let mut command = Command::new("true");
+        let launch = Launch {
+            env: vec![("A".into(), Some("1".into())), ("B".into(), None)],
+            ..Launch::default()
+        };
+        environment(&mut command, &launch);
+        let set: Vec<_> = command.get_envs().filter(|(name, _)| name.len() == 1).collect();
+        assert_eq!(set, [(OsStr::new("A"), Some(OsStr::new("1"))), (OsStr::new("B"), None)]);
+    }
+}

@@ -1,0 +1,196 @@
+//! What a starting daemon tells its starter: seen, progress, ready, failed.
+//!
+//! The daemon's side never fails and never waits long: its starter may be gone, stopped or slow,
+//! and the daemon serves all the same. The starter's side only cuts messages out of bytes.
+
+use std::os::unix::net::UnixStream;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+
+use super::json::cut;
+use super::settings::no_signal;
+
+/// The longest text of one message.
+const TEXT: usize = 16 << 10;
+
+/// One message of a daemon that starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Message {
+    /// Main has handed over to autod.
+    Seen,
+    /// Init goes on and says how far it is.
+    Progress(String),
+    /// Init is through; the daemon serves.
+    Ready,
+    /// Init failed, in its own words.
+    Failed(String),
+}
+
+impl Message {
+    fn encode(&self) -> Vec<u8> {
+        let (tag, text) = match self {
+            Self::Seen => (0, ""),
+            Self::Progress(text) => (1, text.as_str()),
+            Self::Ready => (2, ""),
+            Self::Failed(text) => (3, text.as_str()),
+        };
+        let text = cut(text, TEXT);
+        let length = u32::try_from(1 + text.len()).unwrap_or(1);
+        let mut bytes = length.to_le_bytes().to_vec();
+        bytes.push(tag);
+        bytes.extend(text.as_bytes());
+        bytes
+    }
+
+    /// Cuts the first message off; `Ok(None)` asks for more bytes, `Err` says that these are none
+    /// of a daemon.
+    pub(super) fn take(bytes: &mut Vec<u8>) -> Result<Option<Self>, ()> {
+        let Some(length) = bytes.first_chunk().map(|length| u32::from_le_bytes(*length) as usize)
+        else {
+            return Ok(None);
+        };
+        if length == 0 || length > 1 + TEXT {
+            return Err(());
+        }
+        if bytes.len() < 4 + length {
+            return Ok(None);
+        }
+        let text = String::from_utf8_lossy(&bytes[5..4 + length]).into_owned();
+        let message = match bytes[4] {
+            0 => Self::Seen,
+            1 => Self::Progress(text),
+            2 => Self::Ready,
+            3 => Self::Failed(text),
+            _ => return Err(()),
+        };
+        bytes.drain(..4 + length);
+        Ok(Some(message))
+    }
+}
+
+/// The daemon's end of the channel.
+#[derive(Debug)]
+pub(crate) struct Status(Mutex<Option<UnixStream>>);
+
+impl Status {
+    pub(super) fn new(socket: UnixStream) -> Self {
+        let patience = set_socket_timeout(&socket, Timeout::Send, Some(Duration::from_secs(1)));
+        Self(Mutex::new(patience.is_ok().then_some(socket)))
+    }
+
+    /// A channel to nobody, for a daemon that has no starter.
+    pub(crate) fn nowhere() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub(crate) fn seen(&self) {
+        self.send(&Message::Seen);
+    }
+
+    pub(crate) fn progress(&self, text: &str) {
+        self.send(&Message::Progress(text.to_owned()));
+    }
+
+    /// Says that the daemon serves, and hangs up.
+    pub(crate) fn ready(&self) {
+        self.send(&Message::Ready);
+        self.hang_up();
+    }
+
+    /// Says why the daemon will not serve, and hangs up.
+    pub(crate) fn failed(&self, text: &str) {
+        self.send(&Message::Failed(text.to_owned()));
+        self.hang_up();
+    }
+
+    fn hang_up(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn send(&self, message: &Message) {
+        let mut socket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(open) = socket.as_ref() else { return };
+        let bytes = message.encode();
+        let mut rest = bytes.as_slice();
+        while !rest.is_empty() {
+            match rustix::net::send(open, rest, no_signal()) {
+                Ok(count) => rest = &rest[count..],
+                Err(rustix::io::Errno::INTR) => {}
+                // Gone, or not reading for a second. Half a message can never be mended.
+                Err(_) => {
+                    *socket = None;
+                    return;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::time::Instant;
+
+    use super::*;
+    use crate::daemon::settings::pair;
+
+    fn all(mut bytes: Vec<u8>) -> Vec<Message> {
+        std::iter::from_fn(|| Message::take(&mut bytes).unwrap()).collect()
+    }
+
+    #[test]
+    fn messages_arrive_as_they_were_said() {
+        let (mut ours, theirs) = pair().unwrap();
+        let status = Status::new(theirs);
+        status.seen();
+        status.progress("half \u{e9}");
+        status.failed(&"x".repeat(TEXT * 2));
+        status.ready();
+        let mut bytes = Vec::new();
+        ours.read_to_end(&mut bytes).unwrap();
+        let expected = [
+            Message::Seen,
+            Message::Progress("half \u{e9}".to_owned()),
+            Message::Failed("x".repeat(TEXT)),
+        ];
+        assert_eq!(all(bytes), expected, "nothing comes after a hang-up");
+    }
+
+    #[test]
+    fn every_cut_of_the_bytes_gives_the_same_messages() {
+        let bytes = [Message::Seen.encode(), Message::Progress("abc".into()).encode()].concat();
+        for end in 0..bytes.len() {
+            let mut head = bytes[..end].to_vec();
+            let mut seen = Vec::new();
+            while let Some(message) = Message::take(&mut head).unwrap() {
+                seen.push(message);
+            }
+            head.extend(&bytes[end..]);
+            seen.extend(all(head));
+            assert_eq!(seen, [Message::Seen, Message::Progress("abc".into())]);
+        }
+        assert!(Message::take(&mut vec![0, 0, 0, 0]).is_err());
+        assert!(Message::take(&mut vec![255, 255, 0, 0]).is_err());
+        assert!(Message::take(&mut vec![1, 0, 0, 0, 9]).is_err());
+    }
+
+    #[test]
+    fn a_vanished_or_stopped_starter_is_no_trouble() {
+        let (ours, theirs) = pair().unwrap();
+        let status = Status::new(theirs);
+        drop(ours);
+        status.progress("nobody reads");
+        status.ready();
+        Status::nowhere().failed("nobody there");
+
+        let (_ours, theirs) = pair().unwrap();
+        let status = Status::new(theirs);
+        let began = Instant::now();
+        for _ in 0..100 {
+            status.progress(&"x".repeat(TEXT));
+        }
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,177 @@
+//! A running daemon's hold on its place: the life lock, its state, and the right to leave.
+//!
+//! When to drain and whom to tell is the server's business; here is only what makes it true for
+//! other processes.
+
+use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use tokio::time::Instant;
+
+use super::inherit::check_guard;
+use super::locks::{LifeAttempt, LifeLock, SpawnFile, SpawnLock};
+use super::machine;
+use super::place::Place;
+use super::record::State;
+use super::waiting::{Patience, take_life};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long a claim waits for another process's start.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The tenancy of one daemon; it ends with the process.
+#[derive(Debug)]
+pub(crate) struct Tenancy {
+    place: Place,
+    life: LifeLock,
+    spawn: SpawnFile,
+}
+
+impl Tenancy {
+    /// Moves in by itself, for serving in the foreground: no starter, and the door is our own.
+    pub(crate) async fn claim(place: Place, build: &str) -> Result<(Self, UnixListener)> {
+        check_guard()?;
+        let mut patience = Patience::until(Instant::now() + PATIENCE);
+        let spawn = loop {
+            match SpawnLock::try_take(&place)? {
+                Some(spawn) => break spawn,
+                None => patience.wait(&place).await?,
+            }
+        };
+        match take_life(&place, &spawn, build).await? {
+            LifeAttempt::Taken(life) => {
+                let listener = place.publish(&spawn, &life)?;
+                Ok((Self::new(place, life)?, listener))
+            }
+            LifeAttempt::Held(record) => Err(Error::new(
+                ErrorKind::AlreadyRunning,
+                format!(
+                    "the {} daemon ({}, {}) has {} already; stop it first",
+                    place.app(),
+                    record.who(),
+                    record.state,
+                    place.sock().display()
+                ),
+            )),
+        }
+    }
+
+    /// Moves in with what a starter handed over.
+    pub(crate) fn from_inherited(place: Place, life: LifeLock) -> Result<Self> {
+        Self::new(place, life)
+    }
+
+    fn new(place: Place, life: LifeLock) -> Result<Self> {
+        if !place.is_explicit() {
+            // Keeps cleaners of temporary files away from the directory. No cleaner, no loss.
+            let _ = rustix::fs::flock(place.handle(), FlockOperation::NonBlockingLockShared);
+        }
+        let spawn = SpawnFile::open(&place)?;
+        Ok(Self { place, life, spawn })
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The identity of this life.
+    pub(crate) fn life_id(&self) -> u64 {
+        self.life.record().life_id
+    }
+
+    /// The start is over. A daemon that drains already goes on draining.
+    pub(crate) fn set_running(&self) -> Result<()> {
+        self.life.set_running()
+    }
+
+    /// Takes the spawn lock if it is free. A daemon never waits for it.
+    pub(crate) fn try_spawn_lock(&self) -> Result<Option<SpawnLock>> {
+        SpawnLock::try_take(&self.place)
+    }
+
+    /// Announces that this daemon is gone within the limit.
+    pub(crate) fn begin_drain(&self, limit: Duration) -> Result<()> {
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        let until = machine::milliseconds().saturating_add(limit);
+        self.life.set_state(State::Draining { until })
+    }
+
+    /// Puts a new door at its name, for a daemon whose door was removed.
+    pub(crate) fn publish(&self, spawn: &SpawnLock) -> Result<UnixListener> {
+        self.place.publish(spawn, &self.life)
+    }
+
+    /// Takes the door away.
+    pub(crate) fn unpublish(&self, spawn: &SpawnLock) -> Result<()> {
+        self.place.unpublish(spawn, &self.life)
+    }
+
+    /// Whether both locks and the directory are still the ones at their paths. If not, this daemon
+    /// must drain and end and touch nothing there.
+    pub(crate) fn is_still_ours(&self) -> bool {
+        self.place.is_still_here()
+            && self.life.is_still_ours(&self.place)
+            && self.spawn.is_still_ours(&self.place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::door::Knock;
+    use crate::daemon::locks::life_record;
+    use crate::daemon::testing::Home;
+
+    #[tokio::test]
+    async fn the_second_claim_names_the_first() {
+        let home = Home::new();
+        let (tenancy, listener) = Tenancy::claim(home.place(), "1").await.unwrap();
+        assert!(matches!(tenancy.place().knock().unwrap(), Knock::Open(_)));
+        tenancy.set_running().unwrap();
+        let error = Tenancy::claim(home.place(), "1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyRunning);
+        assert!(error.message().contains(&format!("pid {}", std::process::id())), "{error}");
+        drop((tenancy, listener));
+        Tenancy::claim(home.place(), "1").await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_daemon_leaves_in_order() {
+        let home = Home::new();
+        let (tenancy, _listener) = Tenancy::claim(home.private_place(), "1").await.unwrap();
+        let spawn = tenancy.try_spawn_lock().unwrap().unwrap();
+        assert!(tenancy.try_spawn_lock().unwrap().is_none());
+        tenancy.begin_drain(Duration::from_secs(3)).unwrap();
+        let until = life_record(tenancy.place()).unwrap().until().unwrap();
+        assert!(until > machine::milliseconds() + 2_000);
+        tenancy.unpublish(&spawn).unwrap();
+        assert!(matches!(tenancy.place().knock().unwrap(), Knock::Absent));
+    }
+
+    #[tokio::test]
+    async fn each_replaced_lock_shows() {
+        for lock in ["spawn.lock", "life.lock"] {
+            let home = Home::new();
+            let (tenancy, _listener) = Tenancy::claim(home.private_place(), "1").await.unwrap();
+            let path = tenancy.place().dir().join(lock);
+            std::fs::write(path.with_extension("new"), "").unwrap();
+            std::fs::rename(path.with_extension("new"), &path).unwrap();
+            assert!(!tenancy.is_still_ours(), "{lock}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_robbed_daemon_knows_it_and_touches_nothing() {
+        let home = Home::new();
+        let (old, _listener) = Tenancy::claim(home.private_place(), "1").await.unwrap();
+        assert!(old.is_still_ours());
+        std::fs::remove_dir_all(old.place().dir()).unwrap();
+        let (new, _new_listener) = Tenancy::claim(home.private_place(), "1").await.unwrap();
+        assert!(!old.is_still_ours() && new.is_still_ours());
+        assert!(old.try_spawn_lock().is_err());
+        let spawn = new.try_spawn_lock().unwrap().unwrap();
+        assert!(old.unpublish(&spawn).is_err() && old.publish(&spawn).is_err());
+        assert!(matches!(new.place().knock().unwrap(), Knock::Open(_)));
+    }
+}

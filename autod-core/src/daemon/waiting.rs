@@ -1,0 +1,181 @@
+//! Patience: waiting for the spawn lock in turns, and for a draining daemon to be gone.
+//!
+//! A flock cannot be waited for together with a door, so it is tried again and again, with pauses
+//! that grow. What is done once it is there is the callers' business.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::locks::{LifeAttempt, LifeLock, SpawnLock};
+use super::machine;
+use super::place::Place;
+use super::record::{SpawnRecord, State};
+use crate::error::{Error, ErrorKind, Result};
+
+/// How long after its announced end a draining daemon is still waited for.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// Waits that grow from a first to a longest one.
+pub(super) struct Pause {
+    next: Duration,
+    longest: Duration,
+}
+
+impl Pause {
+    pub(super) fn new(first: u64, longest: u64) -> Self {
+        Self { next: Duration::from_millis(first), longest: Duration::from_millis(longest) }
+    }
+
+    pub(super) async fn wait(&mut self) {
+        let pause = self.next;
+        self.next = (pause * 2).min(self.longest);
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Waiting for the spawn lock; whoever holds it gives new patience by showing progress.
+pub(super) struct Patience {
+    window: Duration,
+    deadline: Instant,
+    pause: Pause,
+    seen: Option<SpawnRecord>,
+}
+
+impl Patience {
+    pub(super) fn until(deadline: Instant) -> Self {
+        Self {
+            window: deadline.saturating_duration_since(Instant::now()),
+            deadline,
+            pause: Pause::new(1, 50),
+            seen: None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Waits a little, or gives up with the name of the holder.
+    pub(super) async fn wait(&mut self, place: &Place) -> Result<()> {
+        let holder = SpawnLock::holder(place);
+        if holder.is_some() && holder != self.seen {
+            if self.seen.is_some() {
+                self.deadline = self.deadline.max(Instant::now() + self.window);
+            }
+            self.seen = holder;
+        } else if self.is_over() {
+            let holder =
+                holder.map_or_else(|| "an unknown process".to_owned(), |holder| holder.to_string());
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "gave up waiting for the {} daemon: {holder} holds the lock {}; end that process if it hangs",
+                    place.app(),
+                    place.path_of(&place.names().spawn).display()
+                ),
+            ));
+        }
+        self.pause.wait().await;
+        Ok(())
+    }
+}
+
+/// Takes the life lock; a draining daemon is waited for under the spawn lock.
+pub(super) async fn take_life(
+    place: &Place,
+    spawn: &SpawnLock,
+    build: &str,
+) -> Result<LifeAttempt> {
+    let mut pause = Pause::new(1, 20);
+    let mut announced = None;
+    loop {
+        let attempt = LifeLock::try_take(place, spawn, build)?;
+        let LifeAttempt::Held(record) = &attempt else { return Ok(attempt) };
+        if record.is_foreign() {
+            return Err(Error::new(
+                ErrorKind::Place,
+                format!(
+                    "the {} daemon of host {} (or of another boot) holds {}; use a directory that machines do not share",
+                    place.app(),
+                    record.host,
+                    place.life_path().display()
+                ),
+            ));
+        }
+        let State::Draining { until } = record.state else { return Ok(attempt) };
+        let limit = Duration::from_millis(until) + MARGIN;
+        if machine::since_boot() > limit {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "the {} daemon ({}) wanted to be gone and is not; end it: kill -9 {}",
+                    place.app(),
+                    record.who(),
+                    record.pid
+                ),
+            ));
+        }
+        if announced != Some(until) {
+            spawn.set_phase("waiting for the old daemon to go")?;
+            announced = Some(until);
+        }
+        pause.wait().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::testing::Home;
+
+    #[tokio::test]
+    async fn progress_of_the_holder_gives_new_patience() {
+        let home = Home::new();
+        let place = home.place();
+        let spawn = SpawnLock::try_take(&place).unwrap().unwrap();
+        let mut patience = Patience::until(Instant::now() + Duration::from_millis(200));
+        patience.wait(&place).await.unwrap();
+        while !patience.is_over() {
+            patience.wait(&place).await.unwrap();
+        }
+        spawn.set_phase("further").unwrap();
+        patience.wait(&place).await.unwrap();
+        assert!(!patience.is_over());
+        let error = loop {
+            if let Err(error) = patience.wait(&place).await {
+                break error;
+            }
+        };
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        assert!(
+            error.message().contains(&format!("pid {} (further", std::process::id())),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_draining_daemon_is_waited_for_and_a_running_one_is_not() {
+        let home = Home::new();
+        let place = home.place();
+        let spawn = SpawnLock::try_take(&place).unwrap().unwrap();
+        let LifeAttempt::Taken(life) = take_life(&place, &spawn, "a").await.unwrap() else {
+            panic!("somebody lives");
+        };
+        life.set_state(State::Running).unwrap();
+        assert!(matches!(take_life(&place, &spawn, "b").await.unwrap(), LifeAttempt::Held(_)));
+        life.set_state(State::Draining { until: machine::milliseconds() + 5_000 }).unwrap();
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            drop(life);
+        });
+        let LifeAttempt::Taken(life) = take_life(&place, &spawn, "b").await.unwrap() else {
+            panic!("it was draining");
+        };
+        end.join().unwrap();
+        assert_eq!(SpawnLock::holder(&place).unwrap().phase, "waiting for the old daemon to go");
+        life.set_state(State::Draining { until: 0 }).unwrap();
+        let error = take_life(&place, &spawn, "c").await.unwrap_err();
+        assert!(error.message().contains("kill -9"), "{error}");
+    }
+}
