@@ -20,6 +20,7 @@ use tokio::sync::broadcast;
 const USAGE: &str =
     "usage: counter [--sockfile PATH] [--autoclose SECONDS] add N | get | watch | close";
 
+/// A number that outlives the commands that change it.
 #[autod::service]
 pub trait Counter {
     /// Adds `n` and returns the new total. The total stays at the ends of its range.
@@ -141,13 +142,13 @@ impl Options {
         };
         match args.next() {
             None => Ok(Some(Self { sockfile, autoclose, command })),
-            Some(more) => Err(format!("unexpected argument {more:?}")),
+            Some(more) => Err(format!("unexpected argument {}", more.display())),
         }
     }
 }
 
 fn text(word: Option<OsString>, missing: &str) -> Result<String, String> {
-    word.ok_or(missing)?.into_string().map_err(|word| format!("{word:?} is not text"))
+    word.ok_or(missing)?.into_string().map_err(|word| format!("{} is not text", word.display()))
 }
 
 fn main() -> ExitCode {

@@ -4,8 +4,7 @@ use std::sync::{Arc, atomic::AtomicU64, atomic::Ordering::Relaxed};
 use std::time::Duration;
 
 #[autod::service]
-pub trait Hello {
-    /// Greets somebody.
+trait Hello {
     async fn greet(&self, name: String) -> String;
 }
 

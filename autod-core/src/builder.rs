@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,7 @@ use crate::codec;
 use crate::daemon::{Follow, Inherited, Launch, Place, Status as ChannelToNobody, Tenancy};
 use crate::error::{Error, ErrorKind, Result};
 use crate::listening::Listening;
-use crate::mux::{Connection, Dispatcher, Incall};
+use crate::mux::{Dispatcher, Incall};
 use crate::service::Serves;
 use crate::session::{Host, Session};
 use crate::start::Start;

@@ -100,6 +100,7 @@ impl Error {
         }
     }
 
+    #[cfg(test)]
     pub(crate) fn kind(&self) -> ErrorKind {
         self.0.kind
     }

@@ -106,9 +106,8 @@ pub(crate) async fn hung_up(stream: &UnixStream) {
         .async_io(Interest::READABLE, || {
             match rustix::net::recv(stream, &mut [0; 1], rustix::net::RecvFlags::PEEK) {
                 Ok((_, 0)) => Ok(()),
-                // It talks ahead: only a failing write will tell that it is gone.
-                Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
-                Err(rustix::io::Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+                // If it talks ahead, only a failing write will tell that it is gone.
+                Ok(_) | Err(rustix::io::Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
                 Err(_) => Ok(()),
             }
         })

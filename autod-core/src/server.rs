@@ -173,7 +173,7 @@ impl Shop {
         let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
         let shared = Shared::new(Side::Acceptor, Receives::from(limits), hello.receives);
         let accept = self.accept(&hello);
-        let caller = Caller::from_fields(hello.caller);
+        let caller = Caller::from_fields(&hello.caller);
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.open(session)));
         let dispatch = match opened {

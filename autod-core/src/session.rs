@@ -87,7 +87,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    pub(crate) fn from_fields(fields: CallerFields) -> Self {
+    pub(crate) fn from_fields(fields: &CallerFields) -> Self {
         let text = |bytes: &[u8]| OsStr::from_bytes(bytes).to_owned();
         Self {
             cwd: PathBuf::from(text(&fields.cwd)),

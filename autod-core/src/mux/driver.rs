@@ -78,7 +78,7 @@ where
     /// Works until the connection ends, for whatever reason.
     pub(crate) async fn run(mut self) {
         let early = std::mem::take(&mut self.rest);
-        let begun = if early.is_empty() { None } else { self.take_frames(early) };
+        let begun = if early.is_empty() { None } else { self.take_bytes(&early) };
         let loss = match begun {
             Some(loss) => loss,
             // The turns are counted here, so tokio's own budget must not make a handler that is
@@ -205,10 +205,6 @@ where
         };
         SCRATCH.set(scratch);
         progress
-    }
-
-    fn take_frames(&mut self, bytes: Vec<u8>) -> Option<Loss> {
-        self.take_bytes(&bytes)
     }
 
     /// Takes the frames in `bytes`, keeps the start of one that is not whole.

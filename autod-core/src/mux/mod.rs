@@ -30,7 +30,7 @@ pub(crate) use driver::Driver;
 pub use incoming::{Incoming, open};
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
-pub(crate) use state::{Loss, Side};
+pub(crate) use state::Side;
 
 #[cfg(test)]
 mod tests;

@@ -191,10 +191,12 @@ impl Outgoing {
             Stage::Abandoned(expect) => (expect, true),
             Stage::Free | Stage::Ended(_) => return Err(unexpected),
         };
-        match (kind, expect) {
-            (Kind::Fail, _) | (Kind::Reply, Expect::Value) => {}
-            (Kind::Items | Kind::End, Expect::Items) => {}
-            _ => return Err(unexpected),
+        let answers = match expect {
+            Expect::Value => matches!(kind, Kind::Reply | Kind::Fail),
+            Expect::Items => matches!(kind, Kind::Items | Kind::End | Kind::Fail),
+        };
+        if !answers {
+            return Err(unexpected);
         }
         if abandoned {
             return Ok(match (kind, more) {

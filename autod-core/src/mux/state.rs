@@ -61,8 +61,6 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
-    /// The largest message that the other end receives.
-    pub(super) peer_message: usize,
     /// Present while the driver sleeps.
     pub(super) driver: Option<Waker>,
     leaving: Option<(GoodbyeCode, String)>,
@@ -86,7 +84,6 @@ impl State {
             outbox: Outbox::default(),
             outgoing: Outgoing::new(theirs.calls, ours.window, ours.message),
             serving: Serving::new(ours.calls, ours.message, theirs.window),
-            peer_message: theirs.message as usize,
             driver: None,
             leaving: None,
             goodbye_sent: false,

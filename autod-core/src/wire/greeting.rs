@@ -203,7 +203,7 @@ impl Hello {
             out.field(tag::TERMINAL, &[a, b, c, d]);
         }
         if let Some((device, inode)) = caller.root {
-            out.field(tag::ROOT, &(u128::from(device) | u128::from(inode) << 64).to_le_bytes());
+            out.field(tag::ROOT, &[device.to_le_bytes(), inode.to_le_bytes()].concat());
         }
         out.finish()
     }
@@ -230,12 +230,14 @@ impl Hello {
                 tag::ARGUMENT => caller.args.push(value.to_vec()),
                 tag::ENVIRONMENT => caller.env.push(value.to_vec()),
                 tag::TERMINAL => {
-                    let word = u32::from_le_bytes(array(tag, value)?);
-                    caller.terminal = Some((word as u16, (word >> 16) as u16));
+                    let [a, b, c, d] = array(tag, value)?;
+                    let columns = u16::from_le_bytes([a, b]);
+                    caller.terminal = Some((columns, u16::from_le_bytes([c, d])));
                 }
                 tag::ROOT => {
-                    let word = u128::from_le_bytes(array(tag, value)?);
-                    caller.root = Some((word as u64, (word >> 64) as u64));
+                    let word = |at| array(tag, value.get(at..at + 8).unwrap_or_default());
+                    let device = u64::from_le_bytes(word(0)?);
+                    caller.root = Some((device, u64::from_le_bytes(word(8)?)));
                 }
                 _ => common.take(tag, value)?,
             }
@@ -358,11 +360,11 @@ impl Common {
             tag::BUILD => self.build = Some(text(tag, value)?),
             tag::CODEC => self.codec = Some(text(tag, value)?),
             tag::RECEIVES => {
-                let [a, b, c, d, e, f, g, h, i, j, k, l] = array(tag, value)?;
+                let word = |at| array(tag, value.get(at..at + 4).unwrap_or_default());
                 let receives = Receives {
-                    message: u32::from_le_bytes([a, b, c, d]),
-                    calls: u32::from_le_bytes([e, f, g, h]),
-                    window: u32::from_le_bytes([i, j, k, l]),
+                    message: u32::from_le_bytes(word(0)?),
+                    calls: u32::from_le_bytes(word(4)?),
+                    window: u32::from_le_bytes(word(8)?),
                 };
                 if !receives.is_sane() {
                     return Err(Malformed::Field(tag));
@@ -398,16 +400,12 @@ impl<'a> Iterator for Fields<'a> {
         let field = rest
             .split_first_chunk::<4>()
             .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
-        match field {
-            Some((value, rest)) => {
-                self.0 = rest;
-                Some(Ok((tag, value)))
-            }
-            None => {
-                self.0 = &[];
-                Some(Err(Malformed::Field(tag)))
-            }
-        }
+        let Some((value, rest)) = field else {
+            self.0 = &[];
+            return Some(Err(Malformed::Field(tag)));
+        };
+        self.0 = rest;
+        Some(Ok((tag, value)))
     }
 }
 
