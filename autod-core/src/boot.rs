@@ -3,32 +3,23 @@
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::builder::{Daemon, Orders};
+use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, Result, chain};
-use crate::listening::Listening;
+use crate::listening::{Desk, Listening};
 use crate::service::Serves;
-use crate::session::DaemonHandle;
+use crate::settings::Orders;
 
 /// The exit code of a daemon that could not start.
 const EXIT_FAILED: i32 = 1;
 
-/// One thread: a command makes a call or two, and a pool would cost it more than they do.
-pub(crate) fn caller_runtime() -> Result<Runtime> {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder
-        .enable_io()
-        .enable_time()
-        .build()
-        .map_err(|error| Error::system("cannot start a runtime", error))
-}
-
-/// A pool: `init` and handlers may compute for long, and callers must still be greeted.
+/// A pool of at least two: a handler that computes for long must not hold up those of others.
 fn daemon_runtime() -> Result<Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get().max(2));
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
         .enable_all()
         .thread_name("autod")
         .build()
@@ -91,9 +82,14 @@ where
     let exit_on_close = daemon.settings.exit_on_close;
     let result = runtime.block_on(async {
         let (tenancy, listener) = moved_in.await?;
-        let listening =
-            Listening::begin::<C, S, T>(daemon, orders, listener, Some(tenancy), status)?;
-        close_on_signals(listening.daemon())?;
+        let listening = Listening::begin::<C, S, T>(
+            daemon,
+            orders,
+            listener,
+            Some(tenancy),
+            status,
+            Desk::Apart,
+        )?;
         let closing = listening.daemon().clone();
         tokio::spawn(async move {
             closing.close_requested().await;
@@ -109,18 +105,4 @@ where
         Watchdog::wait_for_other_threads();
     }
     result
-}
-
-fn close_on_signals(daemon: &DaemonHandle) -> Result<()> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals =
-            signal(kind).map_err(|error| Error::system("cannot listen for signals", error))?;
-        let daemon = daemon.clone();
-        tokio::spawn(async move {
-            if signals.recv().await.is_some() {
-                daemon.close();
-            }
-        });
-    }
-    Ok(())
 }

@@ -11,18 +11,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use crate::boot;
-use crate::client::{Client, Connector, OnProgress};
+use crate::client::Client;
 use crate::codec;
-use crate::daemon::{Follow, Inherited, Launch, Place, Status as ChannelToNobody, Tenancy};
+use crate::daemon::{Inherited, Status as ChannelToNobody};
 use crate::error::{Error, ErrorKind, Result};
-use crate::listening::Listening;
+use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::mux::{Dispatcher, Incall};
 use crate::service::Serves;
 use crate::session::{Host, Session};
+use crate::settings::Settings;
 use crate::start::Start;
 use crate::wire::limits::Limits;
 
@@ -58,57 +57,12 @@ pub struct Daemon<S = (), T = Nothing> {
     factory: Option<Factory<S, T>>,
 }
 
-/// The part of a [`Daemon`] that does not depend on its types.
-pub(crate) struct Settings {
-    pub(crate) name: String,
-    instance: Option<String>,
-    sockfile: Option<PathBuf>,
-    pub(crate) autoclose: Option<Duration>,
-    debug: bool,
-    args: Result<Vec<u8>, String>,
-    exec_path: Option<PathBuf>,
-    cwd: Option<PathBuf>,
-    env: Vec<(OsString, Option<OsString>)>,
-    env_clear: bool,
-    caller_env: Vec<OsString>,
-    pub(crate) limits: Limits,
-    connect_timeout: Duration,
-    silence_timeout: Duration,
-    pub(crate) drain_limit: Duration,
-    pub(crate) exit_on_close: bool,
-    version: Option<String>,
-    pub(crate) pidfile: Option<PathBuf>,
-    on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
-    on_progress: Option<OnProgress>,
-}
-
 impl Daemon {
     /// Begins the description of the daemon with this name: at most 64 bytes, without `/`, not
     /// beginning with a dot. A wrong name is an error when the description is used.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
-            settings: Settings {
-                name: name.into(),
-                instance: None,
-                sockfile: None,
-                autoclose: None,
-                debug: false,
-                args: Ok(Vec::new()),
-                exec_path: None,
-                cwd: None,
-                env: Vec::new(),
-                env_clear: false,
-                caller_env: Vec::new(),
-                limits: Limits::default(),
-                connect_timeout: Duration::from_secs(30),
-                silence_timeout: Duration::from_secs(10),
-                drain_limit: Duration::from_secs(5),
-                exit_on_close: true,
-                version: None,
-                pidfile: None,
-                on_spawn: None,
-                on_progress: None,
-            },
+            settings: Settings::new(name.into()),
             init: Some(Box::new(|_| Box::pin(async { Ok(()) }))),
             factory: None,
         }
@@ -289,8 +243,7 @@ impl<S, T> Daemon<S, T> {
     /// What the daemon itself said when its start failed, and whatever is in the way: predicates of
     /// [`Error`] tell them apart. In all cases nothing was executed.
     pub async fn connect<C: Client>(&self) -> Result<C> {
-        let place = self.settings.place()?;
-        self.settings.connector(&place, &self.settings.build()).start(&self.settings).await
+        self.settings.connect().await
     }
 
     /// Connects to a daemon that runs already.
@@ -299,8 +252,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// [`Error::is_not_running`] if none does.
     pub async fn connect_existing<C: Client>(&self) -> Result<C> {
-        let place = self.settings.place()?;
-        self.settings.connector(&place, &self.settings.build()).connect().await
+        self.settings.connect_existing().await
     }
 
     /// Where the daemon listens.
@@ -319,13 +271,6 @@ impl<S, T> Daemon<S, T> {
     /// The directory is not private, or cannot be made.
     pub fn log_path(&self) -> Result<PathBuf> {
         Ok(self.settings.place()?.log_path())
-    }
-}
-
-impl Connector<'_> {
-    async fn start<C: Client>(&self, settings: &Settings) -> Result<C> {
-        let launch = settings.launch()?;
-        self.connect_or_start(&launch).await
     }
 }
 
@@ -350,7 +295,8 @@ where
         E: From<Error>,
     {
         let this = self.serve_if_spawned::<C>()?;
-        let runtime = boot::caller_runtime()?;
+        // One thread: a command makes a call or two, and a pool would cost it more than they do.
+        let runtime = single_threaded_runtime()?;
         runtime.block_on(this.settings.with_log(async {
             let client = this.connect::<C>().await?;
             caller(client).await
@@ -396,7 +342,7 @@ where
         let (tenancy, listener) = self.settings.claim().await?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(ChannelToNobody::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody)
+        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody, Desk::Here)
     }
 
     /// Serves on a socket that somebody else has made and looks after. No file is locked, made or
@@ -415,7 +361,7 @@ where
     ) -> Result<Listening> {
         let orders = self.settings.orders()?;
         let nobody = Arc::new(ChannelToNobody::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, None, nobody)
+        Listening::begin::<C, S, T>(self, orders, listener, None, nobody, Desk::Here)
     }
 
     pub(crate) fn take_init(&mut self) -> Option<Init<S>> {
@@ -449,115 +395,5 @@ where
     fn open(&self, session: Session) -> Box<dyn crate::mux::Dispatch> {
         let target = Arc::new((self.make)(session));
         Box::new(Dispatcher::new(move |call: Incall| C::dispatch(Arc::clone(&target), call)))
-    }
-}
-
-impl Settings {
-    pub(crate) fn place(&self) -> Result<Place> {
-        match &self.sockfile {
-            Some(path) => Ok(Place::at(path)?.named(&self.name)),
-            None => Place::of_app(&self.name, self.instance.as_deref()),
-        }
-    }
-
-    /// Says which build this is without reading the executable: its version, file and age.
-    pub(crate) fn build(&self) -> String {
-        use std::os::unix::fs::MetadataExt;
-        let version = self.version.as_deref().unwrap_or("0");
-        let executable = if cfg!(target_os = "linux") {
-            std::fs::metadata("/proc/self/exe")
-        } else {
-            std::env::current_exe().and_then(std::fs::metadata)
-        };
-        match executable {
-            Ok(file) => format!(
-                "{version}+{:x}.{:x}.{:x}.{:x}",
-                file.dev(),
-                file.ino(),
-                file.mtime() * 1_000_000_000 + file.mtime_nsec(),
-                file.len()
-            ),
-            Err(_) => format!("{version}+unknown"),
-        }
-    }
-
-    fn connector<'a>(&'a self, place: &'a Place, build: &'a str) -> Connector<'a> {
-        Connector {
-            place,
-            limits: &self.limits,
-            build,
-            caller_env: &self.caller_env,
-            deadline: Instant::now() + self.connect_timeout,
-            silence: self.silence_timeout,
-            on_progress: self.on_progress.clone(),
-        }
-    }
-
-    pub(crate) fn orders(&self) -> Result<Orders> {
-        let args = self.args.clone().map_err(|text| {
-            Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
-        })?;
-        Ok(Orders { autoclose: self.autoclose, args })
-    }
-
-    /// Takes the place for a daemon in this process.
-    pub(crate) async fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
-        Tenancy::claim(self.place()?, &self.build()).await
-    }
-
-    fn launch(&self) -> Result<Launch> {
-        Ok(Launch {
-            exec_path: self.exec_path.clone(),
-            arguments: None,
-            cwd: self.cwd.clone(),
-            env: self.env.clone(),
-            env_clear: self.env_clear,
-            payload: self.orders()?.to_bytes()?,
-            build: self.build(),
-            silence: self.silence_timeout,
-            on_spawn: self.on_spawn.clone(),
-        })
-    }
-
-    /// Runs `work`; in debug mode the daemon's log goes to standard error meanwhile.
-    async fn with_log<T, E: From<Error>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        if !self.debug {
-            return work.await;
-        }
-        let place = self.place()?;
-        let follow = Follow::from_end(&place)?;
-        let over = CancellationToken::new();
-        let work = async {
-            let result = work.await;
-            over.cancel();
-            result
-        };
-        let mut stderr = std::io::stderr();
-        let copy = follow.copy(&mut stderr, over.cancelled());
-        let (result, copied) = futures::future::join(work, copy).await;
-        copied?;
-        result
-    }
-}
-
-/// What the starter decides for the daemon, whatever the daemon's own `main` computes.
-#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Orders {
-    pub(crate) autoclose: Option<Duration>,
-    pub(crate) args: Vec<u8>,
-}
-
-impl Orders {
-    fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        codec::encode_into(&mut bytes, self)?;
-        Ok(bytes)
-    }
-
-    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        codec::decode(bytes)
     }
 }

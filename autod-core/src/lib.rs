@@ -14,6 +14,7 @@ mod mux;
 mod server;
 pub mod service;
 mod session;
+mod settings;
 mod start;
 mod wire;
 

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use tokio::net::UnixListener;
-use tokio::task::JoinHandle;
+use tokio::runtime::{Handle, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::builder::{Daemon, Orders};
+use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Lease, PidFile, Status, Tenancy};
 use crate::error::{Error, ErrorKind, Result, chain};
@@ -20,6 +22,7 @@ use crate::mux::panic_message;
 use crate::server::Server;
 use crate::service::Serves;
 use crate::session::{DaemonHandle, Host, Phase};
+use crate::settings::Orders;
 use crate::start::Start;
 
 /// How long callers are told about a failed start before the door closes.
@@ -38,20 +41,21 @@ pub struct Listening {
     init: Option<Init>,
     autoclose: Option<Duration>,
     status: Arc<Status>,
-    serving: Option<JoinHandle<()>>,
+    serving: Option<oneshot::Receiver<()>>,
     tenancy: Option<Arc<Tenancy>>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
 }
 
 impl Listening {
-    /// Begins to accept on `listener` in the current runtime.
+    /// Begins to accept on `listener`. Connections are served in the current runtime.
     pub(crate) fn begin<C, S, T>(
         mut daemon: Daemon<S, T>,
         orders: Orders,
         listener: std::os::unix::net::UnixListener,
         tenancy: Option<Tenancy>,
         status: Arc<Status>,
+        desk: Desk,
     ) -> Result<Self>
     where
         C: Client + Serves<T>,
@@ -66,8 +70,6 @@ impl Listening {
             .and_then(|address| address.as_pathname().map(Path::to_owned))
             .unwrap_or_default();
         let socket = tenancy.as_ref().map_or(socket, |tenancy| tenancy.place().sock().to_owned());
-        let listener = UnixListener::from_std(listener).map_err(cannot_serve)?;
-
         let tenancy = tenancy.map(Arc::new);
         let life = tenancy.as_ref().map_or(0, |tenancy| tenancy.life_id());
         let handle = DaemonHandle::new(Lease::new(None, Instant::now()), orders.args, life);
@@ -93,7 +95,7 @@ impl Listening {
             init: Some(init),
             autoclose: orders.autoclose,
             status,
-            serving: Some(tokio::spawn(server.run(listener, tenancy.clone()))),
+            serving: Some(desk.open(server, listener, tenancy.clone())?),
             tenancy,
             pid_path,
             pidfile: None,
@@ -161,6 +163,78 @@ impl Listening {
         self.daemon.run_hooks();
         ready
     }
+}
+
+/// Where connections are accepted and greeted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Desk {
+    /// In the runtime that serves them.
+    Here,
+    /// In a thread of its own, which a handler that blocks cannot hold up.
+    Apart,
+}
+
+impl Desk {
+    fn open(
+        self,
+        server: Server,
+        listener: std::os::unix::net::UnixListener,
+        tenancy: Option<Arc<Tenancy>>,
+    ) -> Result<oneshot::Receiver<()>> {
+        let (tell, ended) = oneshot::channel();
+        let sessions = Handle::current();
+        let cannot_serve = |error| Error::system("cannot serve on the socket", error);
+        match self {
+            Self::Here => {
+                let listener = UnixListener::from_std(listener).map_err(cannot_serve)?;
+                tokio::spawn(async move {
+                    server.run(listener, tenancy, sessions).await;
+                    let _ = tell.send(());
+                });
+            }
+            Self::Apart => {
+                let runtime = single_threaded_runtime()?;
+                let listener = {
+                    let _entered = runtime.enter();
+                    close_on_signals(&server.daemon)?;
+                    UnixListener::from_std(listener).map_err(cannot_serve)?
+                };
+                let work = move || {
+                    runtime.block_on(server.run(listener, tenancy, sessions));
+                    let _ = tell.send(());
+                };
+                std::thread::Builder::new()
+                    .name("autod-desk".to_owned())
+                    .spawn(work)
+                    .map_err(|error| Error::system("cannot start a thread", error))?;
+            }
+        }
+        Ok(ended)
+    }
+}
+
+/// A runtime that lives in the thread which blocks on it.
+pub(crate) fn single_threaded_runtime() -> Result<Runtime> {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder
+        .enable_io()
+        .enable_time()
+        .build()
+        .map_err(|error| Error::system("cannot start a runtime", error))
+}
+
+fn close_on_signals(daemon: &DaemonHandle) -> Result<()> {
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let mut signals =
+            signal(kind).map_err(|error| Error::system("cannot listen for signals", error))?;
+        let daemon = daemon.clone();
+        tokio::spawn(async move {
+            if signals.recv().await.is_some() {
+                daemon.close();
+            }
+        });
+    }
+    Ok(())
 }
 
 impl Drop for Listening {

@@ -42,7 +42,9 @@ pub(crate) fn guard_present() -> bool {
     std::env::var_os(DEPTH).is_some() || std::env::var_os(STATUS).is_some()
 }
 
-pub(super) fn check_guard() -> Result<()> {
+/// Refuses what only a caller may do. A daemon that has not taken over would knock at the very door
+/// that waits for it.
+pub(crate) fn check_guard() -> Result<()> {
     if !guard_present() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 //!
 //! Nothing here knows frames. The contract is LIFECYCLE.md.
 
+mod alarm;
 mod breaker;
 mod door;
 mod files;
@@ -33,10 +34,11 @@ mod testing;
 mod waiting;
 mod watchdog;
 
+pub(crate) use alarm::Alarm;
 pub(crate) use breaker::Began;
 pub(crate) use door::{Knock, accept_now};
 pub(crate) use follow::Follow;
-pub(crate) use inherit::Inherited;
+pub(crate) use inherit::{Inherited, check_guard};
 pub use lease::Hold;
 pub(crate) use lease::{Connected, Lease};
 pub use peer::Peer;

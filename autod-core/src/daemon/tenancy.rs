@@ -107,6 +107,26 @@ impl Tenancy {
         self.place.unpublish(spawn, &self.life)
     }
 
+    /// The directory, both locks and the door, by paths that lead to the files we hold.
+    #[cfg(target_os = "linux")]
+    pub(super) fn watched_paths(&self) -> Vec<std::path::PathBuf> {
+        let names = self.place.names();
+        let directory = super::place::through_descriptor(&self.place.handle());
+        let mut paths: Vec<_> = [&names.spawn, &names.life].map(|name| directory.join(name)).into();
+        paths.push(self.place.sock().to_owned());
+        if !self.place.is_explicit() {
+            paths.push(directory);
+        }
+        paths
+    }
+
+    /// Rotates the log if it has grown past this size.
+    pub(crate) fn rotate_log(&self, limit: u64) {
+        if let Err(error) = super::log::rotate_own(&self.place, &self.life, limit) {
+            tracing::warn!(error = %crate::error::chain(&error), "the log was not rotated");
+        }
+    }
+
     /// Whether both locks and the directory are still the ones at their paths. If not, this daemon
     /// must drain and end and touch nothing there.
     pub(crate) fn is_still_ours(&self) -> bool {

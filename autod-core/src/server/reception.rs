@@ -1,0 +1,234 @@
+//! The reception of a connection: who is there, what it wants, and the way to its object.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+
+use tokio::net::UnixStream;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::Shop;
+use crate::codec;
+use crate::daemon::{Connected, Peer, check_peer, peer};
+use crate::error::{Error, Result, chain};
+use crate::greet;
+use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
+use crate::session::{Caller, Host, Phase, Session};
+use crate::wire::frame::GoodbyeCode;
+use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode};
+use crate::wire::limits::Receives;
+
+/// An open connection, counted against the limit.
+struct Open {
+    shop: Arc<Shop>,
+    /// How many there are with it.
+    number: usize,
+}
+
+impl Open {
+    fn count(shop: &Arc<Shop>) -> Self {
+        let number = shop.open.fetch_add(1, Ordering::Relaxed) + 1;
+        Self { shop: Arc::clone(shop), number }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shop.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shop {
+    /// Counts and serves a connection. It counts from here on, whatever it says.
+    pub(super) fn welcome(self: &Arc<Self>, stream: UnixStream) {
+        let connected = self.server.daemon.lease().connect();
+        let shop = Arc::clone(self);
+        self.tasks.spawn(async move {
+            let open = Open::count(&shop);
+            if let Err(error) = shop.greet(stream, connected, open).await {
+                tracing::debug!(error = %chain(&error), "a connection ended early");
+            }
+        });
+    }
+
+    async fn greet(
+        self: &Arc<Self>,
+        mut stream: UnixStream,
+        connected: Connected,
+        open: Open,
+    ) -> Result<()> {
+        let peer = peer(&stream)?;
+        check_peer(&peer)?;
+        let limits = &self.server.limits;
+        let handshake = limits.handshake;
+        let hello = timeout(handshake, greet::read_hello(&mut stream)).await;
+        let hello =
+            hello.map_err(|_| Error::system("no hello within the limit", "timed out"))??;
+
+        let refusal = if open.number > limits.connections as usize {
+            let text = format!("the daemon serves {} connections already", limits.connections);
+            Some((RejectCode::Full, text))
+        } else {
+            self.refuse(&hello)
+        };
+        if let Some((code, text)) = refusal {
+            return greet::say(&mut stream, &Answer::Reject(code, text), handshake).await;
+        }
+        if hello.purpose == Purpose::Probe {
+            connected.discount();
+            return greet::say(&mut stream, &self.accept(&hello), handshake).await;
+        }
+
+        let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
+        let shop = Arc::clone(self);
+        let serve = |stream| async move {
+            if let Err(error) = shop.serve(stream, peer, hello, &*host).await {
+                tracing::debug!(error = %chain(&error), "a connection ended early");
+            }
+            drop((connected, open));
+        };
+        if Handle::current().id() == self.sessions.id() {
+            self.tasks.spawn(serve(stream));
+            return Ok(());
+        }
+        let cannot_move = |error| Error::system("cannot hand a connection on", error);
+        let stream = stream.into_std().map_err(cannot_move)?;
+        let stream = {
+            let _sessions = self.sessions.enter();
+            UnixStream::from_std(stream).map_err(cannot_move)?
+        };
+        self.tasks.spawn_on(serve(stream), &self.sessions);
+        Ok(())
+    }
+
+    /// Serves a connection that was greeted, in the runtime of the sessions.
+    async fn serve(
+        &self,
+        mut stream: UnixStream,
+        peer: Peer,
+        hello: Hello,
+        host: &dyn Host,
+    ) -> Result<()> {
+        let limits = &self.server.limits;
+        let handshake = limits.handshake;
+        let shared = Shared::new(Side::Acceptor, Receives::from(limits), hello.receives);
+        let accept = self.accept(&hello);
+        let caller = Caller::from_fields(&hello.caller);
+        let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.open(session)));
+        let dispatch = match opened {
+            Ok(dispatch) => dispatch,
+            Err(panic) => {
+                let text =
+                    format!("the service panicked for this connection: {}", panic_message(&*panic));
+                let answer = Answer::Reject(RejectCode::Session, text);
+                return greet::say(&mut stream, &answer, handshake).await;
+            }
+        };
+        // Before the first call is taken, so that a caller without an Accept knows that nothing
+        // was executed.
+        greet::say(&mut stream, &accept, handshake).await?;
+        self.drive(stream, shared, dispatch).await;
+        Ok(())
+    }
+
+    async fn drive(&self, stream: UnixStream, shared: Arc<Shared>, dispatch: Box<dyn Dispatch>) {
+        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, Vec::new());
+        let mut driver = std::pin::pin!(driver.run());
+        let mut leaving = std::pin::pin!(self.leaving.cancelled());
+        let mut told = false;
+        std::future::poll_fn(|context| {
+            if !told && leaving.as_mut().poll(context).is_ready() {
+                told = true;
+                shared.leave(GoodbyeCode::Closing, "the daemon is closing");
+            }
+            driver.as_mut().poll(context)
+        })
+        .await;
+    }
+
+    /// Why this hello cannot be accepted.
+    fn refuse(&self, hello: &Hello) -> Option<(RejectCode, String)> {
+        let table = self.server.table;
+        let pid = std::process::id();
+        if hello.version != greeting::VERSION || hello.codec != codec::NAME {
+            return Some((
+                RejectCode::Version,
+                format!(
+                    "the daemon (pid {pid}) speaks protocol {} with {}, the caller {} with {}",
+                    greeting::VERSION,
+                    codec::NAME,
+                    hello.version,
+                    hello.codec
+                ),
+            ));
+        }
+        if hello.service != table.name {
+            return Some((
+                RejectCode::Service,
+                format!("the daemon (pid {pid}) serves {}, not {}", table.name, hello.service),
+            ));
+        }
+        if hello.fingerprint != table.fingerprint && hello.purpose == Purpose::Session {
+            return Some((
+                RejectCode::Fingerprint,
+                format!(
+                    "the daemon (pid {pid}, build {}) serves another version of {} than build {} \
+                     asks for; end it with `kill {pid}` and try again",
+                    self.server.build, table.name, hello.build
+                ),
+            ));
+        }
+        None
+    }
+
+    fn accept(&self, hello: &Hello) -> Answer {
+        let server = &self.server;
+        Answer::Accept(Accept {
+            version: hello.version,
+            service: server.table.name.to_owned(),
+            fingerprint: server.table.fingerprint,
+            build: server.build.clone(),
+            receives: Receives::from(&server.limits),
+            life: server.daemon.life(),
+            pid: std::process::id(),
+        })
+    }
+
+    /// Tells the caller how the start goes. `None`: the caller was told that it cannot be.
+    async fn wait_until_ready(&self, stream: &mut UnixStream) -> Result<Option<Arc<dyn Host>>> {
+        let limit = self.server.limits.handshake;
+        let mut phase = self.server.daemon.phase();
+        loop {
+            let now = phase.borrow_and_update().clone();
+            let answer = match now {
+                Phase::Ready(host) => return Ok(Some(host)),
+                Phase::Starting(progress) => Answer::Wait(progress),
+                Phase::Failed(text) => Answer::Reject(RejectCode::StartFailed, text),
+                Phase::Leaving => Answer::Closing,
+            };
+            greet::say(stream, &answer, limit).await?;
+            if !matches!(answer, Answer::Wait(_)) {
+                return Ok(None);
+            }
+            if !changed_or_gone(&mut phase, stream).await? {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// Waits for the next phase; `false` if the caller went away instead.
+async fn changed_or_gone(phase: &mut watch::Receiver<Phase>, stream: &UnixStream) -> Result<bool> {
+    let mut changed = std::pin::pin!(phase.changed());
+    let mut gone = std::pin::pin!(greet::hung_up(stream));
+    std::future::poll_fn(|context| {
+        if let Poll::Ready(changed) = changed.as_mut().poll(context) {
+            return Poll::Ready(Ok(changed.is_ok()));
+        }
+        gone.as_mut().poll(context).map(|()| Ok(false))
+    })
+    .await
+}

@@ -1,0 +1,118 @@
+//! The self-check of a running daemon: are its files still where they were, and does its door still
+//! lead to it?
+//!
+//! The system tells when one of the files changes; every half minute the daemon looks by itself.
+//! Otherwise it does nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout};
+
+use crate::codec;
+use crate::daemon::{Alarm, Knock, Tenancy, check_peer, peer};
+use crate::greet;
+use crate::wire::greeting::{Answer, CallerFields, Hello, Purpose, VERSION};
+use crate::wire::limits::{Limits, Receives};
+
+/// How often the daemon looks without being told to.
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// How soon it looks again when somebody held the spawn lock.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// What a probe may take. A late answer proves nothing.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// The size at which a log that is being written to is rotated.
+const LOG: u64 = 16 << 20;
+
+/// Something is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// Nobody can come any more, but the place is still ours.
+    DoorGone,
+    /// The place is somebody else's, or gone.
+    Evicted,
+}
+
+pub(super) struct Vigil {
+    tenancy: Arc<Tenancy>,
+    service: &'static str,
+    alarm: Alarm,
+    next: Instant,
+    /// A probe of our own door, which the desk has to answer meanwhile.
+    probe: Option<tokio::task::JoinHandle<Option<Finding>>>,
+}
+
+impl Vigil {
+    pub(super) fn new(tenancy: Arc<Tenancy>, service: &'static str) -> Self {
+        let alarm = Alarm::of(&tenancy);
+        Self { tenancy, service, alarm, next: Instant::now() + PERIOD, probe: None }
+    }
+
+    /// The door was made anew, or could not be yet.
+    pub(super) fn renew(&mut self) {
+        self.alarm = Alarm::of(&self.tenancy);
+        self.next = Instant::now() + AGAIN;
+    }
+
+    /// Waits until something is found to be wrong. Nothing is lost if the future is dropped.
+    pub(super) async fn finding(&mut self) -> Finding {
+        loop {
+            if let Some(probe) = &mut self.probe {
+                let found = probe.await.unwrap_or(None);
+                self.probe = None;
+                if let Some(finding) = found {
+                    return finding;
+                }
+            }
+            // Whichever comes first; the alarm is as good as the clock.
+            let _ = tokio::time::timeout_at(self.next, self.alarm.raised()).await;
+            self.next = Instant::now() + PERIOD;
+            if !self.tenancy.is_still_ours() {
+                return Finding::Evicted;
+            }
+            self.tenancy.rotate_log(LOG);
+            let probe = probe(Arc::clone(&self.tenancy), self.service);
+            self.probe = Some(tokio::spawn(probe));
+        }
+    }
+}
+
+/// Knocks at our own door. Only an answer that is not ours, or a door that is not there, proves
+/// something.
+async fn probe(tenancy: Arc<Tenancy>, service: &'static str) -> Option<Finding> {
+    let stream = match tenancy.place().knock() {
+        Ok(Knock::Open(stream)) => stream,
+        Ok(Knock::Absent | Knock::Refused) => return Some(Finding::DoorGone),
+        Ok(Knock::Full) | Err(_) => return None,
+    };
+    let ours = timeout(PROBE, ask(stream, service)).await.ok().flatten()?;
+    (ours != tenancy.life_id()).then_some(Finding::Evicted)
+}
+
+/// The life that answers.
+async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Option<u64> {
+    if check_peer(&peer(&stream).ok()?).is_err() {
+        // A stranger's socket: never ours.
+        return Some(0);
+    }
+    let mut stream = UnixStream::from_std(stream).ok()?;
+    let hello = Hello {
+        version: VERSION,
+        purpose: Purpose::Probe,
+        service: service.to_owned(),
+        fingerprint: 0,
+        build: String::new(),
+        codec: codec::NAME.to_owned(),
+        receives: Receives::from(&Limits::default()),
+        caller: CallerFields::default(),
+    };
+    greet::write_all(&stream, &hello.to_bytes()).await.ok()?;
+    match greet::read_answer(&mut stream).await {
+        Ok(Answer::Accept(accept)) => Some(accept.life),
+        _ => None,
+    }
+}

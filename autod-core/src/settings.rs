@@ -1,0 +1,188 @@
+//! The part of a daemon's description that does not depend on its types: the settings, and the
+//! steps of connecting that they decide.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, Connector, OnProgress};
+use crate::codec;
+use crate::daemon::{Follow, Launch, Place, Tenancy, check_guard};
+use crate::error::{Error, ErrorKind, Result};
+use crate::wire::limits::Limits;
+
+/// The part of a [`Daemon`] that does not depend on its types.
+pub(crate) struct Settings {
+    pub(crate) name: String,
+    pub(crate) instance: Option<String>,
+    pub(crate) sockfile: Option<PathBuf>,
+    pub(crate) autoclose: Option<Duration>,
+    pub(crate) debug: bool,
+    pub(crate) args: Result<Vec<u8>, String>,
+    pub(crate) exec_path: Option<PathBuf>,
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) env: Vec<(OsString, Option<OsString>)>,
+    pub(crate) env_clear: bool,
+    pub(crate) caller_env: Vec<OsString>,
+    pub(crate) limits: Limits,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) silence_timeout: Duration,
+    pub(crate) drain_limit: Duration,
+    pub(crate) exit_on_close: bool,
+    pub(crate) version: Option<String>,
+    pub(crate) pidfile: Option<PathBuf>,
+    pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
+    pub(crate) on_progress: Option<OnProgress>,
+}
+
+impl Settings {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            instance: None,
+            sockfile: None,
+            autoclose: None,
+            debug: false,
+            args: Ok(Vec::new()),
+            exec_path: None,
+            cwd: None,
+            env: Vec::new(),
+            env_clear: false,
+            caller_env: Vec::new(),
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(30),
+            silence_timeout: Duration::from_secs(10),
+            drain_limit: Duration::from_secs(5),
+            exit_on_close: true,
+            version: None,
+            pidfile: None,
+            on_spawn: None,
+            on_progress: None,
+        }
+    }
+
+    pub(crate) async fn connect<C: Client>(&self) -> Result<C> {
+        check_guard()?;
+        let (place, build) = (self.place()?, self.build());
+        let launch = self.launch(&build)?;
+        self.connector(&place, &build).connect_or_start(&launch).await
+    }
+
+    pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {
+        check_guard()?;
+        let (place, build) = (self.place()?, self.build());
+        self.connector(&place, &build).connect().await
+    }
+
+    pub(crate) fn place(&self) -> Result<Place> {
+        match &self.sockfile {
+            Some(path) => Ok(Place::at(path)?.named(&self.name)),
+            None => Place::of_app(&self.name, self.instance.as_deref()),
+        }
+    }
+
+    /// Says which build this is without reading the executable: its version, file and age.
+    pub(crate) fn build(&self) -> String {
+        use std::os::unix::fs::MetadataExt;
+        let version = self.version.as_deref().unwrap_or("0");
+        let executable = if cfg!(target_os = "linux") {
+            std::fs::metadata("/proc/self/exe")
+        } else {
+            std::env::current_exe().and_then(std::fs::metadata)
+        };
+        match executable {
+            Ok(file) => format!(
+                "{version}+{:x}.{:x}.{:x}.{:x}",
+                file.dev(),
+                file.ino(),
+                file.mtime() * 1_000_000_000 + file.mtime_nsec(),
+                file.len()
+            ),
+            Err(_) => format!("{version}+unknown"),
+        }
+    }
+
+    fn connector<'a>(&'a self, place: &'a Place, build: &'a str) -> Connector<'a> {
+        Connector {
+            place,
+            limits: &self.limits,
+            build,
+            caller_env: &self.caller_env,
+            deadline: Instant::now() + self.connect_timeout,
+            silence: self.silence_timeout,
+            on_progress: self.on_progress.clone(),
+        }
+    }
+
+    pub(crate) fn orders(&self) -> Result<Orders> {
+        let args = self.args.clone().map_err(|text| {
+            Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
+        })?;
+        Ok(Orders { autoclose: self.autoclose, args })
+    }
+
+    /// Takes the place for a daemon in this process.
+    pub(crate) async fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
+        Tenancy::claim(self.place()?, &self.build()).await
+    }
+
+    fn launch(&self, build: &str) -> Result<Launch> {
+        Ok(Launch {
+            exec_path: self.exec_path.clone(),
+            arguments: None,
+            cwd: self.cwd.clone(),
+            env: self.env.clone(),
+            env_clear: self.env_clear,
+            payload: self.orders()?.to_bytes()?,
+            build: build.to_owned(),
+            silence: self.silence_timeout,
+            on_spawn: self.on_spawn.clone(),
+        })
+    }
+
+    /// Runs `work`; in debug mode the daemon's log goes to standard error meanwhile.
+    pub(crate) async fn with_log<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        if !self.debug {
+            return work.await;
+        }
+        let place = self.place()?;
+        let follow = Follow::from_end(&place)?;
+        let over = CancellationToken::new();
+        let work = async {
+            let result = work.await;
+            over.cancel();
+            result
+        };
+        let mut stderr = std::io::stderr();
+        let copy = follow.copy(&mut stderr, over.cancelled());
+        let (result, copied) = futures::future::join(work, copy).await;
+        copied?;
+        result
+    }
+}
+
+/// What the starter decides for the daemon, whatever the daemon's own `main` computes.
+#[derive(Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Orders {
+    pub(crate) autoclose: Option<Duration>,
+    pub(crate) args: Vec<u8>,
+}
+
+impl Orders {
+    fn to_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        codec::encode_into(&mut bytes, self)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        codec::decode(bytes)
+    }
+}
