@@ -7,9 +7,9 @@ use std::fs::File;
 use std::io::Write as _;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
-use super::files::read_start;
+use super::files::{Found, read_start};
 use super::json::{Object, Writer, cut};
 use super::locks::SpawnLock;
 use super::machine;
@@ -55,6 +55,12 @@ impl Failure {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = rustix::fs::openat(place.handle(), &*place.names().failed, flags, Mode::empty())
             .ok()?;
+        let found = Found::of(&file).ok()?;
+        // Beside an explicit socket in /tmp anybody can leave a file of that name.
+        if found.kind != FileType::RegularFile || found.owner != rustix::process::geteuid().as_raw()
+        {
+            return None;
+        }
         let object = Object::parse(&read_start(&File::from(file), SIZE).ok()?)?;
         let failure = Self {
             error: object.text("error")?.to_owned(),
@@ -155,6 +161,13 @@ mod tests {
         assert_eq!(consult(&place, began), Verdict::Go);
         std::fs::write(&path, "rubbish").unwrap();
         assert_eq!(consult(&place, began), Verdict::Go);
+        if rustix::process::geteuid().is_root() {
+            std::fs::remove_file(&path).unwrap();
+            let spawn = SpawnLock::try_take(&place).unwrap().unwrap();
+            record(&place, &spawn, "no");
+            std::os::unix::fs::chown(&path, Some(4321), None).unwrap();
+            assert_eq!(consult(&place, began), Verdict::Go);
+        }
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         assert_eq!(consult(&place, began), Verdict::Go);

@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
@@ -52,12 +51,18 @@ impl Place {
             Ok(address) => address,
             Err(error) => return self.judge(Err(error)).map(open),
         };
-        let waited = tokio::task::spawn_blocking(move || {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let thread = std::thread::Builder::new().name("autod-connect".to_owned());
+        // Not a blocking task of the runtime, whose end would wait for it.
+        let spawned = thread.stack_size(64 << 10).spawn(move || {
             let result = connect(&address, Some(limit));
             drop((directory, handle));
-            result
+            let _ = tell.send(result);
         });
-        match waited.await {
+        spawned.map_err(|error| {
+            Error::system("cannot start a thread that waits for the daemon", error)
+        })?;
+        match told.await {
             Ok(result) => self.judge(result).map(open),
             Err(error) => Err(Error::system("the thread that waited for the daemon failed", error)),
         }
@@ -108,6 +113,7 @@ fn address(
         #[cfg(target_os = "linux")]
         Err(Errno::NAMETOOLONG) => {
             // Even the file name alone is too long: lead there by a handle on the socket itself.
+            use rustix::fs::{Mode, OFlags};
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let handle = rustix::fs::openat(directory, name, flags, Mode::empty())?;
             Ok((SocketAddrUnix::new(place::through_descriptor(&handle))?, Some(handle)))
@@ -187,6 +193,8 @@ pub(crate) fn accept_now(listener: &impl AsFd) -> std::io::Result<Option<UnixStr
 mod tests {
     use std::os::unix::net::UnixListener;
 
+    use rustix::fs::OFlags;
+
     use super::*;
     use crate::daemon::testing::Home;
 
@@ -238,7 +246,8 @@ mod tests {
             listener.accept().map(|_| listener)
         });
         let stream = waiting.await.unwrap().expect("room after an accept");
-        assert!(rustix::fs::fcntl_getfl(&stream).unwrap().contains(OFlags::NONBLOCK));
+        let flags = rustix::fs::fcntl_getfl(&stream).unwrap();
+        assert!(flags.contains(OFlags::NONBLOCK));
         drop(accepting.await.unwrap().unwrap());
     }
 

@@ -35,10 +35,12 @@ impl<'a> Follow<'a> {
 
     /// Follows the log of this life from its beginning.
     pub(crate) fn from_start(place: &'a Place) -> Result<Self> {
-        // Watched before it is read, or a line in between would wait for the next one.
         let watch = Watch::new(place)?;
         let file = match log::open(place) {
-            Ok(file) => Some(file),
+            Ok(file) => {
+                watch.file(&file).map_err(|error| failed(place, error))?;
+                Some(file)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(place, error)),
         };
@@ -82,11 +84,11 @@ impl<'a> Follow<'a> {
                 // and once more because the writer may have been slower than the rename.
                 (Some(_), _) => {
                     self.copy_file(writer).map_err(|error| failed(self.place, error))?;
-                    self.file = log::open(self.place).ok();
                     self.position = 0;
-                    if self.file.is_none() {
-                        return Ok(());
-                    }
+                    self.file = log::open(self.place).ok();
+                    let Some(file) = &self.file else { return Ok(()) };
+                    // Watched before it is read, or a line in between would wait for the next one.
+                    self.watch.file(file).map_err(|error| failed(self.place, error))?;
                 }
             }
         }
@@ -113,7 +115,7 @@ fn failed(place: &Place, error: std::io::Error) -> Error {
     Error::system(format!("cannot follow the log {}", place.log_path().display()), error)
 }
 
-/// Wakes when something in the directory of the log was written or renamed.
+/// Wakes when the log was written, and when a file was made or renamed in its directory.
 #[cfg(target_os = "linux")]
 struct Watch(tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>);
 
@@ -123,14 +125,21 @@ impl Watch {
         use rustix::fs::inotify::{CreateFlags, WatchFlags, add_watch, init};
         let watch = || -> std::io::Result<Self> {
             let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-            // The directory, so that a log that is made or rotated later is noticed too.
-            let flags = WatchFlags::MODIFY | WatchFlags::CREATE | WatchFlags::MOVED_TO;
+            // A log that is made or rotated later.
+            let flags = WatchFlags::CREATE | WatchFlags::MOVED_TO;
             add_watch(&inotify, super::place::through_descriptor(&place.handle()), flags)?;
             #[allow(deprecated, reason = "its successor is unsafe; an OwnedFd keeps its number")]
             let watched = tokio::io::unix::AsyncFd::new(inotify)?;
             Ok(Self(watched))
         };
         watch().map_err(|error| failed(place, error))
+    }
+
+    fn file(&self, log: &File) -> std::io::Result<()> {
+        use rustix::fs::inotify::{WatchFlags, add_watch};
+        let path = super::place::through_descriptor(log);
+        add_watch(self.0.get_ref(), path, WatchFlags::MODIFY)?;
+        Ok(())
     }
 
     async fn changed(&self) -> std::io::Result<()> {
@@ -158,6 +167,11 @@ impl Watch {
     #[expect(clippy::unnecessary_wraps, reason = "its twin can fail")]
     fn new(_: &Place) -> Result<Self> {
         Ok(Self)
+    }
+
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "its twin needs it")]
+    fn file(&self, _: &File) -> std::io::Result<()> {
+        Ok(())
     }
 
     #[expect(clippy::unused_self, reason = "its twin needs it")]

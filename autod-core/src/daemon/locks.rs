@@ -23,12 +23,15 @@ use crate::error::{Error, ErrorKind, Result};
 pub(crate) struct SpawnLock(File);
 
 impl SpawnLock {
+    /// The first phase of each holder. It is no progress: a herd that finds nothing to do shows it all the time.
+    pub(super) const LOOKING: &str = "looking at the daemon";
+
     /// Takes the lock if nobody has it; never waits.
     pub(crate) fn try_take(place: &Place) -> Result<Option<Self>> {
         match take(place, &place.names().spawn)? {
             Attempt::Taken(file) => {
                 let lock = Self(file);
-                lock.set_phase("looking at the daemon")?;
+                lock.set_phase(Self::LOOKING)?;
                 if place.is_still_here() {
                     return Ok(Some(lock));
                 }
@@ -53,7 +56,7 @@ impl SpawnLock {
 
     /// What the last holder wrote; it holds the lock now if taking it just failed.
     pub(crate) fn holder(place: &Place) -> Option<SpawnRecord> {
-        SpawnRecord::read(&open(place, &place.names().spawn).ok()?)
+        SpawnRecord::read(&open_to_read(place, &place.names().spawn)?)
     }
 
     pub(crate) fn is_still_ours(&self, place: &Place) -> bool {
@@ -164,10 +167,12 @@ impl AsFd for LifeLock {
 
 /// What the life lock's file says, for errors. Only a held lock makes it true.
 pub(crate) fn life_record(place: &Place) -> Option<LifeRecord> {
+    open_to_read(place, &place.names().life).map(|file| LifeRecord::read(&file))
+}
+
+fn open_to_read(place: &Place, name: &OsStr) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file =
-        rustix::fs::openat(place.handle(), &*place.names().life, flags, Mode::empty()).ok()?;
-    Some(LifeRecord::read(&File::from(file)))
+    rustix::fs::openat(place.handle(), name, flags, Mode::empty()).ok().map(File::from)
 }
 
 enum Attempt {

@@ -93,3 +93,17 @@ fn length_alone_decides_about_the_route() {
     let place = Place::at(&root.path().join("sock")).unwrap();
     assert_eq!(place.door_address(place.door_directory(), place.door_name()), place.sock());
 }
+
+#[test]
+fn closed_standard_descriptors_are_filled_before_anything_takes_their_numbers() {
+    let home = crate::daemon::testing::Home::with_processes();
+    let launch = home.launch("closed");
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(launch.arguments.unwrap());
+    command.envs(launch.env.into_iter().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+    let forking = crate::daemon::testing::forking();
+    let mut child = command.spawn().unwrap();
+    drop(forking);
+    assert_eq!(child.wait().unwrap().code(), Some(17));
+}

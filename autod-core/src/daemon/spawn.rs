@@ -185,7 +185,7 @@ fn without_jobserver(flags: &OsStr) -> Option<OsString> {
 }
 
 /// What the daemon inherits and would wonder about later.
-fn limits() -> Vec<String> {
+pub(super) fn limits() -> Vec<String> {
     use rustix::process::{Resource, getpriority_process, getrlimit};
     let mut notes = Vec::new();
     if let Some(seconds) = getrlimit(Resource::Cpu).current {
@@ -211,6 +211,23 @@ mod tests {
         assert_eq!(without("-j --jobserver-fds=3,4 --jobserver-auth=fifo:/tmp/x"), None);
         assert_eq!(without(" -j8"), None);
         assert_eq!(without("s"), Some("s".to_owned()));
+    }
+
+    #[test]
+    fn inherited_limits_are_noted() {
+        let home = crate::daemon::testing::Home::with_processes();
+        let launch = home.launch("limits");
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "ulimit -t 1000; exec nice -n 5 \"$0\" \"$@\""]);
+        command.arg(std::env::current_exe().unwrap()).args(launch.arguments.unwrap());
+        command.envs(launch.env.into_iter().filter_map(|(name, value)| Some((name, value?))));
+        let forking = crate::daemon::testing::forking();
+        let child = command.stdout(Stdio::piped()).spawn().unwrap();
+        drop(forking);
+        let output = child.wait_with_output().unwrap();
+        let output = String::from_utf8(output.stdout).unwrap();
+        assert!(output.contains("limit of 1000 s"), "{output}");
+        assert!(output.contains("nice value 5"), "{output}");
     }
 
     #[test]

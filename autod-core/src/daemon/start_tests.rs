@@ -23,9 +23,10 @@ async fn connect(place: &Place, launch: &Launch) -> Result<(UnixStream, Option<u
                 Turn::Again => {}
                 Turn::Knocked(stream) => return Ok((stream, None)),
                 Turn::Started(starting) => {
-                    let Knock::Open(stream) = place.knock()? else { panic!("no door") };
                     let pid = starting.pid();
+                    let knock = place.knock()?;
                     starting.outcome(|_| {}).await?;
+                    let Knock::Open(stream) = knock else { panic!("ready and no door") };
                     return Ok((stream, Some(pid)));
                 }
             },
@@ -240,4 +241,32 @@ async fn a_lock_on_its_way_is_held_and_falls_with_its_receiver() {
     drop(ended);
     wait_gone(pid);
     drop(eventually(|| life(&place).ok()));
+}
+
+#[tokio::test]
+async fn a_daemon_rotates_its_own_log() {
+    let home = Home::with_processes();
+    let place = home.place();
+    connect(&place, &home.launch("rotate")).await.unwrap();
+    let log = std::fs::read_to_string(place.log_path()).unwrap();
+    assert_eq!(log, "after\n");
+    let previous = place.path_of(&place.names().previous_log);
+    let previous = std::fs::read_to_string(previous).unwrap();
+    assert!(previous.ends_with("before\nstill before\n"), "{previous}");
+}
+
+#[tokio::test]
+async fn the_futures_may_move_between_threads() {
+    fn check<T: Send>(future: T) -> T {
+        future
+    }
+    let home = Home::with_processes();
+    let place = home.place();
+    let launch = home.launch("serve");
+    let mut starter = Starter::new(&place, &launch, Began::now(), soon());
+    let Turn::Started(starting) = check(starter.turn()).await.unwrap() else { return };
+    let pid = starting.pid();
+    check(starting.outcome(|_| {})).await.unwrap();
+    drop(check(place.wait_for_room(Duration::ZERO)));
+    drop(Ended(pid));
 }

@@ -39,6 +39,8 @@ pub(crate) struct Starting<'a> {
 
 struct Channel {
     ended: oneshot::Receiver<Ending>,
+    /// How the daemon's process ended, once it has.
+    ending: Option<Ending>,
     socket: Option<UnixStream>,
     /// Settings that are still to be sent.
     rest: Vec<u8>,
@@ -78,6 +80,7 @@ impl<'a> Starting<'a> {
             reaped,
             channel: Channel {
                 ended,
+                ending: None,
                 socket: Some(socket),
                 rest: spawned.rest,
                 received: Vec::new(),
@@ -103,12 +106,25 @@ impl<'a> Starting<'a> {
             Err(reason) => {
                 let reason = format!("{} daemon {reason}", self.place.app());
                 breaker::record(self.place, &self.lock, &reason);
-                // A dead daemon leaves its door; one that still says goodbye to others keeps it.
-                if let Ok(LifeAttempt::Taken(life)) = LifeLock::try_take(self.place, &self.lock, "")
-                {
-                    let _ = self.place.unpublish(&self.lock, &life);
-                }
+                self.remove_door().await;
                 Err(Error::new(ErrorKind::StartFailed, reason))
+            }
+        }
+    }
+
+    /// A dead daemon leaves its door; one that still says goodbye to others keeps it.
+    async fn remove_door(&self) {
+        // Another thread's fork may hold a copy of the lock until its exec.
+        for _ in 0..5 {
+            match LifeLock::try_take(self.place, &self.lock, "") {
+                Ok(LifeAttempt::Taken(life)) => {
+                    let _ = self.place.unpublish(&self.lock, &life);
+                    return;
+                }
+                Ok(LifeAttempt::Held(_)) if self.channel.ending.is_some() => {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                _ => return,
             }
         }
     }
@@ -164,7 +180,8 @@ impl<'a> Starting<'a> {
     async fn end(&mut self, seen: bool) -> String {
         for (signal, grace) in [(Signal::TERM, GRACE), (Signal::KILL, GRACE * 5)] {
             self.reaped.signal(signal);
-            if tokio::time::timeout(grace, &mut self.channel.ended).await.is_ok() {
+            if let Ok(ending) = tokio::time::timeout(grace, &mut self.channel.ended).await {
+                self.channel.ending = Some(ending.unwrap_or(None));
                 break;
             }
         }
@@ -182,14 +199,20 @@ impl Channel {
         if let Some(message) = self.poll_receive(cx) {
             return Poll::Ready(Event::Said(message));
         }
-        if let Poll::Ready(ending) = Pin::new(&mut self.ended).poll(cx) {
+        if self.ending.is_none()
+            && let Poll::Ready(ending) = Pin::new(&mut self.ended).poll(cx)
+        {
+            self.ending = Some(ending.unwrap_or(None));
             // What it said before it died may have come after the last look.
-            return Poll::Ready(match self.last_words() {
-                Some(message) => Event::Said(message),
-                None => Event::Ended(ending.unwrap_or(None)),
-            });
+            self.receive_last_words();
+            if let Some(message) = self.poll_receive(cx) {
+                return Poll::Ready(Event::Said(message));
+            }
         }
-        patience.poll(cx).map(|()| Event::Silent)
+        match self.ending {
+            Some(ending) => Poll::Ready(Event::Ended(ending)),
+            None => patience.poll(cx).map(|()| Event::Silent),
+        }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) {
@@ -234,24 +257,18 @@ impl Channel {
         self.received.clear();
     }
 
-    /// The verdict among all that the daemon said until it died.
-    fn last_words(&mut self) -> Option<Message> {
+    /// Asks the kernel itself, because the runtime may not have heard of the last bytes yet.
+    fn receive_last_words(&mut self) {
+        let Some(socket) = self.socket.take() else { return };
         let mut buffer = [0; 1024];
-        // Asks the kernel, because the runtime may not have heard of the last bytes yet.
-        while let Some(socket) = &self.socket {
+        loop {
             match rustix::io::read(socket.as_fd(), &mut buffer) {
-                Ok(0) => break,
+                Ok(0) => return,
                 Ok(count) => self.received.extend(&buffer[..count]),
                 Err(rustix::io::Errno::INTR) => {}
-                Err(_) => break,
+                Err(_) => return,
             }
         }
-        while let Ok(Some(message)) = Message::take(&mut self.received) {
-            if matches!(message, Message::Ready | Message::Failed(_)) {
-                return Some(message);
-            }
-        }
-        None
     }
 }
 

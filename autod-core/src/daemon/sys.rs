@@ -93,13 +93,28 @@ pub(super) fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
     if descriptor <= 2 {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));
     }
-    // SAFETY: fcntl changes a flag of a descriptor and fails if there is none. Past that the number
-    // is open, and nothing in this process has opened or wrapped it: it came through the exec.
+    // SAFETY: getsockopt writes one number into `kind` and fails if this is no socket, fcntl changes
+    // a flag. Past both the number is an open socket, and nothing in this process has opened or wrapped it: it came through the exec.
     unsafe {
-        if libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
+        let mut kind: libc::c_int = 0;
+        let mut length = libc::socklen_t::try_from(size_of::<libc::c_int>()).unwrap_or(0);
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_TYPE);
+        let value = (&raw mut kind).cast();
+        if libc::getsockopt(descriptor, level, option, value, &raw mut length) == -1
+            || libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) == -1
+        {
             return Err(io::Error::last_os_error());
         }
         Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
+/// Closes the standard descriptors, as a caller in a closed shell has them.
+#[cfg(test)]
+pub(super) fn close_standard() {
+    for descriptor in 0..3 {
+        // SAFETY: done by a process of a test that prints nothing before they are open again.
+        unsafe { libc::close(descriptor) };
     }
 }
 
@@ -238,6 +253,8 @@ mod tests {
         assert!(adopt(1).is_err());
         assert!(adopt(-1).is_err());
         assert!(adopt(1_000_000).is_err());
+        let file = tempfile::tempfile().unwrap();
+        assert!(adopt(file.as_raw_fd()).is_err(), "no socket");
         let (one, _other) = UnixStream::pair().unwrap();
         let adopted = adopt(one.into_raw_fd()).unwrap();
         assert!(rustix::io::fcntl_getfd(&adopted).unwrap().contains(rustix::io::FdFlags::CLOEXEC));

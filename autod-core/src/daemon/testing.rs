@@ -6,6 +6,7 @@
 
 use std::ffi::OsString;
 use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -128,6 +129,18 @@ fn fake_daemon() {
     if mode == "never" {
         std::process::exit(0);
     }
+    if mode == "closed" {
+        super::sys::close_standard();
+        let place = Place::at(Path::new("/tmp/sock")).unwrap();
+        let open = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()]
+            .iter()
+            .all(|standard| rustix::io::fcntl_getfd(standard).is_ok());
+        std::process::exit(if open && place.handle().as_raw_fd() > 2 { 17 } else { 1 });
+    }
+    if mode == "limits" {
+        println!("{}", super::spawn::limits().join("\n"));
+        std::process::exit(0);
+    }
     if mode == "never hang" {
         std::thread::sleep(Duration::from_secs(60));
     }
@@ -139,6 +152,14 @@ fn fake_daemon() {
     let daemon = Inherited::take().unwrap().expect("started as a daemon");
     assert!(!super::inherit::guard_present());
     match mode.as_str() {
+        "rotate" => {
+            println!("before");
+            super::log::rotate_own(&daemon.place, &daemon.life, 1 << 20).unwrap();
+            println!("still before");
+            super::log::rotate_own(&daemon.place, &daemon.life, 10).unwrap();
+            println!("after");
+            daemon.status.ready();
+        }
         "serve" | "descriptors" => {
             if mode == "descriptors" {
                 std::fs::write(daemon.place.dir().join("report"), report(&daemon)).unwrap();

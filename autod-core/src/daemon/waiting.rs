@@ -60,7 +60,8 @@ impl Patience {
     pub(super) async fn wait(&mut self, place: &Place) -> Result<()> {
         let holder = SpawnLock::holder(place);
         if holder.is_some() && holder != self.seen {
-            if self.seen.is_some() {
+            let progress = |holder: &SpawnRecord| holder.phase != SpawnLock::LOOKING;
+            if self.seen.is_some() && holder.as_ref().is_some_and(progress) {
                 self.deadline = self.deadline.max(Instant::now() + self.window);
             }
             self.seen = holder;
