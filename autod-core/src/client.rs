@@ -84,7 +84,6 @@ impl Connector<'_> {
 
     /// Connects; starts a daemon if none runs.
     pub(crate) async fn connect_or_start<C: Client>(&self, launch: &Launch) -> Result<C> {
-        let begin = Instant::now();
         let mut starter: Option<Starter<'_>> = None;
         let mut tries = 0;
         loop {
@@ -99,11 +98,12 @@ impl Connector<'_> {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
                         Turn::Started(starting) => {
+                            let (pid, began) = (starting.pid(), starting.started_at());
                             let accepted = self.attend_start(starting, C::TABLE).await?;
-                            if let Some(accepted) = accepted {
-                                return Ok(self.client(accepted, Some(begin.elapsed())));
-                            }
-                            continue;
+                            let Some(accepted) = accepted else { continue };
+                            // An accept by another process would not be this start's doing.
+                            let took = (accepted.1.pid == pid).then(|| began.elapsed());
+                            return Ok(self.client(accepted, took));
                         }
                     }
                 }

@@ -219,7 +219,7 @@ impl Running {
     /// Waits for its end. Past the patience it is killed and the test fails.
     #[track_caller]
     pub(crate) fn done(mut self) -> Done {
-        let mut child = self.child.take().expect("it runs");
+        let child = self.child.take().expect("it runs");
         let pid = child.id();
         let mut early = String::new();
         let reader = self.stdout.take();
@@ -230,17 +230,13 @@ impl Running {
             }
             let _ = tell.send(child.wait_with_output().map(|output| (early, output)));
         });
-        match told.recv_timeout(PATIENCE) {
-            Ok(result) => {
-                let (early, output) = result.expect("it can be waited for");
-                Done::new(&early, &output)
-            }
-            Err(_) => {
-                kill(pid, Signal::KILL);
-                let output = told.recv_timeout(PATIENCE);
-                panic!("it hangs; it said {output:?}");
-            }
-        }
+        let Ok(result) = told.recv_timeout(PATIENCE) else {
+            kill(pid, Signal::KILL);
+            let output = told.recv_timeout(PATIENCE);
+            panic!("it hangs; it said {output:?}");
+        };
+        let (early, output) = result.expect("it can be waited for");
+        Done::new(&early, &output)
     }
 }
 

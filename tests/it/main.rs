@@ -9,5 +9,6 @@ mod features;
 mod herd;
 mod home;
 mod places;
+mod removal;
 mod terminal;
 mod ui;

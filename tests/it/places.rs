@@ -44,6 +44,7 @@ fn a_runtime_directory_that_cannot_be_used_is_passed_over() {
     home.fixture(["pid"]).env("FIX_NAME", &name).env("XDG_RUNTIME_DIR", "relative").out();
     let log = std::fs::read_to_string(Path::new(place).join("log")).unwrap();
     std::fs::remove_dir_all(place).unwrap();
+    crate::home::eventually("the daemon has noticed", || home.processes().is_empty());
     assert!(log.contains("XDG_RUNTIME_DIR relative was passed over"), "{log}");
 }
 

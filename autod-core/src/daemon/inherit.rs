@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_process_that_nobody_started_as_a_daemon_inherits_nothing() {
-        assert!(Inherited::take().unwrap().is_none());
+        assert!(Inherited::take("counter").unwrap().is_none());
         assert!(!guard_present());
         check_guard().unwrap();
     }
@@ -124,8 +124,8 @@ mod tests {
     #[test]
     fn the_variables_name_the_socket() {
         let (one, _other) = pair().unwrap();
-        let [(name, value), (depth, _)] = variables(&one, 0xab);
+        let [(name, value), (depth, _)] = variables(&one, 0xab, "counter");
         assert_eq!((name, depth), (STATUS, DEPTH));
-        assert_eq!(value, format!("{}:00000000000000ab", one.as_raw_fd()));
+        assert_eq!(value, format!("{}:00000000000000ab:counter", one.as_raw_fd()));
     }
 }

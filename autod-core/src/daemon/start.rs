@@ -48,7 +48,6 @@ pub(crate) struct Starter<'a> {
     launch: &'a Launch,
     began: Began,
     patience: Patience,
-    explicit: bool,
     lives: Option<Lives>,
 }
 
@@ -67,13 +66,7 @@ impl<'a> Starter<'a> {
         deadline: Instant,
     ) -> Self {
         let patience = Patience::until(deadline);
-        Self { place, launch, began, patience, explicit: false, lives: None }
-    }
-
-    /// An order to start: what failed before does not matter.
-    pub(crate) fn explicit(mut self) -> Self {
-        self.explicit = true;
-        self
+        Self { place, launch, began, patience, lives: None }
     }
 
     /// One turn, after a knock that found the door absent or refused.
@@ -97,15 +90,13 @@ impl<'a> Starter<'a> {
             Knock::Full => return Ok(Turn::Again),
             Knock::Absent | Knock::Refused => {}
         }
-        if !self.explicit {
-            match breaker::consult(self.place, self.began) {
-                Verdict::Go => {}
-                Verdict::Failed(error) => return Err(Error::new(ErrorKind::StartFailed, error)),
-                Verdict::Wait(rest) => {
-                    drop(lock);
-                    tokio::time::sleep(rest.min(NAP)).await;
-                    return Ok(Turn::Again);
-                }
+        match breaker::consult(self.place, self.began) {
+            Verdict::Go => {}
+            Verdict::Failed(error) => return Err(Error::new(ErrorKind::StartFailed, error)),
+            Verdict::Wait(rest) => {
+                drop(lock);
+                tokio::time::sleep(rest.min(NAP)).await;
+                return Ok(Turn::Again);
             }
         }
         match take_life(self.place, &lock, &self.launch.build).await? {

@@ -88,10 +88,12 @@ impl<'a> Starting<'a> {
         })
     }
 
+    /// The process that was spawned.
     pub(crate) fn pid(&self) -> u32 {
         self.pid
     }
 
+    /// When its process was spawned.
     pub(crate) fn started_at(&self) -> Instant {
         self.started_at
     }

@@ -149,7 +149,7 @@ fn fake_daemon() {
         eprintln!("{}", super::inherit::check_guard().unwrap_err());
         std::process::exit(2);
     }
-    let daemon = Inherited::take().unwrap().expect("started as a daemon");
+    let daemon = Inherited::take("counter").unwrap().expect("started as a daemon");
     assert!(!super::inherit::guard_present());
     match mode.as_str() {
         "rotate" => {

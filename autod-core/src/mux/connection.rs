@@ -26,8 +26,8 @@ pub struct Origin {
     pub build: String,
     /// The random identity of this life of the daemon.
     pub life: u64,
-    /// Set if this connection started the daemon: how long that took, from the decision to start
-    /// to the daemon's word that it is ready.
+    /// Set if this connection started the daemon: how long that took, from the spawn of its
+    /// process until this connection was accepted.
     pub started: Option<Duration>,
 }
 

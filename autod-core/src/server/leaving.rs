@@ -57,14 +57,18 @@ impl Shop {
 
     /// Leaves whatever anybody holds. With the spawn lock busy the door stays where it is: its
     /// next holder replaces it.
-    pub(super) fn leave_now(&self, listener: &UnixListener, tenancy: Option<&Tenancy>) {
+    ///
+    /// Evicted, the daemon touches nothing but its own lock.
+    pub(super) fn leave_now(
+        &self,
+        listener: &UnixListener,
+        tenancy: Option<&Tenancy>,
+        evicted: bool,
+    ) {
         if let Some(tenancy) = tenancy {
-            let left = tenancy.try_spawn_lock().and_then(|spawn| {
-                tenancy.begin_drain(self.server.drain)?;
-                match &spawn {
-                    Some(spawn) => tenancy.unpublish(spawn),
-                    None => Ok(()),
-                }
+            let left = tenancy.begin_drain(self.server.drain).and_then(|()| {
+                let spawn = if evicted { None } else { tenancy.try_spawn_lock()? };
+                spawn.map_or(Ok(()), |spawn| tenancy.unpublish(&spawn))
             });
             if let Err(error) = left {
                 tracing::warn!(error = %chain(&error), "the door could not be taken away");

@@ -94,6 +94,7 @@ impl Server {
             tenancy,
             accept_after: None,
             idle_after: None,
+            evicted: false,
         };
         desk.stay().await;
         let limit = shop.server.drain;
@@ -113,6 +114,8 @@ struct Desk {
     vigil: Option<Vigil>,
     accept_after: Option<Instant>,
     idle_after: Option<Instant>,
+    /// The files at the daemon's paths are somebody else's.
+    evicted: bool,
 }
 
 impl Desk {
@@ -134,11 +137,12 @@ impl Desk {
                     }
                 },
                 Event::Close => {
-                    self.shop.leave_now(&self.listener, self.tenancy());
+                    self.shop.leave_now(&self.listener, self.tenancy(), self.evicted);
                     return;
                 }
                 Event::Found(Finding::Evicted) => {
                     tracing::warn!("the daemon's files were replaced; it ends");
+                    self.evicted = true;
                     self.shop.server.daemon.close();
                 }
                 Event::Found(Finding::DoorGone) => self.open_anew(),

@@ -19,6 +19,10 @@ use crate::wire::limits::{Limits, Receives};
 /// How often the daemon looks without being told to.
 const PERIOD: Duration = Duration::from_secs(30);
 
+/// Whoever removes the whole directory removes its files one after the other; a door that is made
+/// anew in between would be in the way.
+const SETTLE: Duration = Duration::from_millis(10);
+
 /// How soon it looks again when somebody held the spawn lock.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -71,6 +75,7 @@ impl Vigil {
             // Whichever comes first; the alarm is as good as the clock.
             let _ = tokio::time::timeout_at(self.next, self.alarm.raised()).await;
             self.next = Instant::now() + PERIOD;
+            tokio::time::sleep(SETTLE).await;
             if !self.tenancy.is_still_ours() {
                 return Finding::Evicted;
             }
