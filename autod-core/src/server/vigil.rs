@@ -72,10 +72,11 @@ impl Vigil {
                     return finding;
                 }
             }
-            // Whichever comes first; the alarm is as good as the clock.
-            let _ = tokio::time::timeout_at(self.next, self.alarm.raised()).await;
+            if tokio::time::timeout_at(self.next, self.alarm.raised()).await.is_ok() {
+                self.next = self.next.min(Instant::now() + SETTLE);
+                continue;
+            }
             self.next = Instant::now() + PERIOD;
-            tokio::time::sleep(SETTLE).await;
             if !self.tenancy.is_still_ours() {
                 return Finding::Evicted;
             }
@@ -94,17 +95,28 @@ async fn probe(tenancy: Arc<Tenancy>, service: &'static str) -> Option<Finding> 
         Ok(Knock::Absent | Knock::Refused) => return Some(Finding::DoorGone),
         Ok(Knock::Full) | Err(_) => return None,
     };
-    let ours = timeout(PROBE, ask(stream, service)).await.ok().flatten()?;
-    (ours != tenancy.life_id()).then_some(Finding::Evicted)
+    match timeout(PROBE, ask(stream, service)).await {
+        Ok(Heard::Life(life)) if life == tenancy.life_id() => None,
+        Ok(Heard::Life(_) | Heard::Stranger) => Some(Finding::Evicted),
+        // Late, or a system that has run out of something.
+        Ok(Heard::Nothing) | Err(_) => None,
+    }
 }
 
-/// The life that answers.
-async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Option<u64> {
-    if check_peer(&peer(&stream).ok()?).is_err() {
-        // A stranger's socket: never ours.
-        return Some(0);
+/// What stands behind the door.
+enum Heard {
+    Life(u64),
+    /// It does not speak as we do.
+    Stranger,
+    Nothing,
+}
+
+async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
+    let Ok(peer) = peer(&stream) else { return Heard::Nothing };
+    if check_peer(&peer).is_err() {
+        return Heard::Stranger;
     }
-    let mut stream = UnixStream::from_std(stream).ok()?;
+    let Ok(mut stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
     let hello = Hello {
         version: VERSION,
         purpose: Purpose::Probe,
@@ -115,9 +127,12 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Option<u6
         receives: Receives::from(&Limits::default()),
         caller: CallerFields::default(),
     };
-    greet::write_all(&stream, &hello.to_bytes()).await.ok()?;
+    // It may have answered and hung up before.
+    let _ = greet::write_all(&stream, &hello.to_bytes()).await;
     match greet::read_answer(&mut stream).await {
-        Ok(Answer::Accept(accept)) => Some(accept.life),
-        _ => None,
+        Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
+        // Our own desk waits for a hello, and answers it.
+        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(..)) => Heard::Stranger,
+        Ok(Answer::Closing) => Heard::Nothing,
     }
 }
