@@ -1,4 +1,4 @@
-//! The process of a daemon, from its first act to its exit.
+//! Running a description: as the caller, or as the daemon's process from its first act to its exit.
 
 use std::sync::Arc;
 
@@ -8,12 +8,66 @@ use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, Result, chain};
-use crate::listening::{Desk, Listening};
+use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
 
 /// The exit code of a daemon that could not start.
 const EXIT_FAILED: i32 = 1;
+
+impl<S, T> Daemon<S, T>
+where
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
+    /// daemon's process it serves instead and never returns: the process exits with 0 when the
+    /// daemon is closed, with 1 when `init` fails.
+    ///
+    /// Call it early in `main`: before it, the daemon's process does whatever the caller's does.
+    ///
+    /// # Errors
+    ///
+    /// What `caller` returns, or why there is no connection.
+    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
+    where
+        C: Client + Serves<T>,
+        F: AsyncFnOnce(C) -> Result<(), E>,
+        E: From<Error>,
+    {
+        let this = self.serve_if_spawned::<C>()?;
+        // One thread: a command makes a call or two, and a pool would cost it more than they do.
+        let runtime = single_threaded_runtime()?;
+        runtime.block_on(this.settings.with_log(async {
+            let client = this.connect::<C>().await?;
+            caller(client).await
+        }))
+    }
+
+    /// Serves, and never returns, if this process was started as this daemon; else gives the
+    /// description back. For programs that bring their own runtime: call it first in `main`, then
+    /// [`connect`](Self::connect) where a client is needed.
+    ///
+    /// # Errors
+    ///
+    /// The process was started as a daemon, but not in the way that this library does it.
+    pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
+        match Inherited::take(&self.settings.name)? {
+            Some(inherited) => serve_spawned::<C, S, T>(self, inherited),
+            None => Ok(self),
+        }
+    }
+
+    /// Serves in this process until the daemon is closed, by itself or by SIGTERM or SIGINT.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_already_running`] if a daemon serves here; what `init` returned; what is in the
+    /// way of listening.
+    pub fn foreground<C: Client + Serves<T>>(self) -> Result<()> {
+        serve_foreground::<C, S, T>(self)
+    }
+}
 
 /// A pool of at least two: a handler that computes for long must not hold up those of others.
 fn daemon_runtime() -> Result<Runtime> {
@@ -27,7 +81,7 @@ fn daemon_runtime() -> Result<Runtime> {
 }
 
 /// Serves as the daemon that a caller has started; exits the process.
-pub(crate) fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, inherited: Inherited) -> !
+fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, inherited: Inherited) -> !
 where
     C: Client + Serves<T>,
     S: Send + Sync + 'static,
@@ -53,7 +107,7 @@ where
 }
 
 /// Serves in a process that somebody else looks after.
-pub(crate) fn serve_foreground<C, S, T>(daemon: Daemon<S, T>) -> Result<()>
+fn serve_foreground<C, S, T>(daemon: Daemon<S, T>) -> Result<()>
 where
     C: Client + Serves<T>,
     S: Send + Sync + 'static,

@@ -12,12 +12,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::boot;
 use crate::client::Client;
 use crate::codec;
-use crate::daemon::{Inherited, Status as ChannelToNobody};
 use crate::error::{Error, ErrorKind, Result};
-use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::mux::{Dispatcher, Incall};
 use crate::service::Serves;
 use crate::session::{Host, Session};
@@ -279,91 +276,6 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
-    /// daemon's process it serves instead and never returns: the process exits with 0 when the
-    /// daemon is closed, with 1 when `init` fails.
-    ///
-    /// Call it early in `main`: before it, the daemon's process does whatever the caller's does.
-    ///
-    /// # Errors
-    ///
-    /// What `caller` returns, or why there is no connection.
-    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
-    where
-        C: Client + Serves<T>,
-        F: AsyncFnOnce(C) -> Result<(), E>,
-        E: From<Error>,
-    {
-        let this = self.serve_if_spawned::<C>()?;
-        // One thread: a command makes a call or two, and a pool would cost it more than they do.
-        let runtime = single_threaded_runtime()?;
-        runtime.block_on(this.settings.with_log(async {
-            let client = this.connect::<C>().await?;
-            caller(client).await
-        }))
-    }
-
-    /// Serves, and never returns, if this process was started as this daemon; else gives the
-    /// description back. For programs that bring their own runtime: call it first in `main`, then
-    /// [`connect`](Self::connect) where a client is needed.
-    ///
-    /// # Errors
-    ///
-    /// The process was started as a daemon, but not in the way that this library does it.
-    pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
-        match Inherited::take(&self.settings.name)? {
-            Some(inherited) => boot::serve_spawned::<C, S, T>(self, inherited),
-            None => Ok(self),
-        }
-    }
-
-    /// Serves in this process until the daemon is closed, by itself or by SIGTERM or SIGINT.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::is_already_running`] if a daemon serves here; what `init` returned; what is in the
-    /// way of listening.
-    pub fn foreground<C: Client + Serves<T>>(self) -> Result<()> {
-        boot::serve_foreground::<C, S, T>(self)
-    }
-
-    /// Listens and serves in the current runtime, beside whatever else runs there.
-    ///
-    /// Callers wait from now on, and are served after [`Listening::ready`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`foreground`](Self::foreground), but for `init`, which has not run yet.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with IO and time.
-    pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
-        let (tenancy, listener) = self.settings.claim().await?;
-        let orders = self.settings.orders()?;
-        let nobody = Arc::new(ChannelToNobody::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody, Desk::Here)
-    }
-
-    /// Serves on a socket that somebody else has made and looks after. No file is locked, made or
-    /// removed.
-    ///
-    /// # Errors
-    ///
-    /// The socket cannot be used.
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with IO and time.
-    pub fn listen_on<C: Client + Serves<T>>(
-        self,
-        listener: std::os::unix::net::UnixListener,
-    ) -> Result<Listening> {
-        let orders = self.settings.orders()?;
-        let nobody = Arc::new(ChannelToNobody::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, None, nobody, Desk::Here)
-    }
-
     pub(crate) fn take_init(&mut self) -> Option<Init<S>> {
         self.init.take()
     }

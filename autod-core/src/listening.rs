@@ -47,6 +47,49 @@ pub struct Listening {
     pidfile: Option<PidFile>,
 }
 
+impl<S, T> Daemon<S, T>
+where
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    /// Listens and serves in the current runtime, beside whatever else runs there.
+    ///
+    /// Callers wait from now on, and are served after [`Listening::ready`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`foreground`](Self::foreground), but for `init`, which has not run yet.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time.
+    pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
+        let (tenancy, listener) = self.settings.claim().await?;
+        let orders = self.settings.orders()?;
+        let nobody = Arc::new(Status::nowhere());
+        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody, Desk::Here)
+    }
+
+    /// Serves on a socket that somebody else has made and looks after. No file is locked, made or
+    /// removed.
+    ///
+    /// # Errors
+    ///
+    /// The socket cannot be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time.
+    pub fn listen_on<C: Client + Serves<T>>(
+        self,
+        listener: std::os::unix::net::UnixListener,
+    ) -> Result<Listening> {
+        let orders = self.settings.orders()?;
+        let nobody = Arc::new(Status::nowhere());
+        Listening::begin::<C, S, T>(self, orders, listener, None, nobody, Desk::Here)
+    }
+}
+
 impl Listening {
     /// Begins to accept on `listener`. Connections are served in the current runtime.
     pub(crate) fn begin<C, S, T>(

@@ -165,6 +165,13 @@ impl AsFd for LifeLock {
     }
 }
 
+impl Place {
+    /// The process that the life record names, for messages only.
+    pub(crate) fn daemon_pid(&self) -> Option<u32> {
+        life_record(self).map(|record| record.pid)
+    }
+}
+
 /// What the life lock's file says, for errors. Only a held lock makes it true.
 pub(crate) fn life_record(place: &Place) -> Option<LifeRecord> {
     open_to_read(place, &place.names().life).map(|file| LifeRecord::read(&file))

@@ -36,9 +36,10 @@ impl Peer {
 
 /// Asks the kernel who is at the other end.
 pub(crate) fn peer(socket: &impl AsFd) -> Result<Peer> {
-    sys::peer_credentials(socket.as_fd()).map_err(|error| {
+    let (uid, gid, pid) = sys::peer_credentials(socket.as_fd()).map_err(|error| {
         Error::system("cannot find out who is at the other end of the socket", error)
-    })
+    })?;
+    Ok(Peer { uid, gid, pid })
 }
 
 /// Lets through ourselves and root.

@@ -144,11 +144,6 @@ impl Place {
         self.path_of(&self.names.log)
     }
 
-    /// The process that the life record names, for messages only.
-    pub(crate) fn daemon_pid(&self) -> Option<u32> {
-        super::locks::life_record(self).map(|record| record.pid)
-    }
-
     pub(crate) fn life_path(&self) -> PathBuf {
         self.path_of(&self.names.life)
     }

@@ -8,8 +8,6 @@ use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use super::peer::Peer;
-
 /// Lets the child start as a daemon: own session, default signals, private files, as many open
 /// files as it may have, and of all descriptors past 2 only `kept`.
 pub(super) fn detach(command: &mut Command, kept: BorrowedFd<'_>) {
@@ -133,8 +131,9 @@ pub(super) fn exit_now(code: i32) -> ! {
     unsafe { libc::_exit(code) }
 }
 
+/// The uid, the gid and, if it can be told, the pid of the other end.
 #[cfg(target_os = "linux")]
-pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(u32, u32, Option<u32>)> {
     // rustix's version would hold the pid as non-zero; it is zero across pid namespaces.
     let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or(0);
@@ -152,17 +151,17 @@ pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Peer> {
         return Err(io::Error::last_os_error());
     }
     let pid = u32::try_from(credentials.pid).ok().filter(|pid| *pid != 0);
-    Ok(Peer { uid: credentials.uid, gid: credentials.gid, pid })
+    Ok((credentials.uid, credentials.gid, pid))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Peer> {
+pub(super) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<(u32, u32, Option<u32>)> {
     let (mut uid, mut gid) = (0, 0);
     // SAFETY: the call writes two numbers of the right types.
     if unsafe { libc::getpeereid(socket.as_raw_fd(), &raw mut uid, &raw mut gid) } == -1 {
         return Err(io::Error::last_os_error());
     }
-    Ok(Peer { uid, gid, pid: None })
+    Ok((uid, gid, None))
 }
 
 /// The private temporary directory that macOS gives each user, whatever TMPDIR says.

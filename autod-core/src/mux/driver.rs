@@ -13,9 +13,10 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::dispatch::Dispatch;
+use super::loss::Loss;
 use super::request::Incall;
 use super::shared::{Next, Shared};
-use super::state::{Arrived, Loss};
+use super::state::Arrived;
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
 

@@ -15,12 +15,14 @@ mod connection;
 mod dispatch;
 mod driver;
 mod incoming;
+mod loss;
 mod outbox;
 mod outgoing;
 mod request;
 mod serving;
 mod shared;
 mod state;
+mod wakers;
 
 pub use call::{Call, call, call_fallible};
 pub use connection::{Connection, Origin};

@@ -15,8 +15,9 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::state::{ENVELOPE, Loss};
-use crate::wire::frame::{Broken, FailCode, Kind};
+use super::loss::Loss;
+use super::wakers::set_waker;
+use crate::wire::frame::{Broken, ENVELOPE, FailCode, Kind};
 
 /// What a call is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -247,12 +248,5 @@ impl Outgoing {
             }
             wakers.extend(slot.waker.take());
         }
-    }
-}
-
-pub(super) fn set_waker(slot: &mut Option<Waker>, waker: &Waker) {
-    match slot {
-        Some(old) if old.will_wake(waker) => {}
-        _ => *slot = Some(waker.clone()),
     }
 }

@@ -10,11 +10,11 @@ use serde::de::DeserializeOwned;
 
 use super::serving::Ticket;
 use super::shared::Shared;
-use super::state::{Arrived, ENVELOPE};
+use super::state::Arrived;
 use crate::codec;
 use crate::error::chain;
 use crate::service::{Answered, Request};
-use crate::wire::frame::{FailCode, Kind};
+use crate::wire::frame::{ENVELOPE, FailCode, Kind};
 
 /// The method id and the options before the arguments.
 const BEFORE_ARGUMENTS: usize = 9;

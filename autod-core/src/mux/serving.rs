@@ -6,9 +6,8 @@
 
 use std::task::Waker;
 
-use super::outgoing::set_waker;
-use super::state::ENVELOPE;
-use crate::wire::frame::{Broken, FailCode, Kind};
+use super::wakers::set_waker;
+use crate::wire::frame::{Broken, ENVELOPE, FailCode, Kind};
 
 /// The right to answer one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

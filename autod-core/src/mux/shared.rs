@@ -7,9 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
+use super::loss::Loss;
 use super::outgoing::{End, Expect, Items};
 use super::serving::Ticket;
-use super::state::{Arrived, Loss, Side, State};
+use super::state::{Arrived, Side, State};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
 use crate::wire::limits::Receives;

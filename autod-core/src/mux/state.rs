@@ -11,48 +11,19 @@
 
 use std::task::Waker;
 
+use super::loss::Loss;
 use super::outbox::Outbox;
 use super::outgoing::{Expect, Outgoing};
 use super::serving::{Serving, Step, Ticket};
-use crate::error::{Error, ErrorKind};
+use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind};
 use crate::wire::limits::Receives;
-
-/// What frames add to the largest value that a message may hold: the method id and options of a
-/// call, the code of a failure, the count of items.
-pub(super) const ENVELOPE: usize = 16;
 
 /// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     Connector = 0,
     Acceptor = 1,
-}
-
-/// Why a connection is gone.
-#[derive(Clone, Debug)]
-pub(crate) struct Loss {
-    pub(crate) kind: ErrorKind,
-    pub(crate) text: String,
-    /// A call without an answer may have been executed.
-    pub(crate) executed: bool,
-}
-
-impl Loss {
-    pub(crate) fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), executed: true }
-    }
-
-    /// The error of a call that was waiting for its answer.
-    pub(super) fn of_open_call(&self) -> Error {
-        let error = self.of_new_call();
-        if self.executed { error.maybe_executed() } else { error }
-    }
-
-    /// The error of a call that came too late to be sent.
-    pub(super) fn of_new_call(&self) -> Error {
-        Error::new(self.kind, self.text.clone())
-    }
 }
 
 #[derive(Debug)]

@@ -18,6 +18,10 @@ pub(crate) const HEADER: usize = 8;
 /// The largest payload of one frame; larger messages travel in pieces.
 pub(crate) const MAX_PIECE: usize = 64 << 10;
 
+/// What frames add to the largest value that a message may hold: the method id and options of a
+/// call, the code of a failure, the count of items.
+pub(crate) const ENVELOPE: usize = 16;
+
 const LENGTH_MASK: u32 = 0x00ff_ffff;
 const MORE: u32 = 1 << 31;
 
