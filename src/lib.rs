@@ -2,7 +2,8 @@
 
 pub use autod_core::{
     BoxError, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error, Hold,
-    Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status, service,
+    Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status, Upgrade,
+    service,
 };
 pub use autod_macros::service;
 

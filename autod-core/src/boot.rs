@@ -114,8 +114,7 @@ where
     T: Send + Sync + 'static,
 {
     let orders = daemon.settings.orders()?;
-    let place = daemon.settings.place()?;
-    let build = daemon.settings.build();
+    let (place, build) = daemon.settings.own_place()?;
     let claim = async move { Tenancy::claim(place, &build).await };
     run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()))
 }

@@ -15,17 +15,19 @@ use serde::Serialize;
 use crate::client::Client;
 use crate::codec;
 use crate::error::{Error, ErrorKind, Result};
-use crate::mux::{Dispatcher, Incall};
+use crate::mux::{Dispatch, Dispatcher, Incall, Pulse};
 use crate::service::Serves;
 use crate::session::{Host, Session};
 use crate::settings::Settings;
 use crate::start::Start;
+use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
 
 /// What `init` may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
 type Init<S> = Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S>>>>>;
+type Snapshot<S> = Box<dyn FnOnce(Arc<S>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>>;
 type Factory<S, T> = Arc<dyn Fn(Arc<S>, Session) -> T + Send + Sync>;
 
 /// A daemon that has been given nothing to serve. Can be connected to, cannot be run.
@@ -52,6 +54,7 @@ pub struct Daemon<S = (), T = Nothing> {
     pub(crate) settings: Settings,
     init: Option<Init<S>>,
     factory: Option<Factory<S, T>>,
+    snapshot: Option<Snapshot<S>>,
 }
 
 impl Daemon {
@@ -62,6 +65,7 @@ impl Daemon {
             settings: Settings::new(name.into()),
             init: Some(Box::new(|_| Box::pin(async { Ok(()) }))),
             factory: None,
+            snapshot: None,
         }
     }
 }
@@ -175,7 +179,15 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
         self
     }
 
-    /// The version of the program, usually `env!("CARGO_PKG_VERSION")`, for messages.
+    /// What a caller does when the daemon that runs is of another build. Default
+    /// [`Upgrade::Restart`].
+    pub fn upgrade(mut self, policy: Upgrade) -> Self {
+        self.settings.upgrade = policy;
+        self
+    }
+
+    /// The version of the program, usually `env!("CARGO_PKG_VERSION")`: it orders builds, before
+    /// the age of their files does.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = Some(version.into());
         self
@@ -212,7 +224,22 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
                 Box::pin(async move { init(start).await.map_err(Error::from_boxed) })
             })),
             factory: None,
+            snapshot: None,
         }
+    }
+
+    /// Makes the bytes that a daemon hands to its successor when it is restarted or replaced by a
+    /// newer build. Called after the last call was answered; [`Start::snapshot`] gives them to the
+    /// successor. The bytes are kept until a successor is ready: one that fails to start leaves
+    /// them to the next. An error is logged, and nothing is handed on.
+    pub fn snapshot<F>(mut self, make: F) -> Self
+    where
+        F: AsyncFnOnce(Arc<S>) -> Result<Vec<u8>, BoxError> + 'static,
+    {
+        self.snapshot = Some(Box::new(move |state| {
+            Box::pin(async move { make(state).await.map_err(Error::from_boxed) })
+        }));
+        self
     }
 
     /// Makes the object that serves a connection, for each connection anew. It is dropped when the
@@ -221,7 +248,12 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     where
         F: Fn(Arc<S>, Session) -> T2 + Send + Sync + 'static,
     {
-        Daemon { settings: self.settings, init: self.init, factory: Some(Arc::new(factory)) }
+        Daemon {
+            settings: self.settings,
+            init: self.init,
+            factory: Some(Arc::new(factory)),
+            snapshot: self.snapshot,
+        }
     }
 }
 
@@ -240,7 +272,7 @@ impl<S, T> Daemon<S, T> {
     /// What the daemon itself said when its start failed, and whatever is in the way: predicates of
     /// [`Error`] tell them apart. In all cases nothing was executed.
     pub async fn connect<C: Client>(&self) -> Result<C> {
-        self.settings.connect().await
+        self.settings.connect(false).await
     }
 
     /// Connects to a daemon that runs already.
@@ -250,6 +282,27 @@ impl<S, T> Daemon<S, T> {
     /// [`Error::is_not_running`] if none does.
     pub async fn connect_existing<C: Client>(&self) -> Result<C> {
         self.settings.connect_existing().await
+    }
+
+    /// Replaces the daemon that runs by a new one, or starts one, and connects to it. Calls that
+    /// run are answered, streams end, and what [`snapshot`](Self::snapshot) makes is handed on, as
+    /// in an upgrade. A failure of an earlier start is not minded.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect).
+    pub async fn restart<C: Client>(&self) -> Result<C> {
+        self.settings.connect(true).await
+    }
+
+    /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.
+    /// `false` if none runs. Calls that run are answered within the daemon's drain limit.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or does not go within the time for connecting.
+    pub async fn stop(&self) -> Result<bool> {
+        self.settings.stop().await
     }
 
     /// Where the daemon listens.
@@ -281,17 +334,31 @@ where
     }
 
     /// Joins the state and the factory into something that can serve connections.
-    pub(crate) fn host<C: Serves<T>>(&self, state: S) -> Result<Arc<dyn Host>> {
+    pub(crate) fn open<C: Serves<T>>(&mut self, state: S) -> Result<Opened> {
         let factory = self.factory.clone().ok_or_else(|| {
             Error::new(ErrorKind::Usage, "the daemon was given nothing to serve: call serve()")
         })?;
         let state = Arc::new(state);
-        Ok(Arc::new(Service::<C, _> {
+        let snapshot = self.snapshot.take().map(|make| {
+            let state = Arc::clone(&state);
+            Box::new(move || make(state)) as MakeSnapshot
+        });
+        let host = Arc::new(Service::<C, _> {
             make: move |session| factory(Arc::clone(&state), session),
             client: std::marker::PhantomData,
-        }))
+        });
+        Ok(Opened { host, snapshot })
     }
 }
+
+/// A daemon whose `init` is through.
+pub(crate) struct Opened {
+    pub(crate) host: Arc<dyn Host>,
+    pub(crate) snapshot: Option<MakeSnapshot>,
+}
+
+/// Makes what is handed to a successor.
+pub(crate) type MakeSnapshot = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>>;
 
 struct Service<C, F> {
     make: F,
@@ -304,8 +371,9 @@ where
     T: Send + Sync + 'static,
     F: Fn(Session) -> T + Send + Sync,
 {
-    fn open(&self, session: Session) -> Box<dyn crate::mux::Dispatch> {
+    fn open(&self, session: Session, pulse: Arc<Pulse>) -> Box<dyn Dispatch> {
         let target = Arc::new((self.make)(session));
-        Box::new(Dispatcher::new(move |call: Incall| C::dispatch(Arc::clone(&target), call)))
+        let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+        Box::new(Dispatcher::new(begin, pulse))
     }
 }

@@ -14,21 +14,18 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::builder::Daemon;
+use crate::builder::{Daemon, MakeSnapshot, Opened};
 use crate::client::Client;
 use crate::daemon::{Lease, PidFile, Status, Tenancy};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::mux::panic_message;
 use crate::server::Server;
 use crate::service::Serves;
-use crate::session::{DaemonHandle, Host, Phase};
+use crate::session::{DaemonHandle, Ending, Phase};
 use crate::settings::Orders;
 use crate::start::Start;
 
-/// How long callers are told about a failed start before the door closes.
-const FAREWELL: Duration = Duration::from_millis(500);
-
-type Init = Pin<Box<dyn Future<Output = Result<Arc<dyn Host>>>>>;
+type Init = Pin<Box<dyn Future<Output = Result<Opened>>>>;
 
 /// A daemon that listens in this process; see [`Daemon::listen`].
 ///
@@ -43,6 +40,7 @@ pub struct Listening {
     status: Arc<Status>,
     serving: Option<oneshot::Receiver<()>>,
     tenancy: Option<Arc<Tenancy>>,
+    snapshot: Option<MakeSnapshot>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
 }
@@ -64,7 +62,8 @@ where
     ///
     /// Outside of a tokio runtime with IO and time.
     pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
-        let (tenancy, listener) = self.settings.claim().await?;
+        let (place, build) = self.settings.own_place()?;
+        let (tenancy, listener) = Tenancy::claim(place, &build).await?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
         Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody, Desk::Here)
@@ -114,24 +113,29 @@ impl Listening {
             .unwrap_or_default();
         let socket = tenancy.as_ref().map_or(socket, |tenancy| tenancy.place().sock().to_owned());
         let tenancy = tenancy.map(Arc::new);
-        let life = tenancy.as_ref().map_or(0, |tenancy| tenancy.life_id());
-        let handle = DaemonHandle::new(Lease::new(None, Instant::now()), orders.args, life);
+        let lease = Lease::new(None, Instant::now());
+        let drain = daemon.settings.drain_limit;
+        let handle = DaemonHandle::new(lease, orders.args, tenancy.clone(), drain);
         let server = Server {
             daemon: handle.clone(),
             table: C::TABLE,
             limits: daemon.settings.limits.clone(),
-            build: daemon.settings.build(),
-            drain: daemon.settings.drain_limit,
+            build: daemon.settings.own_build(),
+            drain,
         };
         let make_state = daemon
             .take_init()
             .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
-        let start = Start::new(handle.clone(), {
+        let snapshot = match &tenancy {
+            Some(tenancy) => tenancy.read_snapshot()?,
+            None => None,
+        };
+        let start = Start::new(handle.clone(), snapshot, {
             let status = Arc::clone(&status);
             move |text| status.progress(text)
         });
         let pid_path = daemon.settings.pidfile.clone();
-        let init = Box::pin(async move { daemon.host::<C>(make_state(start).await?) });
+        let init = Box::pin(async move { daemon.open::<C>(make_state(start).await?) });
         Ok(Self {
             daemon: handle,
             socket,
@@ -140,6 +144,7 @@ impl Listening {
             status,
             serving: Some(desk.open(server, listener, tenancy.clone())?),
             tenancy,
+            snapshot: None,
             pid_path,
             pidfile: None,
         })
@@ -166,15 +171,18 @@ impl Listening {
         let made = AssertUnwindSafe(init).catch_unwind().await.unwrap_or_else(|panic| {
             Err(Error::custom(format!("init panicked: {}", panic_message(&*panic))))
         });
-        let made = made.and_then(|host| {
+        let made = made.and_then(|opened| {
+            self.pidfile = self.pid_path.as_deref().map(PidFile::write).transpose()?;
             if let Some(tenancy) = &self.tenancy {
                 tenancy.set_running()?;
+                // The state that it held lives here now.
+                tenancy.remove_snapshot()?;
             }
-            self.pidfile = self.pid_path.as_deref().map(PidFile::write).transpose()?;
-            Ok(host)
+            Ok(opened)
         });
         match made {
-            Ok(host) => {
+            Ok(Opened { host, snapshot }) => {
+                self.snapshot = snapshot;
                 self.daemon.set_phase(Phase::Ready(host));
                 self.daemon.lease().begin(self.autoclose, Instant::now());
                 self.status.ready();
@@ -184,8 +192,6 @@ impl Listening {
                 let text = chain(&error);
                 self.status.failed(&text);
                 self.daemon.set_phase(Phase::Failed(text));
-                // Those who wait read it before the door closes.
-                let _ = tokio::time::timeout(FAREWELL, self.daemon.lease().idle()).await;
                 self.daemon.close();
                 Err(error)
             }
@@ -203,8 +209,23 @@ impl Listening {
         if let Some(serving) = self.serving.take() {
             serving.await.map_err(|error| Error::system("serving was cut short", error))?;
         }
+        self.hand_on().await;
         self.daemon.run_hooks();
         ready
+    }
+
+    /// Leaves a snapshot if a successor is waiting for it.
+    async fn hand_on(&mut self) {
+        let (Some(snapshot), Some(tenancy)) = (self.snapshot.take(), &self.tenancy) else { return };
+        if self.daemon.ending() != Ending::Restarting {
+            return;
+        }
+        let made = AssertUnwindSafe(async move { snapshot().await }).catch_unwind().await;
+        let made = made.unwrap_or_else(|panic| Err(Error::custom(panic_message(&*panic))));
+        if let Err(error) = made.and_then(|bytes| tenancy.write_snapshot(&bytes)) {
+            // Standard error is the log; the successor begins without it.
+            eprintln!("autod: no snapshot is handed on: {}", chain(&error));
+        }
     }
 }
 

@@ -30,6 +30,9 @@ impl Table {
         Self { name, docs, methods, fingerprint: fingerprint(name, methods) }
     }
 
+    /// A service without methods, for those who only give orders.
+    pub(crate) const NONE: Self = Self::new("", "", &[]);
+
     /// The method with this id.
     pub fn method(&self, id: u64) -> Option<&'static Method> {
         self.methods.iter().find(|method| method.id == id)

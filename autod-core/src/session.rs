@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
@@ -11,9 +11,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::codec;
-use crate::daemon::{Hold, Lease, Peer};
-use crate::error::Result;
-use crate::mux::{Dispatch, Shared};
+use crate::daemon::{Hold, Lease, Peer, Tenancy};
+use crate::error::{Result, chain};
+use crate::mux::{Dispatch, Pulse, Shared};
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::CallerFields;
 
@@ -149,10 +149,12 @@ struct Core {
     phase: watch::Sender<Phase>,
     lease: Lease,
     closing: CancellationToken,
+    ending: OnceLock<Ending>,
     hooks: Mutex<Vec<Hook>>,
     args: Vec<u8>,
     since: Instant,
-    life: u64,
+    tenancy: Option<Arc<Tenancy>>,
+    drain: Duration,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -174,21 +176,45 @@ pub(crate) enum Phase {
     Leaving,
 }
 
+/// Why a daemon ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Closing,
+    /// A successor takes over, and with it the snapshot if there is one.
+    Restarting,
+}
+
+impl Ending {
+    pub(crate) fn in_words(self) -> &'static str {
+        match self {
+            Self::Closing => "the daemon is closing",
+            Self::Restarting => "the daemon is restarting",
+        }
+    }
+}
+
 /// Makes the object of each connection.
 pub(crate) trait Host: Send + Sync {
-    fn open(&self, session: Session) -> Box<dyn Dispatch>;
+    fn open(&self, session: Session, pulse: Arc<Pulse>) -> Box<dyn Dispatch>;
 }
 
 impl DaemonHandle {
-    pub(crate) fn new(lease: Lease, args: Vec<u8>, life: u64) -> Self {
+    pub(crate) fn new(
+        lease: Lease,
+        args: Vec<u8>,
+        tenancy: Option<Arc<Tenancy>>,
+        drain: Duration,
+    ) -> Self {
         Self(Arc::new(Core {
             phase: watch::Sender::new(Phase::Starting(String::new())),
             lease,
             closing: CancellationToken::new(),
+            ending: OnceLock::new(),
             hooks: Mutex::new(Vec::new()),
             args,
             since: Instant::now(),
-            life,
+            tenancy,
+            drain,
         }))
     }
 
@@ -197,8 +223,29 @@ impl DaemonHandle {
     ///
     /// Returns at once, so that a handler can call it and still be answered.
     pub fn close(&self) {
+        self.end(Ending::Closing);
+    }
+
+    /// Ends the daemon; the first reason counts.
+    ///
+    /// Other processes can see it when this returns: whoever is told that the daemon ends, and looks
+    /// at its lock, finds it draining.
+    pub(crate) fn end(&self, ending: Ending) {
+        if self.0.ending.set(ending).is_err() {
+            return;
+        }
+        if let Some(tenancy) = &self.0.tenancy
+            && let Err(error) = tenancy.begin_drain(self.0.drain)
+        {
+            tracing::warn!(error = %chain(&error), "the end cannot be announced");
+        }
         self.set_phase(Phase::Leaving);
         self.0.closing.cancel();
+    }
+
+    /// Why the daemon ends.
+    pub(crate) fn ending(&self) -> Ending {
+        self.0.ending.get().copied().unwrap_or(Ending::Closing)
     }
 
     /// Keeps the daemon alive, with or without connections, until the guard is dropped. The reason
@@ -238,15 +285,16 @@ impl DaemonHandle {
     }
 
     pub(crate) fn life(&self) -> u64 {
-        self.0.life
+        self.0.tenancy.as_ref().map_or(0, |tenancy| tenancy.life_id())
     }
 
     pub(crate) fn set_phase(&self, phase: Phase) {
         self.0.phase.send_if_modified(|current| {
             let forward = match (&*current, &phase) {
                 (Phase::Starting(_), _) => true,
-                (Phase::Ready(_) | Phase::Failed(_), next) => matches!(next, Phase::Leaving),
-                (Phase::Leaving, _) => false,
+                (Phase::Ready(_), next) => matches!(next, Phase::Leaving),
+                // Whoever waits has to hear of it, however soon the daemon closes.
+                (Phase::Failed(_) | Phase::Leaving, _) => false,
             };
             if forward {
                 *current = phase;

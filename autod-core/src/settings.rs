@@ -11,8 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, Connector, OnProgress};
 use crate::codec;
-use crate::daemon::{Follow, Launch, Place, Tenancy, check_guard};
+use crate::daemon::{Follow, Launch, Place, check_guard};
 use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Build;
+use crate::service::Table;
+use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
 
 /// The part of a [`Daemon`] that does not depend on its types.
@@ -34,6 +37,7 @@ pub(crate) struct Settings {
     pub(crate) drain_limit: Duration,
     pub(crate) exit_on_close: bool,
     pub(crate) version: Option<String>,
+    pub(crate) upgrade: Upgrade,
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     pub(crate) on_progress: Option<OnProgress>,
@@ -59,58 +63,85 @@ impl Settings {
             drain_limit: Duration::from_secs(5),
             exit_on_close: true,
             version: None,
+            upgrade: Upgrade::default(),
             pidfile: None,
             on_spawn: None,
             on_progress: None,
         }
     }
 
-    pub(crate) async fn connect<C: Client>(&self) -> Result<C> {
+    /// Connects; starts the daemon if it has to. With `anew`, one that runs is replaced.
+    pub(crate) async fn connect<C: Client>(&self, anew: bool) -> Result<C> {
         check_guard()?;
-        let (place, build) = (self.place()?, self.build());
+        let build = self.build();
+        let place = self.place_of(&build)?;
         let launch = self.launch(&build)?;
-        self.connector(&place, &build).connect_or_start(&launch).await
+        let connector = self.connector(&place, &build, C::TABLE);
+        connector.connect_or_start(&launch, anew).await.map(C::from_connection)
     }
 
     pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {
         check_guard()?;
-        let (place, build) = (self.place()?, self.build());
-        self.connector(&place, &build).connect().await
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        self.connector(&place, &build, C::TABLE).connect().await.map(C::from_connection)
+    }
+
+    pub(crate) async fn stop(&self) -> Result<bool> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        self.connector(&place, &build, &Table::NONE).stop().await
     }
 
     pub(crate) fn place(&self) -> Result<Place> {
-        match &self.sockfile {
-            Some(path) => Ok(Place::at(path)?.named(&self.name)),
-            None => Place::of_app(&self.name, self.instance.as_deref()),
+        self.place_of(&self.build())
+    }
+
+    /// The build that serves, or would be started.
+    pub(crate) fn build(&self) -> Build {
+        match &self.exec_path {
+            Some(path) => self.build_in(std::fs::metadata(path).ok().as_ref()),
+            None => self.own_build(),
         }
     }
 
-    /// Says which build this is without reading the executable: its version, file and age.
-    pub(crate) fn build(&self) -> String {
-        use std::os::unix::fs::MetadataExt;
-        let version = self.version.as_deref().unwrap_or("0");
+    /// The build of this process.
+    pub(crate) fn own_build(&self) -> Build {
         let executable = if cfg!(target_os = "linux") {
             std::fs::metadata("/proc/self/exe")
         } else {
             std::env::current_exe().and_then(std::fs::metadata)
         };
-        match executable {
-            Ok(file) => format!(
-                "{version}+{:x}.{:x}.{:x}.{:x}",
-                file.dev(),
-                file.ino(),
-                file.mtime() * 1_000_000_000 + file.mtime_nsec(),
-                file.len()
-            ),
-            Err(_) => format!("{version}+unknown"),
-        }
+        self.build_in(executable.ok().as_ref())
     }
 
-    fn connector<'a>(&'a self, place: &'a Place, build: &'a str) -> Connector<'a> {
+    fn build_in(&self, executable: Option<&std::fs::Metadata>) -> Build {
+        Build::new(self.version.as_deref().unwrap_or_default(), executable)
+    }
+
+    /// The place of the daemons of a build.
+    fn place_of(&self, build: &Build) -> Result<Place> {
+        if let Some(path) = &self.sockfile {
+            return Ok(Place::at(path)?.named(&self.name));
+        }
+        let own = (self.upgrade == Upgrade::Coexist).then(|| build.to_string());
+        let key: Vec<String> = [self.instance.clone(), own].into_iter().flatten().collect();
+        Place::of_app(&self.name, (!key.is_empty()).then(|| key.join("\n")).as_deref())
+    }
+
+    fn connector<'a>(
+        &'a self,
+        place: &'a Place,
+        build: &'a Build,
+        table: &'static Table,
+    ) -> Connector<'a> {
         Connector {
             place,
+            table,
             limits: &self.limits,
             build,
+            upgrade: self.upgrade,
             caller_env: &self.caller_env,
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
@@ -125,12 +156,13 @@ impl Settings {
         Ok(Orders { autoclose: self.autoclose, args })
     }
 
-    /// Takes the place for a daemon in this process.
-    pub(crate) async fn claim(&self) -> Result<(Tenancy, std::os::unix::net::UnixListener)> {
-        Tenancy::claim(self.place()?, &self.build()).await
+    /// The place for a daemon in this process, and its build.
+    pub(crate) fn own_place(&self) -> Result<(Place, String)> {
+        let build = self.own_build();
+        Ok((self.place_of(&build)?, build.to_string()))
     }
 
-    fn launch(&self, build: &str) -> Result<Launch> {
+    fn launch(&self, build: &Build) -> Result<Launch> {
         Ok(Launch {
             exec_path: self.exec_path.clone(),
             arguments: None,
@@ -138,7 +170,7 @@ impl Settings {
             env: self.env.clone(),
             env_clear: self.env_clear,
             payload: self.orders()?.to_bytes()?,
-            build: build.to_owned(),
+            build: build.to_string(),
             silence: self.silence_timeout,
             on_spawn: self.on_spawn.clone(),
         })

@@ -8,12 +8,17 @@ use crate::session::{DaemonHandle, Phase};
 /// The start of a daemon, for its `init`.
 pub struct Start {
     daemon: DaemonHandle,
+    snapshot: Option<Vec<u8>>,
     report: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Start {
-    pub(crate) fn new(daemon: DaemonHandle, report: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self { daemon, report: Box::new(report) }
+    pub(crate) fn new(
+        daemon: DaemonHandle,
+        snapshot: Option<Vec<u8>>,
+        report: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Self {
+        Self { daemon, snapshot, report: Box::new(report) }
     }
 
     /// Says how far the start is. Every caller that waits hears it, and waits on: a start that
@@ -27,6 +32,12 @@ impl Start {
     /// The daemon, to keep for background work, holds and shutdown hooks.
     pub fn daemon(&self) -> &DaemonHandle {
         &self.daemon
+    }
+
+    /// What the daemon before this one made by [`Daemon::snapshot`](crate::Daemon::snapshot) when it
+    /// was restarted or replaced. Another build may have made it.
+    pub fn snapshot(&self) -> Option<&[u8]> {
+        self.snapshot.as_deref()
     }
 
     /// The value that the starter gave by [`Daemon::args`](crate::Daemon::args).

@@ -57,7 +57,7 @@ fn a_hello_of_another_version_service_or_shape_is_rejected_in_words() {
         (99, b"a field of the future"),
     ]);
     let said = rejection(&rest(connect(&home, &future)));
-    assert!(said.contains("serves another version of Probe"), "{said}");
+    assert!(said.contains("serves another shape of Probe"), "{said}");
     assert!(said.contains(&format!("`kill {pid}`")), "it says what to do: {said}");
     future[5] = 200;
     let said = rejection(&rest(connect(&home, &future)));

@@ -12,3 +12,4 @@ mod places;
 mod removal;
 mod terminal;
 mod ui;
+mod upgrade;

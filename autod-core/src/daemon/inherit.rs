@@ -76,15 +76,21 @@ impl Inherited {
         let socket = sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
         sys::forget_variables(&[STATUS, DEPTH]);
         let socket = UnixStream::from(socket);
+        let status = socket
+            .try_clone()
+            .map(Status::new)
+            .map_err(|error| Error::system("cannot talk to the starter", error))?;
+        // Before anything is waited for: a starter that replaces a daemon asks the old one to go
+        // only when it has heard this.
+        status.seen();
         let (settings, life, listener) = settings::receive(&socket).map_err(|error| {
             Error::new(ErrorKind::StartFailed, "the starter went away before it had handed over")
                 .caused_by(error)
         })?;
+        drop(socket);
         if settings.nonce != nonce {
             return Err(stray("does not match what came through the socket"));
         }
-        let status = Status::new(socket);
-        status.seen();
         let taken = Place::reopen(&settings.sock, settings.explicit, &settings.app)
             .and_then(|place| LifeLock::inherited(life, &place).map(|life| (place, life)));
         let (place, life) =

@@ -112,18 +112,6 @@ impl Lease {
         self.rearm(now);
     }
 
-    /// Completes when nobody needs the daemon.
-    pub(crate) async fn idle(&self) {
-        loop {
-            // Made before the look at the count, so that no change falls between the two.
-            let changed = self.0.changed.notified();
-            if self.count().is_idle() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
     /// Completes when nobody has needed the daemon for the linger.
     pub(crate) async fn expired(&self) {
         loop {

@@ -18,6 +18,8 @@ pub(super) struct Names {
     pub(super) log: OsString,
     pub(super) previous_log: OsString,
     pub(super) failed: OsString,
+    /// The state that an old daemon hands to its successor.
+    pub(super) snapshot: OsString,
     /// How the names of sockets begin that are not published yet.
     pub(super) private: String,
 }
@@ -31,6 +33,7 @@ impl Names {
             log: "log".into(),
             previous_log: "log.prev".into(),
             failed: "failed.json".into(),
+            snapshot: "snapshot".into(),
             private: ".sock.".to_owned(),
         }
     }
@@ -48,6 +51,7 @@ impl Names {
             log: with(".log"),
             previous_log: with(".log.prev"),
             failed: with(".failed.json"),
+            snapshot: with(".snapshot"),
             private: format!(".sock-{:016x}.", fingerprint(sock.as_bytes())),
             sock: sock.to_owned(),
         }

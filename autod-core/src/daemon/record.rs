@@ -73,6 +73,10 @@ impl LifeRecord {
     }
 
     /// The end of the drain, if one is going on.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.state, State::Draining { .. })
+    }
+
     pub(crate) fn until(&self) -> Option<u64> {
         match self.state {
             State::Draining { until } => Some(until),

@@ -8,13 +8,16 @@ use std::io::{self, IoSlice, IoSliceMut, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
+
+use super::locks::LifeLock;
+use crate::error::{Error, Result};
 
 const LIMIT: usize = 16 << 20;
 
@@ -42,6 +45,17 @@ impl Settings {
         let mut message = prefix(body.len())?.to_vec();
         message.extend(body);
         Ok(message)
+    }
+
+    /// Sends the settings with the life lock and the door; gives back what did not fit yet.
+    pub(super) fn hand_over(
+        &self,
+        socket: &impl AsFd,
+        life: &LifeLock,
+        listener: &UnixListener,
+    ) -> Result<Vec<u8>> {
+        send(socket, self, life.as_fd(), listener.as_fd())
+            .map_err(|error| Error::system("cannot hand the settings to the daemon", error))
     }
 
     fn decode(mut body: &[u8]) -> Option<Self> {
@@ -82,7 +96,7 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
 ///
 /// It is done before the daemon exists, so no starter can die between the spawn and the hand-over.
 pub(super) fn send(
-    socket: &UnixStream,
+    socket: &impl AsFd,
     settings: &Settings,
     life: BorrowedFd<'_>,
     listener: BorrowedFd<'_>,

@@ -68,15 +68,16 @@ pub(super) struct Spawned {
     pub(super) rest: Vec<u8>,
     /// Where the daemon's own lines begin in the log.
     pub(super) log_start: u64,
+    pub(super) settings: Settings,
 }
 
-/// Starts the process. The caller closes its own copies of the lock and the door right after.
+/// Starts the process, and hands it the lock and the door if they are there already; the caller
+/// closes its own copies right after.
 pub(super) fn spawn(
     place: &Place,
     launch: &Launch,
     proof: &SpawnLock,
-    life: &LifeLock,
-    listener: &UnixListener,
+    tenancy: Option<(&LifeLock, &UnixListener)>,
 ) -> Result<Spawned> {
     files::fill_standard_descriptors()
         .map_err(|error| Error::system("cannot open /dev/null for the daemon", error))?;
@@ -95,8 +96,10 @@ pub(super) fn spawn(
         explicit: place.is_explicit(),
         payload: launch.payload.clone(),
     };
-    let rest = settings::send(&ours, &settings, life.as_fd(), listener.as_fd())
-        .map_err(|error| Error::system("cannot hand the settings to the daemon", error))?;
+    let rest = match tenancy {
+        Some((life, listener)) => settings.hand_over(&ours, life, listener)?,
+        None => Vec::new(),
+    };
 
     let program = executable(launch)?;
     let mut command = Command::new(&program);
@@ -134,7 +137,7 @@ pub(super) fn spawn(
     if let Some(on_spawn) = &launch.on_spawn {
         on_spawn(child.id());
     }
-    Ok(Spawned { child, socket: ours, rest, log_start })
+    Ok(Spawned { child, socket: ours, rest, log_start, settings })
 }
 
 fn executable(launch: &Launch) -> Result<PathBuf> {

@@ -48,6 +48,8 @@ pub(crate) struct Starter<'a> {
     launch: &'a Launch,
     began: Began,
     patience: Patience,
+    /// An order to start: what failed before does not matter.
+    explicit: bool,
     lives: Option<Lives>,
 }
 
@@ -66,7 +68,30 @@ impl<'a> Starter<'a> {
         deadline: Instant,
     ) -> Self {
         let patience = Patience::until(deadline);
-        Self { place, launch, began, patience, lives: None }
+        Self { place, launch, began, patience, explicit: false, lives: None }
+    }
+
+    /// Whether this is an order to start, to which an earlier failure does not matter.
+    pub(crate) fn explicit(mut self, explicit: bool) -> Self {
+        self.explicit = explicit;
+        self
+    }
+
+    pub(super) fn place(&self) -> &'a Place {
+        self.place
+    }
+
+    pub(super) fn launch(&self) -> &'a Launch {
+        self.launch
+    }
+
+    /// Takes the spawn lock; `None` after a pause if somebody has it.
+    pub(super) async fn take_spawn_lock(&mut self) -> Result<Option<SpawnLock>> {
+        let lock = SpawnLock::try_take(self.place)?;
+        if lock.is_none() {
+            self.patience.wait(self.place).await?;
+        }
+        Ok(lock)
     }
 
     /// One turn, after a knock that found the door absent or refused.
@@ -81,16 +106,14 @@ impl<'a> Starter<'a> {
             lives.pause.wait().await;
             return Ok(Turn::Again);
         }
-        let Some(lock) = SpawnLock::try_take(self.place)? else {
-            self.patience.wait(self.place).await?;
-            return Ok(Turn::Again);
-        };
+        let Some(lock) = self.take_spawn_lock().await? else { return Ok(Turn::Again) };
         match self.place.knock()? {
             Knock::Open(stream) => return Ok(Turn::Knocked(stream)),
             Knock::Full => return Ok(Turn::Again),
             Knock::Absent | Knock::Refused => {}
         }
         match breaker::consult(self.place, self.began) {
+            _ if self.explicit => {}
             Verdict::Go => {}
             Verdict::Failed(error) => return Err(Error::new(ErrorKind::StartFailed, error)),
             Verdict::Wait(rest) => {
@@ -121,7 +144,7 @@ impl<'a> Starter<'a> {
     fn start(&self, lock: SpawnLock, life: LifeLock) -> Result<Starting<'a>> {
         lock.set_phase("starting the daemon")?;
         let listener = self.place.publish(&lock, &life)?;
-        let spawned = match spawn(self.place, self.launch, &lock, &life, &listener) {
+        let spawned = match spawn(self.place, self.launch, &lock, Some((&life, &listener))) {
             Ok(spawned) => spawned,
             Err(error) => {
                 breaker::record(self.place, &lock, error.message());
@@ -131,7 +154,7 @@ impl<'a> Starter<'a> {
         };
         // From here on only the daemon's own description may hold the life lock.
         drop((life, listener));
-        Starting::new(self.place, lock, spawned, self.launch.silence)
+        Ok(Starting::new(self.place, lock, spawned, self.launch.silence)?.0)
     }
 }
 

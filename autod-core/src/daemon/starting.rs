@@ -2,6 +2,7 @@
 //! until the end of it is known and written down.
 
 use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixListener;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use super::locks::{LifeAttempt, LifeLock, SpawnLock};
 use super::log;
 use super::place::Place;
 use super::reaper::{self, Ending, Reaped};
+use super::settings::Settings;
 use super::spawn::Spawned;
 use super::status::Message;
 use crate::error::{Error, ErrorKind, Result};
@@ -59,7 +61,7 @@ impl<'a> Starting<'a> {
         lock: SpawnLock,
         spawned: Spawned,
         silence: Duration,
-    ) -> Result<Self> {
+    ) -> Result<(Self, Settings)> {
         let pid = spawned.child.id();
         let (reaped, ended) = reaper::watch(spawned.child).map_err(|error| {
             Error::system("cannot start the thread that watches the daemon", error)
@@ -70,7 +72,7 @@ impl<'a> Starting<'a> {
             .and_then(|()| UnixStream::from_std(spawned.socket));
         let socket =
             socket.map_err(|error| Error::system("cannot listen to the starting daemon", error))?;
-        Ok(Self {
+        let starting = Self {
             place,
             lock,
             pid,
@@ -85,7 +87,41 @@ impl<'a> Starting<'a> {
                 rest: spawned.rest,
                 received: Vec::new(),
             },
-        })
+        };
+        Ok((starting, spawned.settings))
+    }
+
+    /// The lock that this start is made under.
+    pub(super) fn lock(&self) -> &SpawnLock {
+        &self.lock
+    }
+
+    /// Waits until the daemon's main has handed over.
+    pub(super) async fn seen(&mut self) -> Result<()> {
+        let mut patience = pin!(tokio::time::sleep(self.silence));
+        let event = std::future::poll_fn(|cx| self.channel.poll(cx, patience.as_mut())).await;
+        let reason = match event {
+            Event::Said(Message::Failed(text)) => format!("failed to start: {text}"),
+            Event::Said(_) => return Ok(()),
+            Event::Ended(ending) => self.obituary(ending, false),
+            Event::Silent => self.end(false).await,
+        };
+        let reason = format!("{} daemon {reason}", self.place.app());
+        Err(Error::new(ErrorKind::StartFailed, reason))
+    }
+
+    /// Hands over what a daemon needs to serve.
+    pub(super) fn hand_over(
+        &mut self,
+        settings: &Settings,
+        life: &LifeLock,
+        listener: &UnixListener,
+    ) -> Result<()> {
+        let Some(socket) = &self.channel.socket else {
+            return Err(Error::new(ErrorKind::StartFailed, "the new daemon has hung up"));
+        };
+        self.channel.rest = settings.hand_over(socket, life, listener)?;
+        Ok(())
     }
 
     /// The process that was spawned.

@@ -125,6 +125,35 @@ pub(super) async fn take_life(
     }
 }
 
+/// Waits until the daemon of this life holds the life lock no more.
+pub(crate) async fn wait_until_gone(place: &Place, life: u64, deadline: Instant) -> Result<()> {
+    let mut patience = Patience::until(deadline);
+    let mut pause = Pause::new(1, 20);
+    loop {
+        match SpawnLock::try_take(place)? {
+            None => patience.wait(place).await?,
+            Some(spawn) => match LifeLock::try_take(place, &spawn, "")? {
+                LifeAttempt::Held(record) if record.life_id == life => {
+                    if patience.is_over() {
+                        return Err(Error::new(
+                            ErrorKind::Timeout,
+                            format!(
+                                "the {} daemon ({}) has not gone; end it: kill -9 {}",
+                                place.app(),
+                                record.who(),
+                                record.pid
+                            ),
+                        ));
+                    }
+                    drop(spawn);
+                    pause.wait().await;
+                }
+                LifeAttempt::Held(_) | LifeAttempt::Taken(_) => return Ok(()),
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

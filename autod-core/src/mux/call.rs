@@ -208,11 +208,10 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
             Error::new(ErrorKind::Cancelled, format!("{name} was cancelled")).maybe_executed()
         }
         FailCode::Closing => {
-            Error::new(ErrorKind::Closing, format!("the daemon is closing and refused {name}"))
+            Error::new(ErrorKind::Closing, format!("{name} was refused because {text}"))
         }
         FailCode::Ended => {
-            Error::new(ErrorKind::Closing, format!("{name} ended because the daemon is closing"))
-                .maybe_executed()
+            Error::new(ErrorKind::Closing, format!("{name} ended because {text}")).maybe_executed()
         }
         FailCode::Answer => Error::new(ErrorKind::Limit, format!("{name} cannot be answered"))
             .caused_by(text.into_owned())

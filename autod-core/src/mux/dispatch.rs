@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::pulse::Pulse;
 use super::request::Incall;
 use super::serving::Ticket;
 use super::shared::Shared;
@@ -43,14 +44,15 @@ impl Dispatch for NoService {
 /// Hands calls to the futures that `begin` makes of them.
 pub(crate) struct Dispatcher<F, B> {
     begin: B,
+    pulse: Arc<Pulse>,
     idle: Vec<Slot<F>>,
 }
 
 type Slot<F> = Pin<Box<Option<F>>>;
 
 impl<F, B> Dispatcher<F, B> {
-    pub(crate) fn new(begin: B) -> Self {
-        Self { begin, idle: Vec::new() }
+    pub(crate) fn new(begin: B, pulse: Arc<Pulse>) -> Self {
+        Self { begin, pulse, idle: Vec::new() }
     }
 }
 
@@ -63,14 +65,19 @@ where
         let ticket = call.ticket();
         let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
         slot.set(Some((self.begin)(call)));
-        match poll_handler(&mut slot, &mut Context::from_waker(Waker::noop())) {
+        let inside = self.pulse.enter();
+        let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
+        drop(inside);
+        match polled {
             Ok(Poll::Ready(())) => {
                 if self.idle.len() < IDLE {
                     self.idle.push(slot);
                 }
             }
             Ok(Poll::Pending) => {
-                drop(tokio::spawn(Handler { shared: Arc::clone(shared), ticket, slot }));
+                let shared = Arc::clone(shared);
+                let pulse = Arc::clone(&self.pulse);
+                drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
             }
             Err(panic) => answer_panic(shared, ticket, &*panic),
         }
@@ -80,6 +87,7 @@ where
 /// A handler that was not ready at once.
 struct Handler<F> {
     shared: Arc<Shared>,
+    pulse: Arc<Pulse>,
     ticket: Ticket,
     slot: Slot<F>,
 }
@@ -89,6 +97,7 @@ impl<F: Future<Output = Answered>> Future for Handler<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        let _inside = this.pulse.enter();
         if this.shared.attend(this.ticket, context).is_some() {
             // Dropping the handler answers the call.
             if let Err(panic) = empty(&mut this.slot) {

@@ -145,10 +145,10 @@ impl Shared {
         self.change(|state| {
             let code = state.serving.stopped(ticket);
             let text = match code {
-                FailCode::Ended => "the daemon is closing",
-                _ => "the call was cancelled",
+                FailCode::Ended => state.leaving_text(),
+                _ => String::new(),
             };
-            state.fail(ticket, code, text);
+            state.fail(ticket, code, &text);
         });
     }
 

@@ -162,7 +162,8 @@ impl State {
                         arrived.push(Arrived { ticket, body });
                     }
                     Step::Call(ticket, _) => {
-                        self.fail(ticket, FailCode::Closing, "the daemon is closing");
+                        let text = self.leaving_text();
+                        self.fail(ticket, FailCode::Closing, &text);
                     }
                     Step::Refuse(ticket, code) => self.fail(ticket, code, ""),
                 }
@@ -221,6 +222,11 @@ impl State {
         self.outbox.push(Kind::Goodbye, 0, &payload);
         self.goodbye_sent = true;
         true
+    }
+
+    /// Why the connection is being ended, in words.
+    pub(super) fn leaving_text(&self) -> String {
+        self.leaving.as_ref().map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
     pub(super) fn is_leaving(&self) -> bool {

@@ -127,10 +127,13 @@ impl Pair {
         let gate = Arc::new(Semaphore::new(0));
         let traces = Arc::new(Traces::default());
         let shared = Shared::new(Side::Acceptor, server, client);
-        let dispatch = Dispatcher::new({
-            let (gate, traces) = (Arc::clone(&gate), Arc::clone(&traces));
-            move |request| handle(request, Arc::clone(&gate), Arc::clone(&traces))
-        });
+        let dispatch = Dispatcher::new(
+            {
+                let (gate, traces) = (Arc::clone(&gate), Arc::clone(&traces));
+                move |request| handle(request, Arc::clone(&gate), Arc::clone(&traces))
+            },
+            Arc::default(),
+        );
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
         let origin = Origin { pid: 0, build: String::new(), life: 0, started: None };
         let connection = Connection::new(Shared::new(Side::Connector, client, server), origin);

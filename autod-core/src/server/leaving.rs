@@ -8,13 +8,14 @@ use std::io;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::Shop;
-use crate::daemon::{Tenancy, accept_now};
+use crate::daemon::{SpawnLock, Tenancy, accept_now};
 use crate::error::{Error, Result, chain};
 use crate::wire::greeting::Answer;
 
 /// How an attempt to leave ended.
 pub(super) enum Idle {
-    Left,
+    /// The door is gone and the queue was sent on. The lock is to be freed after the listener.
+    Left(Option<SpawnLock>),
     /// Somebody came at the last moment.
     Visitor(UnixStream),
     /// Somebody holds the spawn lock, or took a hold.
@@ -48,34 +49,28 @@ impl Shop {
         }
         self.server.daemon.close();
         if let (Some(tenancy), Some(spawn)) = (tenancy, &spawn) {
-            tenancy.begin_drain(self.server.drain)?;
             tenancy.unpublish(spawn)?;
         }
         send_on(listener);
-        Ok(Idle::Left)
+        Ok(Idle::Left(spawn))
     }
+}
 
-    /// Leaves whatever anybody holds. With the spawn lock busy the door stays where it is: its
-    /// next holder replaces it.
-    ///
-    /// Evicted, the daemon touches nothing but its own lock.
-    pub(super) fn leave_now(
-        &self,
-        listener: &UnixListener,
-        tenancy: Option<&Tenancy>,
-        evicted: bool,
-    ) {
-        if let Some(tenancy) = tenancy {
-            let left = tenancy.begin_drain(self.server.drain).and_then(|()| {
-                let spawn = if evicted { None } else { tenancy.try_spawn_lock()? };
-                spawn.map_or(Ok(()), |spawn| tenancy.unpublish(&spawn))
-            });
-            if let Err(error) = left {
-                tracing::warn!(error = %chain(&error), "the door could not be taken away");
-            }
-        }
-        send_on(listener);
-    }
+/// Leaves whatever anybody holds. With the spawn lock busy the door stays where it is: its next
+/// holder replaces it. The lock is to be freed after the listener.
+pub(super) fn leave_now(listener: &UnixListener, tenancy: Option<&Tenancy>) -> Option<SpawnLock> {
+    let spawn = tenancy.and_then(|tenancy| {
+        let left = tenancy.try_spawn_lock().and_then(|spawn| {
+            spawn.as_ref().map_or(Ok(()), |spawn| tenancy.unpublish(spawn))?;
+            Ok(spawn)
+        });
+        left.unwrap_or_else(|error| {
+            tracing::warn!(error = %chain(&error), "the door could not be taken away");
+            None
+        })
+    });
+    send_on(listener);
+    spawn
 }
 
 /// Tells everybody in the queue that the daemon is closing. Whoever comes later is cut off by the

@@ -27,10 +27,12 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::leaving::Idle;
+use self::leaving::{Idle, leave_now};
 use self::vigil::{Finding, Vigil};
-use crate::daemon::{Tenancy, accept_now};
+use crate::daemon::{SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
+use crate::identity::Build;
+use crate::mux::Pulse;
 use crate::service::Table;
 use crate::session::DaemonHandle;
 use crate::wire::limits::Limits;
@@ -47,7 +49,7 @@ pub(crate) struct Server {
     pub(crate) daemon: DaemonHandle,
     pub(crate) table: &'static Table,
     pub(crate) limits: Limits,
-    pub(crate) build: String,
+    pub(crate) build: Build,
     pub(crate) drain: Duration,
 }
 
@@ -59,6 +61,7 @@ struct Shop {
     leaving: CancellationToken,
     tasks: TaskTracker,
     sessions: Handle,
+    pulse: Arc<Pulse>,
 }
 
 /// What the desk woke up for.
@@ -86,7 +89,12 @@ impl Server {
             leaving: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions,
+            pulse: Arc::default(),
         });
+        if Handle::current().id() != shop.sessions.id() {
+            let (pulse, sessions) = (Arc::clone(&shop.pulse), shop.sessions.clone());
+            tokio::spawn(async move { pulse.watch(sessions).await });
+        }
         let desk = Desk {
             vigil: tenancy.clone().map(|tenancy| Vigil::new(tenancy, shop.server.table.name)),
             shop: Arc::clone(&shop),
@@ -128,7 +136,7 @@ impl Desk {
                     self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);
                 }
                 Event::Idle => match self.shop.leave_if_idle(&self.listener, self.tenancy()) {
-                    Ok(Idle::Left) => return,
+                    Ok(Idle::Left(spawn)) => return self.close(spawn),
                     Ok(Idle::Visitor(stream)) => self.shop.welcome(stream),
                     Ok(Idle::Busy) => self.idle_after = Some(Instant::now() + REARM),
                     Err(error) => {
@@ -137,8 +145,10 @@ impl Desk {
                     }
                 },
                 Event::Close => {
-                    self.shop.leave_now(&self.listener, self.tenancy(), self.evicted);
-                    return;
+                    // Evicted, it touches nothing but its own lock.
+                    let tenancy = self.tenancy().filter(|_| !self.evicted);
+                    let spawn = leave_now(&self.listener, tenancy);
+                    return self.close(spawn);
                 }
                 Event::Found(Finding::Evicted) => {
                     tracing::warn!("the daemon's files were replaced; it ends");
@@ -148,6 +158,12 @@ impl Desk {
                 Event::Found(Finding::DoorGone) => self.open_anew(),
             }
         }
+    }
+
+    /// Cuts off whoever is still on the way, and lets others start only then.
+    fn close(self, spawn: Option<SpawnLock>) {
+        drop(self.listener);
+        drop(spawn);
     }
 
     fn tenancy(&self) -> Option<&Tenancy> {

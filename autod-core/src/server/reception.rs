@@ -14,10 +14,11 @@ use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
 use crate::error::{Error, Result, chain};
 use crate::greet;
+use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
-use crate::session::{Caller, Host, Phase, Session};
+use crate::session::{Caller, Ending, Host, Phase, Session};
 use crate::wire::frame::GoodbyeCode;
-use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode};
+use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 use crate::wire::limits::Receives;
 
 /// An open connection, counted against the limit.
@@ -67,6 +68,10 @@ impl Shop {
         let hello =
             hello.map_err(|_| Error::system("no hello within the limit", "timed out"))??;
 
+        if matches!(hello.purpose, Purpose::Close | Purpose::Replace) {
+            connected.discount();
+            return self.obey(stream, &hello).await;
+        }
         let refusal = if open.number > limits.connections as usize {
             let text = format!("the daemon serves {} connections already", limits.connections);
             Some((RejectCode::Full, text))
@@ -74,7 +79,7 @@ impl Shop {
             self.refuse(&hello)
         };
         if let Some((code, text)) = refusal {
-            return greet::say(&mut stream, &Answer::Reject(code, text), handshake).await;
+            return greet::say(&mut stream, &self.reject(code, text), handshake).await;
         }
         if hello.purpose == Purpose::Probe {
             connected.discount();
@@ -117,13 +122,15 @@ impl Shop {
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
-        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| host.open(session)));
+        let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            host.open(session, Arc::clone(&self.pulse))
+        }));
         let dispatch = match opened {
             Ok(dispatch) => dispatch,
             Err(panic) => {
                 let text =
                     format!("the service panicked for this connection: {}", panic_message(&*panic));
-                let answer = Answer::Reject(RejectCode::Session, text);
+                let answer = self.reject(RejectCode::Session, text);
                 return greet::say(&mut stream, &answer, handshake).await;
             }
         };
@@ -142,7 +149,7 @@ impl Shop {
         std::future::poll_fn(|context| {
             if !told && leaving.as_mut().poll(context).is_ready() {
                 told = true;
-                shared.leave(GoodbyeCode::Closing, "the daemon is closing");
+                shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());
             }
             driver.as_mut().poll(context)
         })
@@ -175,13 +182,42 @@ impl Shop {
             return Some((
                 RejectCode::Fingerprint,
                 format!(
-                    "the daemon (pid {pid}, build {}) serves another version of {} than build {} \
-                     asks for; end it with `kill {pid}` and try again",
-                    self.server.build, table.name, hello.build
+                    "the daemon (pid {pid}, version {}) serves another shape of {} than version \
+                     {} asks for; end it with `kill {pid}` and try again",
+                    self.server.build.version(),
+                    table.name,
+                    Build::parse(&hello.build).version()
                 ),
             ));
         }
         None
+    }
+
+    /// An order to end. Whoever gave it keeps the connection until the process is gone.
+    async fn obey(&self, mut stream: UnixStream, hello: &Hello) -> Result<()> {
+        let daemon = &self.server.daemon;
+        let handshake = self.server.limits.handshake;
+        if hello.life != 0 && hello.life != daemon.life() {
+            let text = "the order is for an earlier life of the daemon".to_owned();
+            return greet::say(&mut stream, &self.reject(RejectCode::Life, text), handshake).await;
+        }
+        daemon.end(match hello.purpose {
+            Purpose::Replace => Ending::Restarting,
+            _ => Ending::Closing,
+        });
+        greet::say(&mut stream, &Answer::Closing, handshake).await?;
+        tokio::spawn(async move { greet::hung_up(&stream).await });
+        Ok(())
+    }
+
+    fn reject(&self, code: RejectCode, text: String) -> Answer {
+        Answer::Reject(Rejection {
+            code,
+            text,
+            build: self.server.build.to_string(),
+            life: self.server.daemon.life(),
+            pid: std::process::id(),
+        })
     }
 
     fn accept(&self, hello: &Hello) -> Answer {
@@ -190,7 +226,7 @@ impl Shop {
             version: hello.version,
             service: server.table.name.to_owned(),
             fingerprint: server.table.fingerprint,
-            build: server.build.clone(),
+            build: server.build.to_string(),
             receives: Receives::from(&server.limits),
             life: server.daemon.life(),
             pid: std::process::id(),
@@ -201,18 +237,22 @@ impl Shop {
     async fn wait_until_ready(&self, stream: &mut UnixStream) -> Result<Option<Arc<dyn Host>>> {
         let limit = self.server.limits.handshake;
         let mut phase = self.server.daemon.phase();
+        let mut waited = false;
         loop {
             let now = phase.borrow_and_update().clone();
             let answer = match now {
+                // Whoever comes after a failure may try again: it goes by the recorded one.
+                Phase::Failed(_) if !waited => Answer::Closing,
                 Phase::Ready(host) => return Ok(Some(host)),
                 Phase::Starting(progress) => Answer::Wait(progress),
-                Phase::Failed(text) => Answer::Reject(RejectCode::StartFailed, text),
+                Phase::Failed(text) => self.reject(RejectCode::StartFailed, text),
                 Phase::Leaving => Answer::Closing,
             };
             greet::say(stream, &answer, limit).await?;
             if !matches!(answer, Answer::Wait(_)) {
                 return Ok(None);
             }
+            waited = true;
             if !changed_or_gone(&mut phase, stream).await? {
                 return Ok(None);
             }

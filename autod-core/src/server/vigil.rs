@@ -125,6 +125,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         build: String::new(),
         codec: codec::NAME.to_owned(),
         receives: Receives::from(&Limits::default()),
+        life: 0,
         caller: CallerFields::default(),
     };
     // It may have answered and hung up before.

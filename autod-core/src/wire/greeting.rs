@@ -33,16 +33,35 @@ pub(crate) struct Hello {
     pub(crate) build: String,
     pub(crate) codec: String,
     pub(crate) receives: Receives,
+    /// The life that an order is meant for; 0 is any.
+    pub(crate) life: u64,
     pub(crate) caller: CallerFields,
 }
 
-/// What the connection is for.
+/// What the connection is for. The numbers are the protocol's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Purpose {
     /// Calls of the service.
-    Session,
+    Session = 0,
     /// Is this the daemon that it should be? Answered with Accept, counted as no user.
-    Probe,
+    Probe = 1,
+    /// An order to end. Answered with Closing; the connection ends with the process.
+    Close = 2,
+    /// An order to end because a newer build takes over. Answered like Close.
+    Replace = 3,
+}
+
+impl Purpose {
+    fn from_wire(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Session,
+            1 => Self::Probe,
+            2 => Self::Close,
+            3 => Self::Replace,
+            _ => return None,
+        })
+    }
 }
 
 /// Who calls, as far as the caller says so itself. Bytes, because paths and arguments are.
@@ -68,7 +87,17 @@ pub(crate) enum Answer {
     /// The daemon is about to end; nothing was executed; start over.
     Closing,
     /// It cannot be; starting over would not help.
-    Reject(RejectCode, String),
+    Reject(Rejection),
+}
+
+/// Why a connection cannot be, and who says so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rejection {
+    pub(crate) code: RejectCode,
+    pub(crate) text: String,
+    pub(crate) build: String,
+    pub(crate) life: u64,
+    pub(crate) pid: u32,
 }
 
 /// The end that accepts introduces itself.
@@ -101,6 +130,8 @@ pub(crate) enum RejectCode {
     Full = 5,
     /// The service could not make an object for this connection.
     Session = 6,
+    /// An order for another life of the daemon.
+    Life = 7,
 }
 
 impl RejectCode {
@@ -112,6 +143,7 @@ impl RejectCode {
             4 => Self::StartFailed,
             5 => Self::Full,
             6 => Self::Session,
+            7 => Self::Life,
             _ => Self::Other,
         }
     }
@@ -180,16 +212,15 @@ impl Hello {
 
     fn build(&self, caller: &CallerFields) -> Vec<u8> {
         let mut out = Builder::new(self.version, kind::HELLO);
-        let purpose = match self.purpose {
-            Purpose::Session => 0,
-            Purpose::Probe => 1,
-        };
-        out.field(tag::PURPOSE, &[purpose]);
+        out.field(tag::PURPOSE, &[self.purpose as u8]);
         out.field(tag::SERVICE, self.service.as_bytes());
         out.field(tag::FINGERPRINT, &self.fingerprint.to_le_bytes());
         out.field(tag::BUILD, self.build.as_bytes());
         out.field(tag::CODEC, self.codec.as_bytes());
         out.receives(self.receives);
+        if self.life != 0 {
+            out.field(tag::LIFE, &self.life.to_le_bytes());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -220,11 +251,8 @@ impl Hello {
             let (tag, value) = field?;
             match tag {
                 tag::PURPOSE => {
-                    purpose = match value {
-                        [0] => Purpose::Session,
-                        [1] => Purpose::Probe,
-                        _ => return Err(Malformed::Field(tag)),
-                    }
+                    let [number] = array(tag, value)?;
+                    purpose = Purpose::from_wire(number).ok_or(Malformed::Field(tag))?;
                 }
                 tag::CWD => caller.cwd = value.to_vec(),
                 tag::ARGUMENT => caller.args.push(value.to_vec()),
@@ -250,6 +278,7 @@ impl Hello {
             build: common.build.unwrap_or_default(),
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
+            life: common.life.unwrap_or_default(),
             caller,
         })
     }
@@ -274,10 +303,13 @@ impl Answer {
                 out.finish()
             }
             Self::Closing => Builder::new(VERSION, kind::CLOSING).finish(),
-            Self::Reject(code, text) => {
+            Self::Reject(rejection) => {
                 let mut out = Builder::new(VERSION, kind::REJECT);
-                out.field(tag::CODE, &[*code as u8]);
-                out.field(tag::TEXT, text.as_bytes());
+                out.field(tag::CODE, &[rejection.code as u8]);
+                out.field(tag::TEXT, rejection.text.as_bytes());
+                out.field(tag::BUILD, rejection.build.as_bytes());
+                out.field(tag::LIFE, &rejection.life.to_le_bytes());
+                out.field(tag::PID, &rejection.pid.to_le_bytes());
                 out.finish()
             }
         }
@@ -303,9 +335,13 @@ impl Answer {
             }),
             kind::WAIT => Self::Wait(text),
             kind::CLOSING => Self::Closing,
-            kind::REJECT => {
-                Self::Reject(RejectCode::from_wire(common.code.unwrap_or_default()), text)
-            }
+            kind::REJECT => Self::Reject(Rejection {
+                code: RejectCode::from_wire(common.code.unwrap_or_default()),
+                text,
+                build: common.build.unwrap_or_default(),
+                life: common.life.unwrap_or_default(),
+                pid: common.pid.unwrap_or_default(),
+            }),
             other => return Err(Malformed::Kind(other)),
         })
     }
@@ -455,6 +491,7 @@ mod tests {
             build: "1.0.0".to_owned(),
             codec: "bincode2".to_owned(),
             receives: Receives { message: 1 << 20, calls: 16, window: 4096 },
+            life: 9,
             caller: CallerFields {
                 cwd: b"/tmp/\xff".to_vec(),
                 args: vec![b"counter".to_vec(), b"".to_vec()],
@@ -496,7 +533,13 @@ mod tests {
             Answer::Accept(accept),
             Answer::Wait("indexing".to_owned()),
             Answer::Closing,
-            Answer::Reject(RejectCode::Fingerprint, "other build".to_owned()),
+            Answer::Reject(Rejection {
+                code: RejectCode::Fingerprint,
+                text: "other build".to_owned(),
+                build: "2.0.0".to_owned(),
+                life: 7,
+                pid: 8,
+            }),
         ] {
             assert_eq!(parse_answer(&answer.to_bytes()).unwrap(), answer);
         }
@@ -508,10 +551,10 @@ mod tests {
         out.field(200, b"from the future");
         out.field(tag::CODE, &[99]);
         out.field(tag::TEXT, b"no");
-        assert_eq!(
-            parse_answer(&out.finish()).unwrap(),
-            Answer::Reject(RejectCode::Other, "no".to_owned())
-        );
+        let Answer::Reject(rejection) = parse_answer(&out.finish()).unwrap() else {
+            panic!("it is a rejection");
+        };
+        assert_eq!((rejection.code, rejection.text.as_str()), (RejectCode::Other, "no"));
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! Meeting a daemon: one hello, its answers, and the verdict about its build.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use tokio::net::UnixStream;
+use tokio::time::{Instant, timeout};
+
+use super::Connector;
+use crate::codec;
+use crate::daemon::{check_peer, peer};
+use crate::error::{Error, ErrorKind, Result};
+use crate::greet::{self, Heard};
+use crate::identity::Build;
+use crate::session::root_identity;
+use crate::upgrade::Verdict;
+use crate::wire::greeting::{
+    Accept, Answer, CallerFields, Hello, Purpose, RejectCode, Rejection, VERSION,
+};
+use crate::wire::limits::Receives;
+
+/// How often a daemon may hang up before it accepts.
+const TRIES: u32 = 5;
+
+/// What a connection attempt came to.
+pub(super) enum Met {
+    Daemon(UnixStream, Accept),
+    /// The daemon of this life has to make way for ours.
+    Predecessor(u64),
+    /// Start over.
+    Nobody,
+}
+
+/// How an attempt may go on.
+#[derive(Default)]
+pub(super) struct Attempts {
+    pub(super) hung_up: u32,
+    /// A daemon of an older build may be replaced.
+    pub(super) may_replace: bool,
+    /// Whatever runs has to be replaced.
+    pub(super) must_replace: bool,
+    /// Progress is heard elsewhere.
+    pub(super) quiet: bool,
+}
+
+/// The answer that ends a greeting.
+pub(super) enum Greeted {
+    Accepted(Accept),
+    Rejected(Rejection),
+    /// The daemon is about to end.
+    Closing,
+    /// The daemon hung up before it answered.
+    HungUp,
+}
+
+impl Connector<'_> {
+    pub(super) async fn meet(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        attempts: &mut Attempts,
+    ) -> Result<Met> {
+        let hello = self.hello(Purpose::Session, 0);
+        let (stream, greeted) = self.exchange(stream, &hello, attempts.quiet).await?;
+        match greeted {
+            Greeted::Accepted(accept) => match self.judge(&accept.build, true, attempts) {
+                Verdict::Use => return Ok(Met::Daemon(stream, accept)),
+                Verdict::Replace => return Ok(Met::Predecessor(accept.life)),
+                Verdict::Refuse => return Err(self.refused(&accept.build, accept.pid)),
+            },
+            Greeted::Rejected(rejection) => {
+                let other_shape = rejection.code == RejectCode::Fingerprint;
+                if other_shape && self.judge(&rejection.build, false, attempts) == Verdict::Replace
+                {
+                    return Ok(Met::Predecessor(rejection.life));
+                }
+                return Err(rejected(rejection));
+            }
+            Greeted::Closing => {
+                if Instant::now() >= self.deadline {
+                    return Err(self.unresponsive("is still closing"));
+                }
+            }
+            Greeted::HungUp => {
+                attempts.hung_up += 1;
+                if attempts.hung_up >= TRIES {
+                    return Err(self.rude());
+                }
+            }
+        }
+        // Lets a current-thread runtime run others between two attempts.
+        tokio::task::yield_now().await;
+        Ok(Met::Nobody)
+    }
+
+    fn judge(&self, theirs: &str, same_shape: bool, attempts: &Attempts) -> Verdict {
+        if attempts.must_replace {
+            return Verdict::Replace;
+        }
+        let theirs = Build::parse(theirs);
+        self.upgrade.judge(self.build, &theirs, same_shape, attempts.may_replace)
+    }
+
+    /// Says hello and listens until the answer is final.
+    pub(super) async fn exchange(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+        quiet: bool,
+    ) -> Result<(UnixStream, Greeted)> {
+        check_peer(&peer(&stream)?)?;
+        let mut stream = UnixStream::from_std(stream)
+            .map_err(|error| Error::system("cannot use the connection", error))?;
+        // A failing write is not the last word: the daemon may have said why before it hung up.
+        let _ = greet::write_all(&stream, &hello.to_bytes()).await;
+        let greeted = loop {
+            match timeout(self.silence, greet::read_answer(&mut stream)).await {
+                Err(_) => return Err(self.unresponsive("does not answer")),
+                Ok(Err(Heard::Nothing)) => break Greeted::HungUp,
+                Ok(Err(Heard::Error(error))) => return Err(error),
+                Ok(Ok(Answer::Accept(accept))) => break Greeted::Accepted(accept),
+                Ok(Ok(Answer::Closing)) => break Greeted::Closing,
+                Ok(Ok(Answer::Reject(rejection))) => break Greeted::Rejected(rejection),
+                Ok(Ok(Answer::Wait(text))) => {
+                    if let Some(progress) = self.on_progress.as_ref().filter(|_| !quiet)
+                        && !text.is_empty()
+                    {
+                        progress(&text);
+                    }
+                }
+            }
+        };
+        Ok((stream, greeted))
+    }
+
+    /// The hello of a caller; `life` names the daemon that an order is for.
+    pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
+        let caller = match purpose {
+            Purpose::Session => self.caller(),
+            _ => CallerFields::default(),
+        };
+        Hello {
+            version: VERSION,
+            purpose,
+            service: self.table.name.to_owned(),
+            fingerprint: self.table.fingerprint,
+            build: self.build.to_string(),
+            codec: codec::NAME.to_owned(),
+            receives: Receives::from(self.limits),
+            life,
+            caller,
+        }
+    }
+
+    fn caller(&self) -> CallerFields {
+        let variable = |name: &OsString| {
+            let mut pair = name.clone();
+            pair.push("=");
+            pair.push(std::env::var_os(name)?);
+            Some(pair.into_vec())
+        };
+        CallerFields {
+            cwd: std::env::current_dir()
+                .map(|cwd| cwd.into_os_string().into_vec())
+                .unwrap_or_default(),
+            args: std::env::args_os().map(OsString::into_vec).collect(),
+            env: self.caller_env.iter().filter_map(variable).collect(),
+            terminal: terminal(),
+            root: root_identity(),
+        }
+    }
+
+    /// The policy does not let us use this daemon.
+    fn refused(&self, theirs: &str, pid: u32) -> Error {
+        Error::new(
+            ErrorKind::Mismatch,
+            format!(
+                "the daemon (pid {pid}) is of another build ({theirs}) than this program ({}); end \
+                 it with `kill {pid}` and try again",
+                self.build
+            ),
+        )
+    }
+
+    fn rude(&self) -> Error {
+        Error::new(
+            ErrorKind::Lost,
+            format!(
+                "the daemon on {} hung up {TRIES} times before it accepted; its log is {}",
+                self.place.sock().display(),
+                self.place.log_path().display()
+            ),
+        )
+    }
+}
+
+pub(super) fn rejected(rejection: Rejection) -> Error {
+    let kind = match rejection.code {
+        RejectCode::Version | RejectCode::Service | RejectCode::Fingerprint => ErrorKind::Mismatch,
+        RejectCode::StartFailed | RejectCode::Session => ErrorKind::StartFailed,
+        RejectCode::Full => ErrorKind::Limit,
+        RejectCode::Life | RejectCode::Other => ErrorKind::Denied,
+    };
+    Error::new(kind, rejection.text)
+}
+
+/// Columns and rows of the terminal on standard output.
+fn terminal() -> Option<(u16, u16)> {
+    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
+    Some((size.ws_col, size.ws_row))
+}

@@ -1,0 +1,173 @@
+//! The connecting end: finds the daemon, starts it if it has to, and greets it.
+//!
+//! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
+//! nothing was executed, so everything starts over; after it, nothing is sent twice.
+
+mod encounter;
+mod orders;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::time::Instant;
+
+use self::encounter::{Attempts, Met};
+use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
+use crate::error::{Error, ErrorKind, Result};
+use crate::identity::Build;
+use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
+use crate::service::{Service, Table};
+use crate::upgrade::Upgrade;
+use crate::wire::greeting::Accept;
+use crate::wire::limits::{Limits, Receives};
+
+/// A generated client.
+///
+/// The methods of the client type itself are those of the service alone; what every client can do
+/// is here.
+pub trait Client: Service + Clone + Send + Sync {
+    /// Makes a client of a connection.
+    fn from_connection(connection: Connection) -> Self;
+
+    /// The connection that this client uses.
+    fn connection(&self) -> &Connection;
+}
+
+/// Hears how a start goes.
+pub(crate) type OnProgress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// What a client needs to know to connect.
+pub(crate) struct Connector<'a> {
+    pub(crate) place: &'a Place,
+    pub(crate) table: &'static Table,
+    pub(crate) limits: &'a Limits,
+    pub(crate) build: &'a Build,
+    pub(crate) upgrade: Upgrade,
+    /// The variables of our environment that the daemon gets to see.
+    pub(crate) caller_env: &'a [OsString],
+    /// Until when a connection must be taken. A daemon that talks may take longer to accept it.
+    pub(crate) deadline: Instant,
+    /// How long a daemon may say nothing.
+    pub(crate) silence: Duration,
+    pub(crate) on_progress: Option<OnProgress>,
+}
+
+/// Set when this process has been connected: it is no fresh invocation any more, and leaves the
+/// daemons of older builds alone.
+static CONNECTED: AtomicBool = AtomicBool::new(false);
+
+impl Connector<'_> {
+    /// Connects to a daemon that runs.
+    pub(crate) async fn connect(&self) -> Result<Connection> {
+        let mut attempts = Attempts::default();
+        loop {
+            let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
+            if let Met::Daemon(stream, accept) = self.meet(stream, &mut attempts).await? {
+                return Ok(self.connection(stream, accept, None));
+            }
+        }
+    }
+
+    /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
+    /// policy. With `anew`, one that runs is replaced in any case.
+    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Connection> {
+        let mut starter =
+            Starter::new(self.place, launch, Began::now(), self.deadline).explicit(anew);
+        let mut attempts = Attempts {
+            may_replace: anew || !CONNECTED.load(Ordering::Relaxed),
+            must_replace: anew,
+            ..Attempts::default()
+        };
+        loop {
+            let stream = match self.place.knock()? {
+                Knock::Open(stream) => stream,
+                Knock::Full => self.wait_for_room().await?,
+                Knock::Absent | Knock::Refused => match starter.turn().await? {
+                    Turn::Again => continue,
+                    Turn::Knocked(stream) => stream,
+                    Turn::Started(starting) => match self.attend(starting).await? {
+                        Some(connection) => return Ok(connection),
+                        None => continue,
+                    },
+                },
+            };
+            match self.meet(stream, &mut attempts).await? {
+                Met::Daemon(stream, accept) => return Ok(self.connection(stream, accept, None)),
+                Met::Nobody => {}
+                Met::Predecessor(life) => {
+                    let Some(starting) = self.succeed(&mut starter, life).await? else { continue };
+                    // Once per start, whatever comes of it.
+                    (attempts.may_replace, attempts.must_replace) = (false, false);
+                    if let Some(connection) = self.attend(starting).await? {
+                        return Ok(connection);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The daemon that we have started gets its first client at once, so that it is in use before
+    /// it can feel idle; its own word over the status channel decides whether it failed.
+    async fn attend(&self, starting: Starting<'_>) -> Result<Option<Connection>> {
+        let (pid, began) = (starting.pid(), starting.started_at());
+        let progress = self.on_progress.clone();
+        let outcome = starting.outcome(move |text| {
+            if let Some(progress) = &progress {
+                progress(text);
+            }
+        });
+        let meeting = async {
+            match self.place.knock()? {
+                Knock::Open(stream) => {
+                    let mut attempts = Attempts { quiet: true, ..Attempts::default() };
+                    self.meet(stream, &mut attempts).await
+                }
+                Knock::Full | Knock::Absent | Knock::Refused => Ok(Met::Nobody),
+            }
+        };
+        let (outcome, met) = futures::future::join(outcome, meeting).await;
+        outcome?;
+        let Met::Daemon(stream, accept) = met? else { return Ok(None) };
+        // An Accept of another process would not be this start's doing.
+        let took = (accept.pid == pid).then(|| began.elapsed());
+        Ok(Some(self.connection(stream, accept, took)))
+    }
+
+    fn connection(&self, stream: UnixStream, accept: Accept, took: Option<Duration>) -> Connection {
+        CONNECTED.store(true, Ordering::Relaxed);
+        let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
+        let driver = Driver::new(stream, Arc::clone(&shared), NoService, Vec::new());
+        tokio::spawn(driver.run());
+        let origin =
+            Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };
+        Connection::new(shared, origin)
+    }
+
+    async fn wait_for_room(&self) -> Result<std::os::unix::net::UnixStream> {
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        match self.place.wait_for_room(left).await? {
+            Some(stream) => Ok(stream),
+            None => Err(self.unresponsive("did not take the connection")),
+        }
+    }
+
+    fn not_running(&self) -> Error {
+        let sock = self.place.sock().display();
+        Error::new(ErrorKind::NotRunning, format!("no daemon listens on {sock}"))
+    }
+
+    /// A daemon is there but does not do its part. Busy is not dead: nothing is killed.
+    fn unresponsive(&self, what: &str) -> Error {
+        let sock = self.place.sock().display();
+        let message = match self.place.daemon_pid() {
+            Some(pid) => format!(
+                "the daemon (pid {pid}) on {sock} {what}; if it hangs, end it with `kill {pid}`"
+            ),
+            None => format!("whoever listens on {sock} {what}"),
+        };
+        Error::new(ErrorKind::Timeout, message)
+    }
+}

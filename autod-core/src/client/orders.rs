@@ -1,0 +1,79 @@
+//! Orders to a running daemon: to end, or to make way for a newer build.
+//!
+//! They are obeyed whatever version, codec or service the two ends differ in.
+
+use tokio::net::UnixStream;
+
+use super::Connector;
+use super::encounter::{Greeted, rejected};
+use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
+use crate::error::Result;
+use crate::greet;
+use crate::wire::greeting::{Purpose, RejectCode};
+
+impl Connector<'_> {
+    /// Ends the daemon that runs and waits until it is gone. `false` if none runs.
+    pub(crate) async fn stop(&self) -> Result<bool> {
+        let Some(life) = self.life().await? else { return Ok(false) };
+        if let Some(stream) = self.order(Purpose::Close, life).await? {
+            // The connection ends with the process.
+            greet::hung_up(&stream).await;
+        }
+        wait_until_gone(self.place, life, self.deadline).await?;
+        Ok(true)
+    }
+
+    /// Puts a daemon of our build in the place of the one with this life. `None`: start over.
+    pub(super) async fn succeed<'a>(
+        &self,
+        starter: &mut Starter<'a>,
+        life: u64,
+    ) -> Result<Option<Starting<'a>>> {
+        match starter.succeed(life).await? {
+            Succession::Again => Ok(None),
+            Succession::Ready(candidate) => {
+                self.order(Purpose::Replace, life).await?;
+                candidate.move_in().await.map(Some)
+            }
+        }
+    }
+
+    /// The life of the daemon that runs.
+    async fn life(&self) -> Result<Option<u64>> {
+        loop {
+            let Some(stream) = self.knock_existing().await? else { return Ok(None) };
+            let hello = self.hello(Purpose::Probe, 0);
+            match self.exchange(stream, &hello, true).await?.1 {
+                Greeted::Accepted(accept) => return Ok(Some(accept.life)),
+                Greeted::Rejected(rejection) if rejection.life != 0 => {
+                    return Ok(Some(rejection.life));
+                }
+                Greeted::Rejected(rejection) => return Err(rejected(rejection)),
+                Greeted::Closing | Greeted::HungUp => tokio::task::yield_now().await,
+            }
+        }
+    }
+
+    /// Orders the daemon of this life to end; gives the connection that ends with it, if it has not
+    /// gone already.
+    async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<UnixStream>> {
+        let Some(stream) = self.knock_existing().await? else { return Ok(None) };
+        let hello = self.hello(purpose, life);
+        match self.exchange(stream, &hello, true).await? {
+            (stream, Greeted::Closing) => Ok(Some(stream)),
+            (_, Greeted::Rejected(rejection)) if rejection.code != RejectCode::Life => {
+                Err(rejected(rejection))
+            }
+            // It is another one by now, or has hung up on everybody.
+            (..) => Ok(None),
+        }
+    }
+
+    pub(super) async fn knock_existing(&self) -> Result<Option<std::os::unix::net::UnixStream>> {
+        Ok(match self.place.knock()? {
+            Knock::Open(stream) => Some(stream),
+            Knock::Full => Some(self.wait_for_room().await?),
+            Knock::Absent | Knock::Refused => None,
+        })
+    }
+}
