@@ -5,3 +5,5 @@
 pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod limits;
+#[cfg(test)]
+mod vectors;

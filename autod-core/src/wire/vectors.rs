@@ -1,0 +1,279 @@
+//! The test vectors of PROTOCOL.md against what the code writes and reads.
+//!
+//! They stand in fenced blocks of the kind `text NAME`. A line is bytes in hex, two spaces, words.
+//! After a line `[name]` they are parts of one vector and the words are for people; before the
+//! first such line each is a vector whose name the words are. Every vector is checked, and every
+//! check has its vector.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::frame::{self, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE};
+use super::greeting::{
+    Accept, Answer, CallerFields, Hello, Malformed, PREFIX, Prefix, Purpose, RejectCode, VERSION,
+};
+use super::limits::{Limits, Receives};
+use crate::codec;
+use crate::service::{self, Argument, Method, Table, method_id};
+
+const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
+
+/// The vectors of one block that were not checked yet.
+struct Block {
+    vectors: BTreeMap<&'static str, Vec<u8>>,
+}
+
+impl Block {
+    fn new(name: &str) -> Self {
+        let fence = format!("\n```text {name}\n");
+        let (_, rest) = DOCUMENT.split_once(&fence).expect("the block");
+        let (block, _) = rest.split_once("\n```").expect("the end of the block");
+        let mut vectors = BTreeMap::new();
+        let mut current = None;
+        for line in block.lines().filter(|line| !line.is_empty()) {
+            if let Some(name) = line.strip_prefix('[') {
+                let name = name.strip_suffix(']').expect("the end of a name");
+                assert!(vectors.insert(name, Vec::new()).is_none(), "[{name}] stands there twice");
+                current = Some(name);
+                continue;
+            }
+            let (hex, words) = line.split_once("  ").expect("words behind the bytes");
+            let name = current.unwrap_or(words.trim_start());
+            vectors.entry(name).or_insert_with(Vec::new).extend(hex.split(' ').map(|pair| {
+                assert_eq!(pair.len(), 2, "{line}");
+                u8::from_str_radix(pair, 16).expect("hex")
+            }));
+        }
+        Self { vectors }
+    }
+
+    #[track_caller]
+    fn take(&mut self, name: &str) -> Vec<u8> {
+        self.vectors.remove(name).unwrap_or_else(|| panic!("[{name}] is missing"))
+    }
+
+    #[track_caller]
+    fn take_written(&mut self, name: &str, written: &[u8]) -> Vec<u8> {
+        let vector = self.take(name);
+        assert!(vector == written, "[{name}] is\n{}", hex(written));
+        vector
+    }
+
+    #[track_caller]
+    fn value<T>(&mut self, name: &str, value: &T)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Debug,
+    {
+        let bytes = self.take_written(name, &encoded(value));
+        assert_eq!(codec::decode::<T>(&bytes).expect(name), *value);
+    }
+
+    fn finish(self) {
+        assert!(self.vectors.is_empty(), "nobody checks {:?}", self.vectors.keys());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}
+
+fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    codec::encode_into(&mut bytes, value).expect("it encodes");
+    bytes
+}
+
+const N: &[Argument] = &[Argument { name: "n", ty: "i64" }];
+
+const fn method(name: &'static str, arguments: &'static [Argument]) -> Method {
+    let (kind, error) = (service::Kind::Unary, None);
+    Method { name, id: method_id(name), kind, arguments, output: "i64", error, docs: "" }
+}
+
+/// The service of the example `counter`.
+const COUNTER: Table = Table::new(
+    "Counter",
+    "",
+    &[
+        method("add", N),
+        method("get", &[]),
+        Method { kind: service::Kind::Stream, ..method("watch", &[]) },
+        Method { output: "()", ..method("close", &[]) },
+    ],
+);
+
+const HALVER: Table =
+    Table::new("Halver", "", &[Method { error: Some("String"), ..method("halve", N) }]);
+
+fn parts(greeting: &[u8]) -> (Prefix, &[u8]) {
+    let prefix = Prefix::parse(greeting).expect("a greeting").expect("all of its prefix");
+    assert_eq!(greeting.len(), PREFIX + prefix.length);
+    (prefix, &greeting[PREFIX..])
+}
+
+fn read_hello(bytes: &[u8]) -> Result<Hello, Malformed> {
+    let (prefix, fields) = parts(bytes);
+    Hello::parse(prefix, fields)
+}
+
+#[test]
+fn hashes() {
+    let mut block = Block::new("hashes");
+    for method in COUNTER.methods {
+        block.take_written(&format!("method id of {}", method.name), &method.id.to_le_bytes());
+    }
+    block.take_written("fingerprint of Counter", &COUNTER.fingerprint.to_le_bytes());
+    block.take_written("fingerprint of Halver", &HALVER.fingerprint.to_le_bytes());
+    block.finish();
+}
+
+#[test]
+fn greetings() {
+    let mut block = Block::new("greetings");
+    let receives = Receives::from(&Limits::default());
+
+    let hello = Hello {
+        version: VERSION,
+        purpose: Purpose::Session,
+        service: "Counter".to_owned(),
+        fingerprint: COUNTER.fingerprint,
+        build: "1.0.0".to_owned(),
+        codec: codec::NAME.to_owned(),
+        receives,
+        caller: CallerFields {
+            cwd: b"/tmp".to_vec(),
+            args: vec![b"counter".to_vec(), b"add".to_vec(), b"2".to_vec()],
+            env: vec![b"LANG=C".to_vec()],
+            terminal: Some((80, 24)),
+            root: Some((42, 2)),
+        },
+    };
+    let bytes = block.take_written("Hello", &hello.to_bytes());
+    assert_eq!(read_hello(&bytes), Ok(hello.clone()));
+
+    let bytes = block.take("Hello with the least");
+    let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
+    assert_eq!(read_hello(&bytes), Ok(least));
+
+    let accept = Accept {
+        version: VERSION,
+        service: "Counter".to_owned(),
+        fingerprint: COUNTER.fingerprint,
+        build: "1.0.0".to_owned(),
+        receives,
+        life: 0x0807_0605_0403_0201,
+        pid: 4242,
+    };
+    for (name, answer) in [
+        ("Accept", Answer::Accept(accept)),
+        ("Wait", Answer::Wait("indexing".to_owned())),
+        ("Closing", Answer::Closing),
+        ("Reject", Answer::Reject(RejectCode::Service, "wrong door".to_owned())),
+    ] {
+        let bytes = block.take_written(name, &answer.to_bytes());
+        let (prefix, fields) = parts(&bytes);
+        assert_eq!(Answer::parse(prefix, fields), Ok(answer));
+    }
+    block.finish();
+}
+
+/// Compares a vector with one frame, and gives back what was read of it.
+#[track_caller]
+fn single(block: &mut Block, name: &str, kind: Kind, id: u32, payload: &[u8]) -> Vec<u8> {
+    let mut written = Vec::new();
+    frame::put(&mut written, kind, id, false, payload);
+    let bytes = block.take_written(name, &written);
+    let header = Header::parse(&bytes).expect("a header").expect("all of it");
+    assert_eq!((header.kind, header.id, header.more), (kind, id, false));
+    assert_eq!(bytes.len(), HEADER + header.length);
+    bytes[HEADER..].to_vec()
+}
+
+#[test]
+fn frames() {
+    let mut block = Block::new("frames");
+
+    let mut call = method_id("add").to_le_bytes().to_vec();
+    call.push(0);
+    call.extend(encoded(&(2_i64,)));
+    let read = single(&mut block, "Call of add(2)", Kind::Call, 0, &call);
+    assert_eq!(codec::decode::<(i64,)>(&read[9..]).unwrap(), (2,));
+
+    let read = single(&mut block, "Reply to it", Kind::Reply, 0, &encoded(&2_i64));
+    assert_eq!(codec::decode::<i64>(&read).unwrap(), 2);
+
+    let mut call = method_id("watch").to_le_bytes().to_vec();
+    call.push(0);
+    single(&mut block, "Call of watch()", Kind::Call, 2, &call);
+
+    let totals = [2_i64, -3, 300];
+    let mut items = 3_u32.to_le_bytes().to_vec();
+    for total in totals {
+        items.extend(encoded(&total));
+    }
+    let read = single(&mut block, "Items of it", Kind::Items, 2, &items);
+    let mut rest = &read[4..];
+    for total in totals {
+        let (item, length) = codec::decode_prefix::<i64>(rest).unwrap();
+        assert_eq!(item, total);
+        rest = &rest[length..];
+    }
+    assert!(rest.is_empty());
+
+    single(&mut block, "Credit for them", Kind::Credit, 2, &9_u32.to_le_bytes());
+    single(&mut block, "Cancel of it", Kind::Cancel, 2, &[]);
+    single(&mut block, "End of a stream", Kind::End, 2, &[]);
+
+    let mut fail = vec![FailCode::Service as u8];
+    fail.extend(encoded(&"odd"));
+    let read = single(&mut block, "Fail with the service's own error", Kind::Fail, 4, &fail);
+    assert_eq!(FailCode::from_wire(read[0]), FailCode::Service);
+    assert_eq!(codec::decode::<String>(&read[1..]).unwrap(), "odd");
+
+    let mut fail = vec![FailCode::Panicked as u8];
+    fail.extend(b"oops");
+    let read = single(&mut block, "Fail of a handler that panicked", Kind::Fail, 4, &fail);
+    assert_eq!(FailCode::from_wire(read[0]), FailCode::Panicked);
+
+    let mut goodbye = vec![GoodbyeCode::Closing as u8];
+    goodbye.extend(b"bye");
+    let read = single(&mut block, "Goodbye", Kind::Goodbye, 0, &goodbye);
+    assert_eq!(GoodbyeCode::from_wire(read[0]), GoodbyeCode::Closing);
+
+    let piece = Header::new(Kind::Reply, 6, MAX_PIECE, true);
+    let bytes = block.take_written("header of a first piece", &piece.to_bytes());
+    assert_eq!(Header::parse(&bytes), Ok(Some(piece)));
+    block.finish();
+}
+
+#[test]
+fn values() {
+    let mut block = Block::new("values");
+    block.value("u8 251", &251_u8);
+    block.value("i8 -2", &-2_i8);
+    block.value("bool true", &true);
+    block.value("u64 250", &250_u64);
+    block.value("u64 251", &251_u64);
+    block.value("u64 65536", &65_536_u64);
+    block.value("u64 2^32", &(1_u64 << 32));
+    block.value("i64 -1", &-1_i64);
+    block.value("i64 2", &2_i64);
+    block.value("i64 -126", &-126_i64);
+    block.value("i64 -2^63", &i64::MIN);
+    block.value("f64 1.5", &1.5_f64);
+    block.value("char é", &'é');
+    block.value("String é!", &"é!".to_owned());
+    block.value("Vec<u16> 1, 300", &vec![1_u16, 300]);
+    block.value("[u16; 2] 1, 300", &[1_u16, 300]);
+    block.value("(u8, String) 7, a", &(7_u8, "a".to_owned()));
+    block.value("Option<u8> None", &None::<u8>);
+    block.value("Option<u8> Some(5)", &Some(5_u8));
+    block.value("Result<u8, String> Ok(5)", &Ok::<u8, String>(5));
+    block.value("Result<u8, String> Err(a)", &Err::<u8, String>("a".to_owned()));
+    block.value("BTreeMap<u8, bool> 1: false", &BTreeMap::from([(1_u8, false)]));
+    assert!(encoded(&()).is_empty());
+    block.finish();
+}

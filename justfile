@@ -1,0 +1,32 @@
+# The named steps. CONTRIBUTING.md has the same commands for those without just.
+
+# Everything that a change has to pass
+ci:
+    .ci/run
+
+fmt:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+test:
+    cargo test --workspace
+
+# Runs the examples as the README does
+examples:
+    .ci/examples
+
+# Licences, versions and sources of the dependencies
+deny:
+    cargo deny --locked check licenses bans sources
+
+# Known vulnerabilities; downloads their database
+advisories:
+    cargo deny --locked check advisories
+
+bench:
+    scripts/bench-process
