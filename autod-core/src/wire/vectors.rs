@@ -13,7 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::frame::{self, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE};
 use super::greeting::{
-    Accept, Answer, CallerFields, Hello, Malformed, PREFIX, Prefix, Purpose, RejectCode, VERSION,
+    Accept, Answer, CallerFields, Hello, Malformed, PREFIX, Prefix, Purpose, RejectCode, Rejection,
+    VERSION,
 };
 use super::limits::{Limits, Receives};
 use crate::codec;
@@ -143,6 +144,7 @@ fn greetings() {
         build: "1.0.0".to_owned(),
         codec: codec::NAME.to_owned(),
         receives,
+        life: 0,
         caller: CallerFields {
             cwd: b"/tmp".to_vec(),
             args: vec![b"counter".to_vec(), b"add".to_vec(), b"2".to_vec()],
@@ -156,7 +158,11 @@ fn greetings() {
 
     let bytes = block.take("Hello with the least");
     let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
-    assert_eq!(read_hello(&bytes), Ok(least));
+    assert_eq!(read_hello(&bytes).as_ref(), Ok(&least));
+
+    let order = Hello { purpose: Purpose::Close, life: 0x0807_0605_0403_0201, ..least.clone() };
+    let bytes = block.take_written("Hello with an order", &order.to_bytes());
+    assert_eq!(read_hello(&bytes), Ok(order));
 
     let accept = Accept {
         version: VERSION,
@@ -171,7 +177,16 @@ fn greetings() {
         ("Accept", Answer::Accept(accept)),
         ("Wait", Answer::Wait("indexing".to_owned())),
         ("Closing", Answer::Closing),
-        ("Reject", Answer::Reject(RejectCode::Service, "wrong door".to_owned())),
+        (
+            "Reject",
+            Answer::Reject(Rejection {
+                code: RejectCode::Service,
+                text: "wrong door".to_owned(),
+                build: "1.0.0".to_owned(),
+                life: 0x0807_0605_0403_0201,
+                pid: 4242,
+            }),
+        ),
     ] {
         let bytes = block.take_written(name, &answer.to_bytes());
         let (prefix, fields) = parts(&bytes);
