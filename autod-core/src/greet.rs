@@ -10,10 +10,19 @@ use tokio::time::timeout;
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::greeting::{Answer, Hello, Malformed, PREFIX, Prefix};
 
+/// The first greeting of a caller.
+#[derive(Debug)]
+pub(crate) struct Visitor {
+    /// The version of its frames.
+    pub(crate) version: u8,
+    /// What it says, if it says it as this version does.
+    pub(crate) hello: Result<Hello, Malformed>,
+}
+
 /// Reads the first greeting of a caller.
-pub(crate) async fn read_hello(stream: &mut UnixStream) -> Result<Hello> {
+pub(crate) async fn read_hello(stream: &mut UnixStream) -> Result<Visitor> {
     let (prefix, fields) = read(stream).await.map_err(Heard::into_error)?;
-    Hello::parse(prefix, &fields).map_err(malformed)
+    Ok(Visitor { version: prefix.version, hello: Hello::parse(prefix, &fields) })
 }
 
 /// What came instead of a greeting.

@@ -160,17 +160,19 @@ impl Listening {
         &self.daemon
     }
 
-    /// Runs `init`; afterwards callers are served. Without effect when it is ready already.
+    /// Runs `init`; afterwards callers are served. Without effect when it is ready already. Dropped,
+    /// it goes on when it is called again.
     ///
     /// # Errors
     ///
     /// What `init` returned, or that it panicked. Those who wait have been told, and the daemon is
     /// closing.
     pub async fn ready(&mut self) -> Result<()> {
-        let Some(init) = self.init.take() else { return Ok(()) };
+        let Some(init) = &mut self.init else { return Ok(()) };
         let made = AssertUnwindSafe(init).catch_unwind().await.unwrap_or_else(|panic| {
             Err(Error::custom(format!("init panicked: {}", panic_message(&*panic))))
         });
+        self.init = None;
         let made = made.and_then(|opened| {
             self.pidfile = self.pid_path.as_deref().map(PidFile::write).transpose()?;
             if let Some(tenancy) = &self.tenancy {

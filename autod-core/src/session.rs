@@ -303,6 +303,10 @@ impl DaemonHandle {
         });
     }
 
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.0.closing.is_cancelled()
+    }
+
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
         self.0.phase.subscribe()
     }

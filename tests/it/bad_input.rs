@@ -62,6 +62,10 @@ fn a_hello_of_another_version_service_or_shape_is_rejected_in_words() {
     future[5] = 200;
     let said = rejection(&rest(connect(&home, &future)));
     assert!(said.contains("speaks protocol 1"), "{said}");
+    let mut strange = hello(&[(1, &[77, 7])]);
+    strange[5] = 2;
+    let said = rejection(&rest(connect(&home, &strange)));
+    assert!(said.contains("speaks protocol 1 with bincode2, the caller 2"), "{said}");
     let codec = hello(&[(2, b"Probe"), (3, &fingerprint), (5, b"morse"), (6, &RECEIVES)]);
     let said = rejection(&rest(connect(&home, &codec)));
     assert!(said.contains("morse"), "{said}");
@@ -81,14 +85,16 @@ fn a_hello_that_is_cut_or_incomplete_ends_its_connection_only() {
         stream.shutdown(std::net::Shutdown::Write).unwrap();
         assert_eq!(rest(stream), b"");
     }
-    for missing in [
+    // What has the form of a greeting is answered in words.
+    for malformed in [
         hello(&[(3, &[0; 8]), (5, b"bincode2"), (6, &RECEIVES)]),
         hello(&[(2, b"Probe"), (3, &[0; 7]), (5, b"bincode2"), (6, &RECEIVES)]),
         hello(&[(2, b"\xff"), (3, &[0; 8]), (5, b"bincode2"), (6, &RECEIVES)]),
         hello(&[(2, b"Probe"), (3, &[0; 8]), (5, b"bincode2"), (6, &[0; 12])]),
         hello(&[(1, &[7])]),
     ] {
-        assert_eq!(rest(connect(&home, &missing)), b"");
+        let said = rejection(&rest(connect(&home, &malformed)));
+        assert!(said.contains("the hello is malformed: "), "{said}");
     }
     assert_eq!(home.daemon(), pid);
 }

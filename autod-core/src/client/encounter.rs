@@ -111,7 +111,10 @@ impl Connector<'_> {
         let mut stream = UnixStream::from_std(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         // A failing write is not the last word: the daemon may have said why before it hung up.
-        let _ = greet::write_all(&stream, &hello.to_bytes()).await;
+        let hello = hello.to_bytes();
+        if timeout(self.silence, greet::write_all(&stream, &hello)).await.is_err() {
+            return Err(self.unresponsive("does not read"));
+        }
         let greeted = loop {
             match timeout(self.silence, greet::read_answer(&mut stream)).await {
                 Err(_) => return Err(self.unresponsive("does not answer")),
@@ -198,7 +201,7 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::Version | RejectCode::Service | RejectCode::Fingerprint => ErrorKind::Mismatch,
         RejectCode::StartFailed | RejectCode::Session => ErrorKind::StartFailed,
         RejectCode::Full => ErrorKind::Limit,
-        RejectCode::Life | RejectCode::Other => ErrorKind::Denied,
+        RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
     };
     Error::new(kind, rejection.text)
 }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
 use super::outgoing::{End, Expect};
+use super::queue::Place;
 use crate::codec;
 use crate::error::{CallError, Error, ErrorKind};
 use crate::service::Method;
@@ -33,11 +34,10 @@ pub struct Call<T, E = Error> {
 }
 
 enum Stage {
-    Unsent(Vec<u8>),
+    /// `Some`: it has a place in the queue for a slot.
+    Unsent(Vec<u8>, Option<Place>),
     /// The arguments could not be encoded.
     Failed(Option<Error>),
-    /// Waits for a slot.
-    Queued(Vec<u8>),
     Sent(u32),
     Done,
 }
@@ -88,7 +88,7 @@ impl<T, E> Call<T, E> {
         decode: fn(End, &'static Method) -> Result<T, E>,
     ) -> Self {
         let stage = match message(connection, method, arguments) {
-            Ok(message) => Stage::Unsent(message),
+            Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
         };
         Self { connection: connection.clone(), method, stage, decode, output: PhantomData }
@@ -102,14 +102,14 @@ impl<T, E: From<Error>> Future for Call<T, E> {
         let this = &mut *self;
         let shared = this.connection.shared();
         match &mut this.stage {
-            Stage::Unsent(message) | Stage::Queued(message) => {
-                match shared.poll_begin(Expect::Value, message, context) {
+            Stage::Unsent(message, place) => {
+                match shared.poll_begin(Expect::Value, message, place, context) {
                     Poll::Ready(Ok(index)) => this.stage = Stage::Sent(index),
                     Poll::Ready(Err(error)) => {
                         this.stage = Stage::Done;
                         return Poll::Ready(Err(error.into()));
                     }
-                    Poll::Pending => this.stage = Stage::Queued(std::mem::take(message)),
+                    Poll::Pending => {}
                 }
                 Poll::Pending
             }
@@ -134,8 +134,8 @@ impl<T, E> Drop for Call<T, E> {
     fn drop(&mut self) {
         match self.stage {
             Stage::Sent(index) => self.connection.shared().abandon(index),
-            Stage::Queued(_) => self.connection.shared().pass_on(),
-            Stage::Unsent(_) | Stage::Failed(_) | Stage::Done => {}
+            Stage::Unsent(_, Some(place)) => self.connection.shared().give_up(place),
+            Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}
         }
     }
 }
@@ -213,9 +213,12 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
         FailCode::Ended => {
             Error::new(ErrorKind::Closing, format!("{name} ended because {text}")).maybe_executed()
         }
-        FailCode::Answer => Error::new(ErrorKind::Limit, format!("{name} cannot be answered"))
-            .caused_by(text.into_owned())
-            .maybe_executed(),
+        FailCode::Answer | FailCode::AnswerTooLarge => {
+            let kind = if code == FailCode::Answer { ErrorKind::Codec } else { ErrorKind::Limit };
+            Error::new(kind, format!("{name} cannot be answered"))
+                .caused_by(text.into_owned())
+                .maybe_executed()
+        }
         FailCode::TooLarge => Error::new(
             ErrorKind::Limit,
             format!("the arguments of {name} are larger than the daemon receives"),

@@ -5,6 +5,7 @@
 //! calls share them.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -46,7 +47,8 @@ pub(crate) struct Driver<T, D> {
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
     deaf: bool,
-    arrived: Vec<Arrived>,
+    /// Calls that wait until the answers before them are read.
+    arrived: VecDeque<Arrived>,
 }
 
 /// How far a half-turn came.
@@ -72,7 +74,7 @@ where
             written: 0,
             ending: false,
             deaf: false,
-            arrived: Vec::new(),
+            arrived: VecDeque::new(),
         }
     }
 
@@ -95,7 +97,7 @@ where
     /// Says goodbye if that is still possible without waiting, and closes.
     async fn last_words(&mut self) {
         std::future::poll_fn(|context| {
-            if !self.deaf && self.poll_write(context).is_ready() {
+            if !self.deaf && matches!(self.poll_write(context), Poll::Ready(Ok(()))) {
                 self.shared.next(&mut self.writing, context);
                 let _ = self.poll_write(context);
             }
@@ -112,12 +114,13 @@ where
                 Progress::Some => true,
                 Progress::None => false,
             };
+            let dispatched = self.dispatch();
             let read = match self.read_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
                 Progress::None => false,
             };
-            if !wrote && !read {
+            if !wrote && !dispatched && !read {
                 return Poll::Pending;
             }
         }
@@ -175,7 +178,7 @@ where
     }
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
-        if self.shared.waiting() + self.writing.len() > HIGH_WATER {
+        if self.is_held_up() {
             return Progress::None;
         }
         let mut scratch = SCRATCH.take();
@@ -212,12 +215,8 @@ where
     fn take_bytes(&mut self, bytes: &[u8]) -> Option<Loss> {
         let mut arrived = std::mem::take(&mut self.arrived);
         let taken = self.shared.on_bytes(bytes, &mut arrived);
-        for call in arrived.drain(..) {
-            if let Some(call) = Incall::new(&self.shared, call) {
-                self.dispatch.dispatch(&self.shared, call);
-            }
-        }
         self.arrived = arrived;
+        self.dispatch();
         match taken {
             Ok(used) => {
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
@@ -231,9 +230,37 @@ where
         }
     }
 
+    /// Hands the calls that have arrived to the service, as long as their answers are taken.
+    fn dispatch(&mut self) -> bool {
+        let mut some = false;
+        while !self.arrived.is_empty() && !self.shared.has_unread_answers(HIGH_WATER) {
+            let Some(call) = self.arrived.pop_front() else { break };
+            some = true;
+            if let Some(call) = Incall::new(&self.shared, call) {
+                self.dispatch.dispatch(&self.shared, call);
+            }
+        }
+        if self.arrived.is_empty() {
+            self.arrived = VecDeque::new();
+        }
+        some
+    }
+
+    /// The other end does not read what it is answered: nothing more is taken from it.
+    fn is_held_up(&self) -> bool {
+        !self.arrived.is_empty() || self.shared.has_unread_answers(HIGH_WATER)
+    }
+
     fn on_broken(&mut self, broken: &Broken) -> Loss {
         self.shared.leave(GoodbyeCode::Protocol, &broken.to_string());
         Loss::new(ErrorKind::Protocol, format!("the other end broke the protocol: {broken}"))
+    }
+}
+
+impl<T, D> Drop for Driver<T, D> {
+    /// Nobody waits for a driver that is gone, also if its runtime or a panic took it away.
+    fn drop(&mut self) {
+        self.shared.lose(Loss::new(ErrorKind::Lost, "the connection was dropped"));
     }
 }
 

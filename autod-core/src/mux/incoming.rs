@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::call::{failure, message, undecodable};
 use super::connection::Connection;
 use super::outgoing::{End, Expect, Items};
+use super::queue::Place;
 use crate::codec;
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
@@ -39,9 +40,9 @@ pub struct Incoming<T> {
 }
 
 enum Stage {
-    Unsent(Vec<u8>),
+    /// `Some`: it has a place in the queue for a slot.
+    Unsent(Vec<u8>, Option<Place>),
     Failed(Option<Error>),
-    Queued(Vec<u8>),
     Open(u32),
     Done,
 }
@@ -53,7 +54,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
     arguments: &impl Serialize,
 ) -> Incoming<T> {
     let stage = match message(connection, method, arguments) {
-        Ok(message) => Stage::Unsent(message),
+        Ok(message) => Stage::Unsent(message, None),
         Err(error) => Stage::Failed(Some(error)),
     };
     Incoming {
@@ -93,8 +94,8 @@ impl<T> Incoming<T> {
         self.items = Items::default();
         match std::mem::replace(&mut self.stage, Stage::Done) {
             Stage::Open(index) => self.connection.shared().abandon(index),
-            Stage::Queued(_) => self.connection.shared().pass_on(),
-            Stage::Unsent(_) | Stage::Failed(_) | Stage::Done => {}
+            Stage::Unsent(_, Some(place)) => self.connection.shared().give_up(place),
+            Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}
         }
     }
 }
@@ -113,17 +114,14 @@ impl<T: DeserializeOwned> Stream for Incoming<T> {
             }
             let shared = this.connection.shared();
             match &mut this.stage {
-                Stage::Unsent(message) | Stage::Queued(message) => {
-                    match shared.poll_begin(Expect::Items, message, context) {
+                Stage::Unsent(message, place) => {
+                    match shared.poll_begin(Expect::Items, message, place, context) {
                         Poll::Ready(Ok(index)) => this.stage = Stage::Open(index),
                         Poll::Ready(Err(error)) => {
                             this.stage = Stage::Done;
                             return Poll::Ready(Some(Err(error)));
                         }
-                        Poll::Pending => {
-                            this.stage = Stage::Queued(std::mem::take(message));
-                            return Poll::Pending;
-                        }
+                        Poll::Pending => return Poll::Pending,
                     }
                 }
                 Stage::Open(index) => match ready!(shared.poll_items(*index, context)) {

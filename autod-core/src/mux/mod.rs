@@ -19,6 +19,7 @@ mod loss;
 mod outbox;
 mod outgoing;
 mod pulse;
+mod queue;
 mod request;
 mod serving;
 mod shared;

@@ -55,6 +55,11 @@ impl Outbox {
         }
     }
 
+    /// Adds the last frame of the connection: behind what was cut, before what was not.
+    pub(super) fn push_goodbye(&mut self, payload: &[u8]) {
+        frame::put(&mut self.ready, Kind::Goodbye, 0, false, payload);
+    }
+
     /// Adds a message without copying it if it is long.
     pub(super) fn push_owned(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
         if payload.len() > MAX_PIECE || self.is_queued(id) {

@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::loss::Loss;
+use super::queue::{Place, Queue};
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, ENVELOPE, FailCode, Kind};
 
@@ -54,8 +55,7 @@ pub(super) struct Outgoing {
     window: usize,
     /// The largest message that we receive.
     message: usize,
-    /// Callers above the limit. One is woken for each slot that becomes free.
-    waiting: VecDeque<Waker>,
+    queue: Queue,
 }
 
 #[derive(Debug, Default)]
@@ -88,52 +88,63 @@ impl Outgoing {
             limit: limit as usize,
             window: window as usize,
             message: message as usize,
-            waiting: VecDeque::new(),
+            queue: Queue::default(),
         }
     }
 
-    /// Opens a slot, or leaves the waker for when one is free.
-    pub(super) fn open(&mut self, expect: Expect, waker: &Waker) -> Option<u32> {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None if self.slots.len() < self.limit => {
-                self.slots.push(Slot::default());
-                u32::try_from(self.slots.len() - 1).ok()?
-            }
-            None => {
-                self.waiting.push_back(waker.clone());
-                return None;
-            }
-        };
+    /// Opens a slot, or takes a place in the queue for one.
+    pub(super) fn open(
+        &mut self,
+        expect: Expect,
+        place: &mut Option<Place>,
+        waker: &Waker,
+    ) -> Option<u32> {
+        if !self.queue.may_enter(place, self.room(), waker) {
+            return None;
+        }
+        if self.free.is_empty() {
+            self.free.push(u32::try_from(self.slots.len()).ok()?);
+            self.slots.push(Slot::default());
+        }
+        let index = self.free.pop()?;
         let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Open(expect);
         slot.waker = Some(waker.clone());
         Some(index)
     }
 
-    /// Hands a free slot on: the one it was offered to does not want it any more.
-    pub(super) fn pass_on(&mut self) -> Option<Waker> {
-        if self.free.is_empty() && self.slots.len() >= self.limit {
-            return None;
-        }
-        self.waiting.pop_front()
+    /// The slots that are free or can be made.
+    fn room(&self) -> usize {
+        self.free.len() + self.limit - self.slots.len()
     }
 
-    fn release(&mut self, index: u32) -> Option<Waker> {
+    /// A caller left the queue.
+    pub(super) fn give_up(&mut self, place: Place, wakers: &mut Vec<Waker>) {
+        self.queue.give_up(place);
+        self.queue.grant(self.room(), wakers);
+    }
+
+    fn release(&mut self, index: u32, wakers: &mut Vec<Waker>) {
         self.slots[index as usize] = Slot::default();
         self.free.push(index);
-        self.waiting.pop_front()
+        self.queue.grant(self.room(), wakers);
     }
 
     /// The last word about a call, if it has come; the slot is then free.
-    pub(super) fn poll_end(&mut self, index: u32, waker: &Waker) -> Option<(End, Option<Waker>)> {
+    pub(super) fn poll_end(
+        &mut self,
+        index: u32,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Option<End> {
         let slot = &mut self.slots[index as usize];
         if !matches!(slot.stage, Stage::Ended(_)) {
             set_waker(&mut slot.waker, waker);
             return None;
         }
         let Stage::Ended(end) = std::mem::take(&mut slot.stage) else { return None };
-        Some((end, self.release(index)))
+        self.release(index, wakers);
+        Some(end)
     }
 
     /// The next items of a stream and the credit to give for them.
@@ -156,7 +167,7 @@ impl Outgoing {
     }
 
     /// The user lost interest. `true` if the other end must be told.
-    pub(super) fn abandon(&mut self, index: u32) -> (bool, Option<Waker>) {
+    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) -> bool {
         let slot = &mut self.slots[index as usize];
         match slot.stage {
             Stage::Open(expect) => {
@@ -164,16 +175,19 @@ impl Outgoing {
                 slot.waker = None;
                 slot.items.clear();
                 slot.partial = None;
-                (true, None)
+                true
             }
-            Stage::Ended(_) => (false, self.release(index)),
-            Stage::Free | Stage::Abandoned(_) => (false, None),
+            Stage::Ended(_) => {
+                self.release(index, wakers);
+                false
+            }
+            Stage::Free | Stage::Abandoned(_) => false,
         }
     }
 
     /// Frees the slot of a call of which nothing was sent.
-    pub(super) fn withdraw(&mut self, index: u32) -> Option<Waker> {
-        self.release(index)
+    pub(super) fn withdraw(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+        self.release(index, wakers);
     }
 
     /// A frame of the answering end.
@@ -184,7 +198,8 @@ impl Outgoing {
         kind: Kind,
         more: bool,
         payload: &[u8],
-    ) -> Result<Option<Waker>, Broken> {
+        wakers: &mut Vec<Waker>,
+    ) -> Result<(), Broken> {
         let unexpected = Broken::Unexpected(kind, id);
         let slot = self.slots.get_mut(index as usize).ok_or(unexpected.clone())?;
         let (expect, abandoned) = match slot.stage {
@@ -200,10 +215,10 @@ impl Outgoing {
             return Err(unexpected);
         }
         if abandoned {
-            return Ok(match (kind, more) {
-                (Kind::Items, _) | (_, true) => None,
-                _ => self.release(index),
-            });
+            if kind != Kind::Items && !more {
+                self.release(index, wakers);
+            }
+            return Ok(());
         }
         if kind == Kind::Items && slot.partial.is_none() && slot.held >= self.window {
             return Err(Broken::Credit(id));
@@ -219,7 +234,7 @@ impl Outgoing {
         bytes.extend_from_slice(payload);
         if more {
             slot.partial = Some((kind, bytes));
-            return Ok(None);
+            return Ok(());
         }
         match kind {
             Kind::Items => {
@@ -236,12 +251,13 @@ impl Outgoing {
                 slot.stage = Stage::Ended(End::Fail(code, bytes));
             }
         }
-        Ok(slot.waker.take())
+        wakers.extend(slot.waker.take());
+        Ok(())
     }
 
     /// The connection is gone: every open call ends, everybody who waits is woken.
     pub(super) fn lose(&mut self, loss: &Loss, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.waiting.drain(..));
+        self.queue.wake_all(wakers);
         for slot in &mut self.slots {
             if matches!(slot.stage, Stage::Open(_)) {
                 slot.stage = Stage::Ended(End::Lost(loss.clone()));

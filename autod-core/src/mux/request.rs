@@ -14,13 +14,19 @@ use super::state::Arrived;
 use crate::codec;
 use crate::error::chain;
 use crate::service::{Answered, Request};
-use crate::wire::frame::{ENVELOPE, FailCode, Kind};
+use crate::wire::frame::{FailCode, Kind};
 
 /// The method id and the options before the arguments.
 const BEFORE_ARGUMENTS: usize = 9;
 
 /// Items are packed into one message until it is this long, as long as the stream has more ready.
 const PACK: usize = 32 << 10;
+
+/// The most items of one message; they may be empty.
+const ITEMS: u32 = 8192;
+
+/// Messages that a stream sends before others get their turn.
+const PACKS: usize = 16;
 
 /// A call that came over a connection. Dropped without an answer it answers that it was cancelled.
 #[derive(Debug)]
@@ -64,7 +70,7 @@ impl Incall {
         let limit = self.shared.peer_message;
         if payload.len() > limit {
             let text = format!("it takes {} bytes, the caller receives {limit}", payload.len());
-            return self.fail(FailCode::Answer, &text);
+            return self.fail(FailCode::AnswerTooLarge, &text);
         }
         self.shared.finish(self.ticket, kind, payload);
         Answered::new()
@@ -107,39 +113,35 @@ impl Request for Incall {
     {
         let mut items = pin!(items);
         self.shared.mark_stream(self.ticket);
-        let mut pack = Pack::default();
-        let mut over = false;
+        let mut pack = Pack::new(self.shared.peer_message);
+        let mut end = None;
         let result = std::future::poll_fn(|context| {
-            loop {
+            for _ in 0..PACKS {
                 // Everything that is ready goes into one message; what cannot be sent for want of
                 // credit stops the stream from being asked for more.
-                let next = if over || pack.is_full() {
-                    Poll::Pending
-                } else {
-                    items.as_mut().poll_next(context)
-                };
-                match next {
-                    Poll::Ready(Some(item)) => {
-                        if let Err(text) = pack.add(&item, self.shared.peer_message) {
-                            return Poll::Ready(Err(text));
-                        }
-                        continue;
+                while end.is_none() && !pack.is_full() {
+                    match items.as_mut().poll_next(context) {
+                        // The items before one that cannot be sent arrive all the same.
+                        Poll::Ready(Some(item)) => end = pack.add(&item).err().map(Err),
+                        Poll::Ready(None) => end = Some(Ok(())),
+                        Poll::Pending => break,
                     }
-                    Poll::Ready(None) => over = true,
-                    Poll::Pending => {}
                 }
-                let full = pack.is_full();
+                let more = end.is_some() || pack.is_full();
                 if pack.count > 0 {
                     ready!(self.shared.poll_send_items(self.ticket, &mut pack.bytes, context));
-                    pack.count = 0;
+                    pack.sent();
                 }
-                if over {
-                    return Poll::Ready(Ok(()));
+                if let Some(end) = end.take_if(|_| pack.count == 0) {
+                    return Poll::Ready(end);
                 }
-                if !full {
+                if !more {
                     return Poll::Pending;
                 }
             }
+            // Others get their turn, also with a stream that is always ready.
+            context.waker().wake_by_ref();
+            Poll::Pending
         })
         .await;
         match result {
@@ -147,7 +149,7 @@ impl Request for Incall {
                 self.shared.finish(self.ticket, Kind::End, Vec::new());
                 Answered::new()
             }
-            Err(text) => self.fail(FailCode::Answer, &text),
+            Err((code, text)) => self.fail(code, &text),
         }
     }
 
@@ -167,28 +169,56 @@ impl Drop for Incall {
 }
 
 /// Items on their way into one message.
-#[derive(Default)]
 struct Pack {
     count: u32,
     bytes: Vec<u8>,
+    /// An item that did not fit behind the others.
+    next: Vec<u8>,
+    /// The largest message that the caller receives.
+    limit: usize,
 }
 
 impl Pack {
-    fn is_full(&self) -> bool {
-        self.bytes.len() >= PACK
+    /// The count of items before them.
+    const HEAD: usize = 4;
+
+    fn new(limit: usize) -> Self {
+        Self { count: 0, bytes: vec![0; Self::HEAD], next: Vec::new(), limit }
     }
 
-    fn add<T: Serialize>(&mut self, item: &T, limit: usize) -> Result<(), String> {
-        if self.count == 0 {
-            self.bytes.clear();
-            self.bytes.extend_from_slice(&[0; 4]);
+    fn is_full(&self) -> bool {
+        !self.next.is_empty() || self.bytes.len() >= PACK.min(self.limit) || self.count >= ITEMS
+    }
+
+    fn add<T: Serialize>(&mut self, item: &T) -> Result<(), (FailCode, String)> {
+        let start = self.bytes.len();
+        codec::encode_into(&mut self.bytes, item)
+            .map_err(|error| (FailCode::Answer, chain(&error)))?;
+        let length = self.bytes.len() - start;
+        if length > self.limit {
+            self.bytes.truncate(start);
+            let text = format!("an item takes {length} bytes, the caller receives {}", self.limit);
+            return Err((FailCode::AnswerTooLarge, text));
         }
-        codec::encode_into(&mut self.bytes, item).map_err(|error| chain(&error))?;
-        if self.bytes.len() > limit + ENVELOPE {
-            return Err(format!("an item is larger than the {limit} bytes the caller receives"));
+        if self.count > 0 && self.bytes.len() - Self::HEAD > self.limit {
+            self.next = self.bytes.split_off(start);
+            return Ok(());
         }
         self.count += 1;
-        self.bytes[..4].copy_from_slice(&self.count.to_le_bytes());
+        self.write_count();
         Ok(())
+    }
+
+    fn write_count(&mut self) {
+        self.bytes[..Self::HEAD].copy_from_slice(&self.count.to_le_bytes());
+    }
+
+    /// The message was taken; the item that did not fit begins the next one.
+    fn sent(&mut self) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(&[0; Self::HEAD]);
+        self.count = u32::from(!self.next.is_empty());
+        self.bytes.append(&mut self.next);
+        self.write_count();
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Every method is a few lines under the lock; wakers run after it is free.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -9,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::loss::Loss;
 use super::outgoing::{End, Expect, Items};
+use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Side, State};
 use crate::error::Error;
@@ -47,29 +49,34 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes the driver if there is something to write.
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    /// Changes the state, then wakes those for whom that matters, and the driver if there is
+    /// something to write.
+    fn change<R>(&self, change: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
+        let mut wakers = Vec::new();
         let mut state = self.lock();
-        let result = change(&mut state);
-        let driver =
-            if state.outbox.is_empty() && !state.is_leaving() { None } else { state.driver.take() };
+        let result = change(&mut state, &mut wakers);
+        if !state.outbox.is_empty() || state.is_leaving() {
+            wakers.extend(state.driver.take());
+        }
         drop(state);
-        wake(driver);
+        wakers.into_iter().for_each(Waker::wake);
         result
     }
 
     // ---- for those who call
 
-    /// Sends a call. `Ready(Err)` if the connection is gone.
+    /// Sends a call, or keeps its place in the queue for a slot. `Ready(Err)` if the connection is
+    /// gone.
     pub(super) fn poll_begin(
         &self,
         expect: Expect,
         message: &mut Vec<u8>,
+        place: &mut Option<Place>,
         context: &Context<'_>,
     ) -> Poll<Result<u32, Error>> {
-        self.change(|state| match &state.lost {
+        self.change(|state, _| match &state.lost {
             Some(loss) => Poll::Ready(Err(loss.of_new_call())),
-            None => match state.begin(expect, message, context.waker()) {
+            None => match state.begin(expect, message, place, context.waker()) {
                 Some(index) => Poll::Ready(Ok(index)),
                 None => Poll::Pending,
             },
@@ -77,72 +84,59 @@ impl Shared {
     }
 
     pub(super) fn poll_end(&self, index: u32, context: &Context<'_>) -> Poll<End> {
-        let mut state = self.lock();
-        let Some((end, next)) = state.outgoing.poll_end(index, context.waker()) else {
-            return Poll::Pending;
-        };
-        drop(state);
-        wake(next);
-        Poll::Ready(end)
+        self.change(|state, wakers| match state.outgoing.poll_end(index, context.waker(), wakers) {
+            Some(end) => Poll::Ready(end),
+            None => Poll::Pending,
+        })
     }
 
     /// The next items of a stream, or its end.
     pub(super) fn poll_items(&self, index: u32, context: &Context<'_>) -> Poll<Result<Items, End>> {
-        let mut next = None;
-        let polled = self.change(|state| {
+        self.change(|state, wakers| {
             if let Some((items, credit)) = state.outgoing.poll_items(index, context.waker()) {
                 if credit > 0 {
                     state.credit(index, credit);
                 }
                 return Poll::Ready(Ok(items));
             }
-            match state.outgoing.poll_end(index, context.waker()) {
-                Some((end, waker)) => {
-                    next = waker;
-                    Poll::Ready(Err(end))
-                }
+            match state.outgoing.poll_end(index, context.waker(), wakers) {
+                Some(end) => Poll::Ready(Err(end)),
                 None => Poll::Pending,
             }
-        });
-        wake(next);
-        polled
+        })
     }
 
     /// The user dropped a call or stream that is not over.
     pub(super) fn abandon(&self, index: u32) {
-        let next = self.change(|state| state.abandon(index));
-        wake(next);
+        self.change(|state, wakers| state.abandon(index, wakers));
     }
 
-    /// The user dropped a call that waited for a slot, and may have been woken for one.
-    pub(super) fn pass_on(&self) {
-        let next = self.lock().outgoing.pass_on();
-        wake(next);
+    /// The user dropped a call that waited for a slot.
+    pub(super) fn give_up(&self, place: Place) {
+        self.change(|state, wakers| state.outgoing.give_up(place, wakers));
     }
 
     /// The last handle is gone.
     pub(super) fn unused(&self) {
-        let driver = {
-            let mut state = self.lock();
+        self.change(|state, wakers| {
             state.unused = true;
-            state.driver.take()
-        };
-        wake(driver);
+            wakers.extend(state.driver.take());
+        });
     }
 
     // ---- for those who answer
 
     pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
-        self.change(|state| state.finish(ticket, kind, payload));
+        self.change(|state, _| state.finish(ticket, kind, payload));
     }
 
     pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {
-        self.change(|state| state.fail(ticket, code, text));
+        self.change(|state, _| state.fail(ticket, code, text));
     }
 
     /// The handler is gone without an answer.
     pub(super) fn finish_stopped(&self, ticket: Ticket) {
-        self.change(|state| {
+        self.change(|state, _| {
             let code = state.serving.stopped(ticket);
             let text = match code {
                 FailCode::Ended => state.leaving_text(),
@@ -166,7 +160,7 @@ impl Shared {
         payload: &mut Vec<u8>,
         context: &Context<'_>,
     ) -> Poll<()> {
-        self.change(|state| {
+        self.change(|state, _| {
             if state.send_items(ticket, payload, context.waker()) {
                 Poll::Ready(())
             } else {
@@ -181,7 +175,7 @@ impl Shared {
     pub(super) fn on_bytes(
         &self,
         bytes: &[u8],
-        arrived: &mut Vec<Arrived>,
+        arrived: &mut VecDeque<Arrived>,
     ) -> Result<usize, Broken> {
         let mut wakers = Vec::new();
         let mut used = 0;
@@ -222,9 +216,13 @@ impl Shared {
         Next::Write
     }
 
-    /// How much waits for the other end to read.
-    pub(super) fn waiting(&self) -> usize {
-        self.lock().outbox.waiting()
+    /// Whether more answers wait for the other end to read than this.
+    ///
+    /// The connecting end has none, and its own calls are no reason not to read: else two ends that
+    /// are busy writing to each other would wait for each other for ever.
+    pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
+        let state = self.lock();
+        state.side() == Side::Acceptor && state.outbox.waiting() > limit
     }
 
     pub(super) fn is_lost(&self) -> bool {
@@ -248,11 +246,5 @@ impl Shared {
     /// Completes when the connection is gone.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
-    }
-}
-
-fn wake(waker: Option<Waker>) {
-    if let Some(waker) = waker {
-        waker.wake();
     }
 }

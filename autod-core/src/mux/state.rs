@@ -9,11 +9,13 @@
 //!     +----- lose -----+--> Lost
 //! ```
 
+use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::loss::Loss;
 use super::outbox::Outbox;
 use super::outgoing::{Expect, Outgoing};
+use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind};
@@ -50,17 +52,23 @@ pub(super) struct Arrived {
 
 impl State {
     pub(super) fn new(side: Side, ours: Receives, theirs: Receives) -> Self {
+        // The smaller one counts for both, so neither end's memory is the other's choice.
+        let window = ours.window.min(theirs.window);
         Self {
             side,
             outbox: Outbox::default(),
-            outgoing: Outgoing::new(theirs.calls, ours.window, ours.message),
-            serving: Serving::new(ours.calls, ours.message, theirs.window),
+            outgoing: Outgoing::new(theirs.calls, window, ours.message),
+            serving: Serving::new(ours.calls, ours.message, window),
             driver: None,
             leaving: None,
             goodbye_sent: false,
             lost: None,
             unused: false,
         }
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
     }
 
     fn own_id(&self, index: u32) -> u32 {
@@ -78,9 +86,10 @@ impl State {
         &mut self,
         expect: Expect,
         message: &mut Vec<u8>,
+        place: &mut Option<Place>,
         waker: &Waker,
     ) -> Option<u32> {
-        let index = self.outgoing.open(expect, waker)?;
+        let index = self.outgoing.open(expect, place, waker)?;
         self.outbox.push_owned(Kind::Call, self.own_id(index), std::mem::take(message));
         Some(index)
     }
@@ -90,16 +99,13 @@ impl State {
     }
 
     /// The user is not interested in a call any more.
-    pub(super) fn abandon(&mut self, index: u32) -> Option<Waker> {
+    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) {
         let id = self.own_id(index);
         if self.outbox.withdraw(id) {
-            return self.outgoing.withdraw(index);
-        }
-        let (tell, waker) = self.outgoing.abandon(index);
-        if tell && self.lost.is_none() {
+            self.outgoing.withdraw(index, wakers);
+        } else if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
             self.outbox.push(Kind::Cancel, id, &[]);
         }
-        waker
     }
 
     // ---- calls of the other end
@@ -141,7 +147,7 @@ impl State {
         &mut self,
         header: Header,
         payload: &[u8],
-        arrived: &mut Vec<Arrived>,
+        arrived: &mut VecDeque<Arrived>,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         let Header { kind, more, id, .. } = header;
@@ -159,7 +165,7 @@ impl State {
                     Step::None => {}
                     Step::Wake(waker) => wakers.push(waker),
                     Step::Call(ticket, body) if self.leaving.is_none() => {
-                        arrived.push(Arrived { ticket, body });
+                        arrived.push_back(Arrived { ticket, body });
                     }
                     Step::Call(ticket, _) => {
                         let text = self.leaving_text();
@@ -172,7 +178,7 @@ impl State {
                 if id & 1 != self.side as u32 {
                     return Err(Broken::Unexpected(kind, id));
                 }
-                wakers.extend(self.outgoing.on_frame(index, id, kind, more, payload)?);
+                self.outgoing.on_frame(index, id, kind, more, payload, wakers)?;
             }
         }
         Ok(())
@@ -214,12 +220,15 @@ impl State {
         if self.goodbye_sent {
             return true;
         }
-        if *code == GoodbyeCode::Closing && self.serving.running() > 0 {
+        // A goodbye of this code says that what has no answer was not executed, so it comes after
+        // the last piece of every answer.
+        if *code == GoodbyeCode::Closing && (self.serving.running() > 0 || !self.outbox.is_empty())
+        {
             return false;
         }
         let mut payload = vec![*code as u8];
         payload.extend_from_slice(text.as_bytes());
-        self.outbox.push(Kind::Goodbye, 0, &payload);
+        self.outbox.push_goodbye(&payload);
         self.goodbye_sent = true;
         true
     }

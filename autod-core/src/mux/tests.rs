@@ -41,6 +41,8 @@ static PANIC_LATER: Method = method("panic_later");
 static NEVER: Method = method("never");
 static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
+static MIXED: Method = method("mixed");
+static UNITS: Method = method("units");
 
 /// What the handlers of a test tell it.
 #[derive(Default)]
@@ -91,6 +93,11 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         };
         let _trace = Trace(Arc::clone(&traces));
         request.stream(numbers(end, traces)).await
+    } else if id == MIXED.id {
+        let sizes = [30, 1 << 16, (64 << 10) - 5, 9];
+        request.stream(stream::iter(sizes.map(|size| vec![1_u8; size]))).await
+    } else if id == UNITS.id {
+        request.stream(stream::repeat(())).await
     } else {
         request.unknown()
     }
@@ -354,6 +361,125 @@ async fn closing_answers_what_runs_and_refuses_the_rest() {
     pair.connection.ended().await;
     let late = pair.echo(vec![3]).await.unwrap_err();
     assert!(late.is_closing() && late.is_retry_safe(), "{late}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_goodbye_comes_after_the_last_piece_of_every_answer() {
+    let pair = Pair::new();
+    let short = tokio::spawn(pair.later(vec![1]));
+    settle().await;
+    let long = tokio::spawn(pair.later(vec![7; 1 << 20]));
+    settle().await;
+    pair.server.leave(GoodbyeCode::Closing, "the daemon is closing");
+    pair.gate.add_permits(2);
+    assert_eq!(short.await.unwrap().unwrap(), [1]);
+    assert_eq!(long.await.unwrap().unwrap().len(), 1 << 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_ends_that_write_much_do_not_wait_for_each_other() {
+    let pair = Pair::new();
+    let one = tokio::spawn(pair.echo(vec![1; 8 << 20]));
+    let two = tokio::spawn(pair.echo(vec![1; 48 << 20]));
+    assert_eq!(one.await.unwrap().unwrap().len(), 8 << 20);
+    assert_eq!(two.await.unwrap().unwrap().len(), 48 << 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_gives_up_takes_no_turn_with_it() {
+    let pair = Pair::with(ROOMY, Receives { calls: 1, ..ROOMY });
+    let running = tokio::spawn(pair.later(vec![1]));
+    settle().await;
+    let first = tokio::spawn(pair.echo(vec![2]));
+    settle().await;
+    let second = tokio::spawn(pair.echo(vec![3]));
+    settle().await;
+    first.abort();
+    settle().await;
+    pair.gate.add_permits(1);
+    running.await.unwrap().unwrap();
+    assert_eq!(second.await.unwrap().unwrap(), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiter_that_is_polled_often_has_one_place() {
+    let pair = Pair::with(ROOMY, Receives { calls: 1, ..ROOMY });
+    let running = tokio::spawn(pair.later(vec![1]));
+    settle().await;
+    let mut eager = pair.echo(vec![2]);
+    for _ in 0..100 {
+        assert!((&mut eager).now_or_never().is_none());
+    }
+    let patient = tokio::spawn(pair.echo(vec![3]));
+    settle().await;
+    pair.gate.add_permits(1);
+    running.await.unwrap().unwrap();
+    assert_eq!(eager.await.unwrap(), [2]);
+    assert_eq!(patient.await.unwrap().unwrap(), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_is_granted_and_not_wanted_goes_to_the_next() {
+    let pair = Pair::with(ROOMY, Receives { calls: 1, ..ROOMY });
+    let running = tokio::spawn(pair.later(vec![1]));
+    settle().await;
+    let mut first = pair.echo(vec![2]);
+    assert!((&mut first).now_or_never().is_none());
+    let second = tokio::spawn(pair.echo(vec![3]));
+    settle().await;
+    pair.gate.add_permits(1);
+    running.await.unwrap().unwrap();
+    settle().await;
+    assert!(!second.is_finished(), "it is not its turn");
+    drop(first);
+    assert_eq!(second.await.unwrap().unwrap(), [3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn items_are_judged_one_by_one() {
+    let pair = Pair::with(Receives { message: 1024, ..ROOMY }, ROOMY);
+    let mut items = pair.count(10_000);
+    for n in 0..10_000 {
+        assert_eq!(items.next().await.unwrap().unwrap(), n);
+    }
+    assert!(items.next().await.is_none());
+
+    // The second item takes three bytes more than may be received; the others are within.
+    let limit = Receives { message: 1 << 16, window: 1 << 20, ..ROOMY };
+    let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
+    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &());
+    assert_eq!(items.next().await.unwrap().unwrap().len(), 30, "what came before arrives");
+    let error = items.next().await.unwrap().unwrap_err();
+    assert!(error.is_limit(), "{error:?}");
+
+    let limit = Receives { message: (1 << 16) + 3, window: 1 << 20, ..ROOMY };
+    let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
+    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &());
+    for size in [30, 1 << 16, (64 << 10) - 5, 9] {
+        assert_eq!(items.next().await.unwrap().unwrap().len(), size);
+    }
+    assert!(items.next().await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_nothings_lets_others_have_their_turn() {
+    let pair = Pair::new();
+    let mut items = open::<()>(&pair.connection, &UNITS, &());
+    items.next().await.unwrap().unwrap();
+    assert_eq!(pair.echo(vec![1]).await.unwrap(), [1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_taken_away_leaves_nobody_waiting() {
+    let (near, far) = duplex(64 << 10);
+    let pair = Pair::serve(far, ROOMY, ROOMY);
+    let shared = Arc::clone(pair.connection.shared_arc());
+    let driver = tokio::spawn(Driver::new(near, shared, NoService, Vec::new()).run());
+    let call = tokio::spawn(pair.later(vec![1]));
+    settle().await;
+    driver.abort();
+    assert!(call.await.unwrap().unwrap_err().may_have_executed());
+    pair.connection.ended().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use super::Shop;
 use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
-use crate::error::{Error, Result, chain};
-use crate::greet;
+use crate::error::{Error, ErrorKind, Result, chain};
+use crate::greet::{self, Visitor};
 use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
 use crate::session::{Caller, Ending, Host, Phase, Session};
@@ -64,13 +64,20 @@ impl Shop {
         check_peer(&peer)?;
         let limits = &self.server.limits;
         let handshake = limits.handshake;
-        let hello = timeout(handshake, greet::read_hello(&mut stream)).await;
-        let hello =
-            hello.map_err(|_| Error::system("no hello within the limit", "timed out"))??;
-
+        let Some(visitor) = self.listen_to(&mut stream).await? else {
+            return greet::say(&mut stream, &Answer::Closing, handshake).await;
+        };
+        let hello = match self.understand(visitor) {
+            Ok(hello) => hello,
+            Err(rejection) => return greet::say(&mut stream, &rejection, handshake).await,
+        };
         if matches!(hello.purpose, Purpose::Close | Purpose::Replace) {
             connected.discount();
             return self.obey(stream, &hello).await;
+        }
+        if self.server.daemon.is_leaving() && hello.purpose == Purpose::Session {
+            // Its successor may well be of another opinion than this one.
+            return greet::say(&mut stream, &Answer::Closing, handshake).await;
         }
         let refusal = if open.number > limits.connections as usize {
             let text = format!("the daemon serves {} connections already", limits.connections);
@@ -156,21 +163,41 @@ impl Shop {
         .await;
     }
 
+    /// Waits for the hello, as long as the daemon does not leave.
+    async fn listen_to(&self, stream: &mut UnixStream) -> Result<Option<Visitor>> {
+        let limit = self.server.limits.handshake;
+        let mut hello = std::pin::pin!(timeout(limit, greet::read_hello(stream)));
+        let mut leaving = std::pin::pin!(self.leaving.cancelled());
+        std::future::poll_fn(|context| {
+            if let Poll::Ready(hello) = hello.as_mut().poll(context) {
+                let hello = hello.map_err(|_| {
+                    Error::new(ErrorKind::Timeout, "a caller did not say hello in time")
+                });
+                return Poll::Ready(hello.flatten().map(Some));
+            }
+            leaving.as_mut().poll(context).map(|()| Ok(None))
+        })
+        .await
+    }
+
+    /// Makes out what the visitor wants, or the words by which it is turned away.
+    fn understand(&self, visitor: Visitor) -> Result<Hello, Answer> {
+        visitor.hello.map_err(|malformed| {
+            if visitor.version == greeting::VERSION {
+                let text = format!("the hello is malformed: {malformed}");
+                return self.reject(RejectCode::Other, text);
+            }
+            self.reject(RejectCode::Version, other_version(visitor.version, "another codec"))
+        })
+    }
+
     /// Why this hello cannot be accepted.
     fn refuse(&self, hello: &Hello) -> Option<(RejectCode, String)> {
         let table = self.server.table;
         let pid = std::process::id();
         if hello.version != greeting::VERSION || hello.codec != codec::NAME {
-            return Some((
-                RejectCode::Version,
-                format!(
-                    "the daemon (pid {pid}) speaks protocol {} with {}, the caller {} with {}",
-                    greeting::VERSION,
-                    codec::NAME,
-                    hello.version,
-                    hello.codec
-                ),
-            ));
+            let text = other_version(hello.version, &hello.codec);
+            return Some((RejectCode::Version, text));
         }
         if hello.service != table.name {
             return Some((
@@ -258,6 +285,15 @@ impl Shop {
             }
         }
     }
+}
+
+fn other_version(version: u8, codec: &str) -> String {
+    format!(
+        "the daemon (pid {}) speaks protocol {} with {}, the caller {version} with {codec}",
+        std::process::id(),
+        greeting::VERSION,
+        codec::NAME,
+    )
 }
 
 /// Waits for the next phase; `false` if the caller went away instead.

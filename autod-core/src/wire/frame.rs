@@ -85,12 +85,14 @@ pub(crate) enum FailCode {
     Cancelled = 4,
     /// The daemon is closing; the handler was not entered.
     Closing = 5,
-    /// The answer could not be encoded, or is larger than the caller receives.
+    /// The answer, or an item, could not be encoded.
     Answer = 6,
     /// The stream was ended because the daemon is closing.
     Ended = 7,
     /// The arguments are larger than the daemon receives; the handler was not entered.
     TooLarge = 8,
+    /// The answer, or an item, is larger than the caller receives.
+    AnswerTooLarge = 9,
     /// Anything else that an other version may say; the handler may have been entered.
     Refused = 255,
 }
@@ -107,6 +109,7 @@ impl FailCode {
             6 => Self::Answer,
             7 => Self::Ended,
             8 => Self::TooLarge,
+            9 => Self::AnswerTooLarge,
             _ => Self::Refused,
         }
     }

@@ -21,6 +21,9 @@ pub(crate) const PREFIX: usize = 12;
 /// The most that a greeting may carry in its fields. An argument list that is longer is not sent.
 pub(crate) const MAX_FIELDS: usize = 1 << 20;
 
+/// The most that is said of a text for people.
+const MAX_TEXT: usize = 64 << 10;
+
 const MAGIC: &[u8; 5] = b"AUTOD";
 
 /// What a connecting end says first.
@@ -299,14 +302,14 @@ impl Answer {
             }
             Self::Wait(text) => {
                 let mut out = Builder::new(VERSION, kind::WAIT);
-                out.field(tag::TEXT, text.as_bytes());
+                out.text(text);
                 out.finish()
             }
             Self::Closing => Builder::new(VERSION, kind::CLOSING).finish(),
             Self::Reject(rejection) => {
                 let mut out = Builder::new(VERSION, kind::REJECT);
                 out.field(tag::CODE, &[rejection.code as u8]);
-                out.field(tag::TEXT, rejection.text.as_bytes());
+                out.text(&rejection.text);
                 out.field(tag::BUILD, rejection.build.as_bytes());
                 out.field(tag::LIFE, &rejection.life.to_le_bytes());
                 out.field(tag::PID, &rejection.pid.to_le_bytes());
@@ -460,6 +463,15 @@ impl Builder {
         self.0.push(tag);
         self.0.extend_from_slice(&(value.len() as u32).to_le_bytes());
         self.0.extend_from_slice(value);
+    }
+
+    /// A text for people, cut if it is longer than anybody reads.
+    fn text(&mut self, text: &str) {
+        let mut end = text.len().min(MAX_TEXT);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.field(tag::TEXT, &text.as_bytes()[..end]);
     }
 
     fn receives(&mut self, receives: Receives) {
