@@ -444,7 +444,7 @@ async fn items_are_judged_one_by_one() {
     }
     assert!(items.next().await.is_none());
 
-    // The second item takes three bytes more than may be received; the others are within.
+    // The second item takes five bytes more than may be received; the others are within.
     let limit = Receives { message: 1 << 16, window: 1 << 20, ..ROOMY };
     let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
     let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &());
@@ -452,7 +452,7 @@ async fn items_are_judged_one_by_one() {
     let error = items.next().await.unwrap().unwrap_err();
     assert!(error.is_limit(), "{error:?}");
 
-    let limit = Receives { message: (1 << 16) + 3, window: 1 << 20, ..ROOMY };
+    let limit = Receives { message: (1 << 16) + 5, window: 1 << 20, ..ROOMY };
     let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
     let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &());
     for size in [30, 1 << 16, (64 << 10) - 5, 9] {
