@@ -379,10 +379,10 @@ async fn the_goodbye_comes_after_the_last_piece_of_every_answer() {
 #[tokio::test(start_paused = true)]
 async fn two_ends_that_write_much_do_not_wait_for_each_other() {
     let pair = Pair::new();
-    let one = tokio::spawn(pair.echo(vec![1; 8 << 20]));
-    let two = tokio::spawn(pair.echo(vec![1; 48 << 20]));
-    assert_eq!(one.await.unwrap().unwrap().len(), 8 << 20);
-    assert_eq!(two.await.unwrap().unwrap().len(), 48 << 20);
+    let one = tokio::spawn(pair.echo(vec![1; 5 << 20]));
+    let two = tokio::spawn(pair.echo(vec![1; 12 << 20]));
+    assert_eq!(one.await.unwrap().unwrap().len(), 5 << 20);
+    assert_eq!(two.await.unwrap().unwrap().len(), 12 << 20);
 }
 
 #[tokio::test(start_paused = true)]
