@@ -24,6 +24,9 @@ where
     /// daemon's process it serves instead and never returns: the process exits with 0 when the
     /// daemon is closed, with 1 when `init` fails.
     ///
+    /// While the daemon starts and reports progress, a line on standard error shows it if that is a
+    /// terminal, unless [`on_progress`](Self::on_progress) says otherwise.
+    ///
     /// Call it early in `main`: before it, the daemon's process does whatever the caller's does.
     ///
     /// # Errors
@@ -35,12 +38,14 @@ where
         F: AsyncFnOnce(C) -> Result<(), E>,
         E: From<Error>,
     {
-        let this = self.serve_if_spawned::<C>()?;
+        let mut this = self.serve_if_spawned::<C>()?;
         // One thread: a command makes a call or two, and a pool would cost it more than they do.
         let runtime = single_threaded_runtime()?;
+        let line = this.settings.show_progress();
         runtime.block_on(this.settings.with_log(async {
-            let client = this.connect::<C>().await?;
-            caller(client).await
+            let client = this.connect::<C>().await;
+            drop(line);
+            caller(client?).await
         }))
     }
 

@@ -14,6 +14,7 @@ use crate::codec;
 use crate::daemon::{Follow, Launch, Place, check_guard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
+use crate::progress::ProgressLine;
 use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
@@ -174,6 +175,16 @@ impl Settings {
             silence: self.silence_timeout,
             on_spawn: self.on_spawn.clone(),
         })
+    }
+
+    /// Shows progress on the terminal, unless somebody hears it already.
+    pub(crate) fn show_progress(&mut self) -> Option<ProgressLine> {
+        if self.on_progress.is_some() {
+            return None;
+        }
+        let (line, hear) = ProgressLine::new(&self.name)?;
+        self.on_progress = Some(hear);
+        Some(line)
     }
 
     /// Runs `work`; in debug mode the daemon's log goes to standard error meanwhile.

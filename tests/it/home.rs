@@ -115,6 +115,19 @@ pub(crate) fn example(name: &str) -> PathBuf {
     path
 }
 
+/// Whether a program is installed that a test needs. In CI it has to be; elsewhere the test says that
+/// it is skipped.
+#[track_caller]
+pub(crate) fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
+    if !found {
+        eprintln!("skipped: {program} is not installed");
+    }
+    found
+}
+
 pub(crate) fn kill(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     // It may be gone, which is as good.

@@ -1,6 +1,6 @@
 //! Nobody hangs because a daemon was started: not a shell, not a pipe, not a script.
 
-use crate::home::{Home, Run, example, is_gone};
+use crate::home::{Home, Run, example, has, is_gone};
 
 fn shell(home: &Home, script: &str) -> Run {
     home.run("/bin/bash").args(["-c", script]).args([example("counter")])
@@ -38,6 +38,9 @@ fn a_caller_without_standard_descriptors_works() {
 
 #[test]
 fn the_daemon_survives_its_session_and_its_terminal() {
+    if !has("script") {
+        return;
+    }
     let home = Home::new();
     // A session of its own, whose terminal hangs up when script ends.
     let run = home.run("script").args(["-qec"]);
@@ -66,4 +69,21 @@ fn a_removed_working_directory_is_no_obstacle() {
     assert_eq!(run.out(), "2");
     let [daemon] = home.processes()[..] else { panic!("one daemon") };
     assert!(!is_gone(daemon));
+}
+
+#[test]
+fn a_terminal_shows_how_far_a_start_is_and_a_pipe_does_not() {
+    if !has("script") {
+        return;
+    }
+    let home = Home::new();
+    let slow = |run: Run| run.env("FIX_INIT", "slow:400").env("FIX_SHOW", "1");
+    let done = slow(home.fixture(["add", "1"])).done().good();
+    assert!(!done.stderr.contains("step"), "{done:?}");
+    home.fixture(["stop"]).out();
+    let command = format!("{} add 1", example("fixture").display());
+    let shown = slow(home.run("script").args(["-qec", &command, "/dev/null"])).out();
+    assert!(shown.contains("fixture: step 2"), "{shown:?}");
+    // The line is gone before the result is there.
+    assert!(shown.ends_with("\r\u{1b}[2K1"), "{shown:?}");
 }
