@@ -218,7 +218,7 @@ async fn a_deep_directory_works() {
     let home = Home::with_processes();
     let deep = home.path().join("d".repeat(200));
     std::fs::create_dir(&deep).unwrap();
-    let place = Place::at(&deep.join("sock")).unwrap();
+    let place = Place::at(&deep.join("sock")).unwrap().named("counter");
     let (_stream, pid) = connect(&place, &home.launch("serve")).await.unwrap();
     assert!(pid.is_some());
 }
