@@ -112,6 +112,10 @@ impl Listening {
         &self.daemon
     }
 
+    pub(crate) fn tenancy(&self) -> Option<Arc<Tenancy>> {
+        self.tenancy.clone()
+    }
+
     /// Runs `init`; afterwards callers are served. Without effect when it is ready already.
     ///
     /// # Errors
