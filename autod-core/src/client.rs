@@ -84,6 +84,8 @@ impl Connector<'_> {
 
     /// Connects; starts a daemon if none runs.
     pub(crate) async fn connect_or_start<C: Client>(&self, launch: &Launch) -> Result<C> {
+        // A caller that waits in the queue of a start that fails waited for it, too.
+        let began = Began::now();
         let mut starter: Option<Starter<'_>> = None;
         let mut tries = 0;
         loop {
@@ -92,7 +94,7 @@ impl Connector<'_> {
                 Knock::Full => self.wait_for_room().await?,
                 Knock::Absent | Knock::Refused => {
                     let starter = starter.get_or_insert_with(|| {
-                        Starter::new(self.place, launch, Began::now(), self.deadline)
+                        Starter::new(self.place, launch, began, self.deadline)
                     });
                     match starter.turn().await? {
                         Turn::Again => continue,
@@ -200,6 +202,11 @@ impl Connector<'_> {
                 Ok(Err(Heard::Error(error))) => return Err(error),
                 Ok(Ok(Answer::Accept(accept))) => return Ok(Greeted::Accepted(stream, accept)),
                 Ok(Ok(Answer::Closing)) => return Ok(Greeted::Closing),
+                Ok(Ok(Answer::Reject(RejectCode::StartFailed, text))) => {
+                    // In the words of the starter's own error.
+                    let text = format!("{} daemon failed to start: {text}", self.place.app());
+                    return Err(Error::new(ErrorKind::StartFailed, text));
+                }
                 Ok(Ok(Answer::Reject(code, text))) => return Err(rejected(code, text)),
                 Ok(Ok(Answer::Wait(text))) => {
                     if let Some(progress) = self.on_progress.as_ref().filter(|_| report)

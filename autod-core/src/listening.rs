@@ -143,6 +143,9 @@ impl Listening {
             }
             Err(error) => {
                 let text = chain(&error);
+                // Only those who have come by now waited for this start. Whoever comes later, told
+                // of the failure or not, is for the next one.
+                self.daemon.turn_away();
                 self.status.failed(&text);
                 self.daemon.set_phase(Phase::Failed(text));
                 // Those who wait read it before the door closes.

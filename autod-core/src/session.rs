@@ -201,6 +201,16 @@ impl DaemonHandle {
         self.0.closing.cancel();
     }
 
+    /// Takes no more connections; those that wait are still to be told how the start went.
+    pub(crate) fn turn_away(&self) {
+        self.0.closing.cancel();
+    }
+
+    /// Whether no more connections are taken.
+    pub(crate) fn turns_away(&self) -> bool {
+        self.0.closing.is_cancelled()
+    }
+
     /// Keeps the daemon alive, with or without connections, until the guard is dropped. The reason
     /// is shown by [`status`](Self::status).
     pub fn hold(&self, reason: impl Into<String>) -> Hold {

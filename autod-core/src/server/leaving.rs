@@ -78,6 +78,12 @@ impl Shop {
     }
 }
 
+/// Tells a connection that was accepted too late that the daemon is closing.
+pub(super) fn turn_away(stream: &UnixStream) {
+    // The socket is empty, so these few bytes fit.
+    let _ = stream.try_write(&Answer::Closing.to_bytes());
+}
+
 /// Tells everybody in the queue that the daemon is closing. Whoever comes later is cut off by the
 /// close of the listener, before an Accept, and starts over as well.
 fn send_on(listener: &UnixListener) {

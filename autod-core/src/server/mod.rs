@@ -122,6 +122,10 @@ impl Desk {
     async fn stay(mut self) {
         loop {
             match self.event().await {
+                // Asked after the accept, so that nobody slips in between.
+                Event::Accepted(Ok(stream)) if self.shop.server.daemon.turns_away() => {
+                    leaving::turn_away(&stream);
+                }
                 Event::Accepted(Ok(stream)) => self.shop.welcome(stream),
                 Event::Accepted(Err(error)) => {
                     tracing::error!(%error, "cannot accept a connection");
