@@ -15,6 +15,9 @@ use crate::daemon::{Follow, Launch, Place, Tenancy, check_guard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::wire::limits::Limits;
 
+/// How often the directory may be removed under a caller that looks for the daemon there.
+const TRIES: u32 = 5;
+
 /// The part of a [`Daemon`] that does not depend on its types.
 pub(crate) struct Settings {
     pub(crate) name: String,
@@ -67,9 +70,19 @@ impl Settings {
 
     pub(crate) async fn connect<C: Client>(&self) -> Result<C> {
         check_guard()?;
-        let (place, build) = (self.place()?, self.build());
+        let build = self.build();
         let launch = self.launch(&build)?;
-        self.connector(&place, &build).connect_or_start(&launch).await
+        let mut tries = 0;
+        loop {
+            let place = self.place()?;
+            let connected = self.connector(&place, &build).connect_or_start(&launch).await;
+            // Somebody removed the directory meanwhile. Nothing was executed yet.
+            if connected.is_err() && tries < TRIES && !place.is_still_here() {
+                tries += 1;
+                continue;
+            }
+            return connected;
+        }
     }
 
     pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {
