@@ -4,7 +4,7 @@
 use crate::Result;
 use crate::caller::Caller;
 use crate::ledger::{self, Ledger};
-use crate::process::is_gone;
+use crate::process::{PATIENCE, eventually, is_gone};
 use crate::rows::leaving::refused;
 use crate::setting::Setting;
 use crate::tally::Tally;
@@ -37,7 +37,9 @@ fn run(setting: &Setting, others: usize) -> Result<Tally> {
         ledger.enter(&next, 1, ledger::NONE, &mut tally);
         if others == 0 {
             let old = before.ok_or("the daemon is gone before its close")?;
-            tally.expect(is_gone(old), || format!("round {round}: {old} still serves"));
+            tally.expect(eventually(PATIENCE, || is_gone(old)), || {
+                format!("round {round}: {old} does not end")
+            });
         }
     }
     for caller in load {
