@@ -94,9 +94,12 @@ where
 {
     let Inherited { place, life, listener, payload, status, .. } = inherited;
     let status = Arc::new(status);
+    // Never dropped: what is left of the process once the daemon is over still belongs to this
+    // life, and only its death lets a successor begin.
+    let mut held = None;
     let result = Orders::from_bytes(&payload).and_then(|orders| {
         let moved_in = async { Ok((Tenancy::from_inherited(place, life)?, listener)) };
-        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status))
+        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), &mut held)
     });
     let code = match result {
         Ok(()) => 0,
@@ -121,14 +124,16 @@ where
     let orders = daemon.settings.orders()?;
     let (place, build) = daemon.settings.own_place()?;
     let claim = async move { Tenancy::claim(place, &build).await };
-    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()))
+    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), &mut None)
 }
 
+/// `held` keeps the life until its owner lets go of it, past the end of the runtime.
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
     orders: Orders,
     moved_in: impl Future<Output = Result<(Tenancy, std::os::unix::net::UnixListener)>>,
     status: Arc<Status>,
+    held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
     C: Client + Serves<T>,
@@ -148,6 +153,7 @@ where
             status,
             Desk::Apart,
         )?;
+        *held = listening.tenancy();
         let closing = listening.daemon().clone();
         tokio::spawn(async move {
             closing.close_requested().await;

@@ -160,6 +160,10 @@ impl Listening {
         &self.daemon
     }
 
+    pub(crate) fn tenancy(&self) -> Option<Arc<Tenancy>> {
+        self.tenancy.clone()
+    }
+
     /// Runs `init`; afterwards callers are served. Without effect when it is ready already. Dropped,
     /// it goes on when it is called again.
     ///
@@ -192,6 +196,9 @@ impl Listening {
             }
             Err(error) => {
                 let text = chain(&error);
+                // Only those who have come by now waited for this start. Whoever comes later, told
+                // of the failure or not, is for the next one.
+                self.daemon.turn_away();
                 self.status.failed(&text);
                 self.daemon.set_phase(Phase::Failed(text));
                 self.daemon.close();

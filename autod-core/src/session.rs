@@ -248,6 +248,11 @@ impl DaemonHandle {
         self.0.ending.get().copied().unwrap_or(Ending::Closing)
     }
 
+    /// Takes no more connections; those that wait are still to be told how the start went.
+    pub(crate) fn turn_away(&self) {
+        self.0.closing.cancel();
+    }
+
     /// Keeps the daemon alive, with or without connections, until the guard is dropped. The reason
     /// is shown by [`status`](Self::status).
     pub fn hold(&self, reason: impl Into<String>) -> Hold {

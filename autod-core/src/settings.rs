@@ -19,6 +19,9 @@ use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
 
+/// How often the directory may be removed under a caller that looks for the daemon there.
+const TRIES: u32 = 5;
+
 /// The part of a [`Daemon`] that does not depend on its types.
 pub(crate) struct Settings {
     pub(crate) name: String,
@@ -75,10 +78,19 @@ impl Settings {
     pub(crate) async fn connect<C: Client>(&self, anew: bool) -> Result<C> {
         check_guard()?;
         let build = self.build();
-        let place = self.place_of(&build)?;
         let launch = self.launch(&build)?;
-        let connector = self.connector(&place, &build, C::TABLE);
-        connector.connect_or_start(&launch, anew).await.map(C::from_connection)
+        let mut tries = 0;
+        loop {
+            let place = self.place_of(&build)?;
+            let connector = self.connector(&place, &build, C::TABLE);
+            let connected = connector.connect_or_start(&launch, anew).await;
+            // Somebody removed the directory meanwhile. Nothing was executed yet.
+            if connected.is_err() && tries < TRIES && !place.is_still_here() {
+                tries += 1;
+                continue;
+            }
+            return connected.map(C::from_connection);
+        }
     }
 
     pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {

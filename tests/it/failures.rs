@@ -98,6 +98,27 @@ fn everybody_who_waits_reads_the_reason_and_few_start_it() {
 }
 
 #[test]
+fn a_failed_daemon_tells_those_who_came_and_nobody_after_them() {
+    let home = Home::new();
+    let config = home.join("config");
+    let init = format!("file:{}", config.display());
+    for _ in 0..10 {
+        let _ = std::fs::remove_file(&config);
+        let callers: Vec<_> =
+            (0..8).map(|_| home.fixture(["pid"]).env("FIX_INIT", &init).spawn()).collect();
+        for caller in callers {
+            let said = caller.done().failed(1);
+            assert!(said.contains("fixture daemon failed to start: /"), "{said}");
+        }
+        // Mended as soon as the last one has read it: this is the next start's caller.
+        std::fs::write(&config, "").unwrap();
+        let daemon: u32 = home.fixture(["pid"]).env("FIX_INIT", &init).out().parse().unwrap();
+        kill(daemon, Signal::KILL);
+        wait_until_gone(daemon);
+    }
+}
+
+#[test]
 fn a_panic_in_a_handler_is_an_error_of_its_call() {
     let home = Home::new();
     let said = home.fixture(["panic", "by intent"]).done().good();

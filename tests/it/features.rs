@@ -252,6 +252,16 @@ fn threads_of_the_program_are_waited_for_if_it_asks_for_that() {
 }
 
 #[test]
+fn a_daemon_that_waits_for_its_threads_has_no_successor_before_its_end() {
+    let home = Home::new();
+    let file = home.join("written");
+    let run = home.fixture(["leave-thread", "600", file.to_str().unwrap()]);
+    run.env("FIX_EXIT_ON_CLOSE", "false").out();
+    home.daemon();
+    assert!(file.exists(), "the successor came while the old one still worked");
+}
+
+#[test]
 fn a_foreground_daemon_serves_and_ends_like_any_other() {
     let home = Home::new();
     let pidfile = home.join("pidfile");

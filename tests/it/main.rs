@@ -8,6 +8,7 @@ mod failures;
 mod features;
 mod herd;
 mod home;
+mod leaving;
 mod places;
 mod removal;
 mod terminal;

@@ -41,6 +41,26 @@ fn a_daemon_whose_directory_is_gone_ends() {
 }
 
 #[test]
+fn a_caller_whose_directory_is_removed_looks_again() {
+    let home = Home::new();
+    home.fixture(["close"]).out();
+    eventually("it is gone", || home.processes().is_empty());
+    let place = home.place();
+    let lock = std::fs::File::open(place.join("spawn.lock")).unwrap();
+    lock.lock().unwrap();
+    let caller = home.fixture(["add", "1"]).spawn();
+    let descriptors = format!("/proc/{}/fd", caller.pid());
+    eventually("the caller is there", || {
+        let links = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        links.filter_map(|link| std::fs::read_link(link.path()).ok()).any(|link| link == place)
+    });
+    // At once, so that the caller makes nothing in a directory that is about to be removed.
+    std::fs::rename(&place, home.join("aside")).unwrap();
+    drop(lock);
+    assert_eq!(caller.done().good().stdout, "1");
+}
+
+#[test]
 fn a_daemon_whose_locks_are_replaced_ends_and_touches_nothing() {
     for lock in ["life.lock", "spawn.lock"] {
         let home = Home::new();

@@ -67,6 +67,12 @@ impl Connector<'_> {
                 Verdict::Replace => return Ok(Met::Predecessor(accept.life)),
                 Verdict::Refuse => return Err(self.refused(&accept.build, accept.pid)),
             },
+            Greeted::Rejected(rejection) if rejection.code == RejectCode::StartFailed => {
+                // In the words of the starter's own error.
+                let text =
+                    format!("{} daemon failed to start: {}", self.place.app(), rejection.text);
+                return Err(Error::new(ErrorKind::StartFailed, text));
+            }
             Greeted::Rejected(rejection) => {
                 let other_shape = rejection.code == RejectCode::Fingerprint;
                 if other_shape && self.judge(&rejection.build, false, attempts) == Verdict::Replace

@@ -3,6 +3,7 @@
 //! The daemon's side never fails and never waits long: its starter may be gone, stopped or slow,
 //! and the daemon serves all the same. The starter's side only cuts messages out of bytes.
 
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,9 @@ use super::settings::no_signal;
 
 /// The longest text of one message.
 const TEXT: usize = 16 << 10;
+
+/// How long a starter may take to note a failure. It does nothing else then.
+const NOTED: Duration = Duration::from_millis(500);
 
 /// One message of a daemon that starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,10 +103,16 @@ impl Status {
         self.hang_up();
     }
 
-    /// Says why the daemon will not serve, and hangs up.
+    /// Says why the daemon will not serve, and returns when the starter has written it down and
+    /// hung up: whoever is told afterwards and comes again is past this failure.
     pub(crate) fn failed(&self, text: &str) {
         self.send(&Message::Failed(text.to_owned()));
-        self.hang_up();
+        let socket = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(socket) = socket else { return };
+        let _ = socket.shutdown(Shutdown::Write);
+        if set_socket_timeout(&socket, Timeout::Recv, Some(NOTED)).is_ok() {
+            while let Err(rustix::io::Errno::INTR) = rustix::io::read(&socket, &mut [0; 1]) {}
+        }
     }
 
     fn hang_up(&self) {
