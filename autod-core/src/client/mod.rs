@@ -84,7 +84,10 @@ impl Connector<'_> {
         loop {
             let stream = match self.place.knock()? {
                 Knock::Open(stream) => stream,
-                Knock::Full => self.wait_for_room().await?,
+                Knock::Full => match self.wait_for_room().await? {
+                    Some(stream) => stream,
+                    None => continue,
+                },
                 Knock::Absent | Knock::Refused => match starter.turn().await? {
                     Turn::Again => continue,
                     Turn::Knocked(stream) => stream,
@@ -119,8 +122,10 @@ impl Connector<'_> {
                 progress(text);
             }
         });
+        // Before anything is waited for: the connection counts from here on.
+        let knock = self.place.knock()?;
         let meeting = async {
-            match self.place.knock()? {
+            match knock {
                 Knock::Open(stream) => {
                     let mut attempts = Attempts { quiet: true, ..Attempts::default() };
                     self.meet(stream, &mut attempts).await
@@ -146,12 +151,14 @@ impl Connector<'_> {
         Connection::new(shared, origin)
     }
 
-    async fn wait_for_room(&self) -> Result<std::os::unix::net::UnixStream> {
+    /// Waits for a place in the queue of a busy daemon. `None`: its door went away meanwhile.
+    async fn wait_for_room(&self) -> Result<Option<std::os::unix::net::UnixStream>> {
         let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.place.wait_for_room(left).await? {
-            Some(stream) => Ok(stream),
-            None => Err(self.unresponsive("did not take the connection")),
+        let room = self.place.wait_for_room(left).await?;
+        if room.is_none() && Instant::now() >= self.deadline {
+            return Err(self.unresponsive("did not take the connection"));
         }
+        Ok(room)
     }
 
     fn not_running(&self) -> Error {

@@ -70,10 +70,16 @@ impl Connector<'_> {
     }
 
     pub(super) async fn knock_existing(&self) -> Result<Option<std::os::unix::net::UnixStream>> {
-        Ok(match self.place.knock()? {
-            Knock::Open(stream) => Some(stream),
-            Knock::Full => Some(self.wait_for_room().await?),
-            Knock::Absent | Knock::Refused => None,
-        })
+        loop {
+            match self.place.knock()? {
+                Knock::Open(stream) => return Ok(Some(stream)),
+                Knock::Full => {
+                    if let Some(stream) = self.wait_for_room().await? {
+                        return Ok(Some(stream));
+                    }
+                }
+                Knock::Absent | Knock::Refused => return Ok(None),
+            }
+        }
     }
 }

@@ -13,8 +13,9 @@ use super::place::Place;
 use super::record::{SpawnRecord, State};
 use crate::error::{Error, ErrorKind, Result};
 
-/// How long after its announced end a draining daemon is still waited for.
-const MARGIN: Duration = Duration::from_secs(1);
+/// How long after its announced end a draining daemon is still waited for. Its watchdog ends it one
+/// second after that end; this is well past it.
+const MARGIN: Duration = Duration::from_secs(3);
 
 /// Waits that grow from a first to a longest one.
 pub(super) struct Pause {

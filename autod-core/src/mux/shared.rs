@@ -229,6 +229,11 @@ impl Shared {
         self.lock().lost.is_some()
     }
 
+    /// Whether the other end has made a call.
+    pub(crate) fn was_called(&self) -> bool {
+        self.lock().was_called
+    }
+
     pub(crate) fn leave(&self, code: GoodbyeCode, text: &str) {
         let mut wakers = Vec::new();
         self.lock().leave(code, text, &mut wakers);

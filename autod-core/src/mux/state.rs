@@ -36,6 +36,8 @@ pub(super) struct State {
     pub(super) serving: Serving,
     /// Present while the driver sleeps.
     pub(super) driver: Option<Waker>,
+    /// The other end has made a call.
+    pub(super) was_called: bool,
     leaving: Option<(GoodbyeCode, String)>,
     goodbye_sent: bool,
     pub(super) lost: Option<Loss>,
@@ -60,6 +62,7 @@ impl State {
             outgoing: Outgoing::new(theirs.calls, window, ours.message),
             serving: Serving::new(ours.calls, ours.message, window),
             driver: None,
+            was_called: false,
             leaving: None,
             goodbye_sent: false,
             lost: None,
@@ -165,6 +168,7 @@ impl State {
                     Step::None => {}
                     Step::Wake(waker) => wakers.push(waker),
                     Step::Call(ticket, body) if self.leaving.is_none() => {
+                        self.was_called = true;
                         arrived.push_back(Arrived { ticket, body });
                     }
                     Step::Call(ticket, _) => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
@@ -20,6 +21,9 @@ use crate::session::{Caller, Ending, Host, Phase, Session};
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 use crate::wire::limits::Receives;
+
+/// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
+const FIRST_CALL: Duration = Duration::from_millis(250);
 
 /// An open connection, counted against the limit.
 struct Open {
@@ -75,7 +79,12 @@ impl Shop {
             connected.discount();
             return self.obey(stream, &hello).await;
         }
-        if self.server.daemon.is_leaving() && hello.purpose == Purpose::Session {
+        if hello.purpose == Purpose::Probe {
+            // Whatever it names and however many there are: it asks who is here, and takes no place.
+            connected.discount();
+            return greet::say(&mut stream, &self.accept(&hello), handshake).await;
+        }
+        if self.server.daemon.is_leaving() {
             // Its successor may well be of another opinion than this one.
             return greet::say(&mut stream, &Answer::Closing, handshake).await;
         }
@@ -87,10 +96,6 @@ impl Shop {
         };
         if let Some((code, text)) = refusal {
             return greet::say(&mut stream, &self.reject(code, text), handshake).await;
-        }
-        if hello.purpose == Purpose::Probe {
-            connected.discount();
-            return greet::say(&mut stream, &self.accept(&hello), handshake).await;
         }
 
         let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
@@ -141,6 +146,9 @@ impl Shop {
                 return greet::say(&mut stream, &answer, handshake).await;
             }
         };
+        if self.server.daemon.is_leaving() {
+            return greet::say(&mut stream, &Answer::Closing, handshake).await;
+        }
         // Before the first call is taken, so that a caller without an Accept knows that nothing
         // was executed.
         greet::say(&mut stream, &accept, handshake).await?;
@@ -148,17 +156,24 @@ impl Shop {
         Ok(())
     }
 
+    /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
+    /// moment ago may still make its first call: its caller has been told that it can.
     async fn drive(&self, stream: UnixStream, shared: Arc<Shared>, dispatch: Box<dyn Dispatch>) {
         let driver = Driver::new(stream, Arc::clone(&shared), dispatch, Vec::new());
         let mut driver = std::pin::pin!(driver.run());
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
+        let mut first_call = std::pin::pin!(tokio::time::sleep(FIRST_CALL));
         let mut told = false;
         std::future::poll_fn(|context| {
-            if !told && leaving.as_mut().poll(context).is_ready() {
+            let ended = driver.as_mut().poll(context);
+            if !told
+                && leaving.as_mut().poll(context).is_ready()
+                && (shared.was_called() || first_call.as_mut().poll(context).is_ready())
+            {
                 told = true;
                 shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());
             }
-            driver.as_mut().poll(context)
+            ended
         })
         .await;
     }
@@ -205,7 +220,7 @@ impl Shop {
                 format!("the daemon (pid {pid}) serves {}, not {}", table.name, hello.service),
             ));
         }
-        if hello.fingerprint != table.fingerprint && hello.purpose == Purpose::Session {
+        if hello.fingerprint != table.fingerprint {
             return Some((
                 RejectCode::Fingerprint,
                 format!(

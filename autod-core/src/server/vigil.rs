@@ -132,8 +132,8 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
     let _ = greet::write_all(&stream, &hello.to_bytes()).await;
     match greet::read_answer(&mut stream).await {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
-        // Our own desk waits for a hello, and answers it.
-        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(..)) => Heard::Stranger,
         Ok(Answer::Closing) => Heard::Nothing,
+        // Our own desk waits for a hello, and accepts every probe.
+        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_)) => Heard::Stranger,
     }
 }
