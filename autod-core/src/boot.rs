@@ -39,14 +39,17 @@ where
         E: From<Error>,
     {
         let mut this = self.serve_if_spawned::<C>()?;
+        // The daemon answers the hello while the runtime is set up.
+        let early = this.settings.begin::<C>();
         // One thread: a command makes a call or two, and a pool would cost it more than they do.
         let runtime = single_threaded_runtime()?;
         let line = this.settings.show_progress();
-        runtime.block_on(this.settings.with_log(async {
-            let client = this.connect::<C>().await;
+        let work = async {
+            let client = this.settings.connect::<C>(false, early).await;
             drop(line);
             caller(client?).await
-        }))
+        };
+        runtime.block_on(this.settings.with_log(work))
     }
 
     /// Serves, and never returns, if this process was started as this daemon; else gives the
@@ -86,6 +89,8 @@ fn daemon_runtime() -> Result<Runtime> {
 }
 
 /// Serves as the daemon that a caller has started; exits the process.
+#[cold]
+#[inline(never)]
 fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, inherited: Inherited) -> !
 where
     C: Client + Serves<T>,

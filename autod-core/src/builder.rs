@@ -272,7 +272,7 @@ impl<S, T> Daemon<S, T> {
     /// What the daemon itself said when its start failed, and whatever is in the way: predicates of
     /// [`Error`] tell them apart. In all cases nothing was executed.
     pub async fn connect<C: Client>(&self) -> Result<C> {
-        self.settings.connect(false).await
+        self.settings.connect(false, None).await
     }
 
     /// Connects to a daemon that runs already.
@@ -292,7 +292,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// Those of [`connect`](Self::connect).
     pub async fn restart<C: Client>(&self) -> Result<C> {
-        self.settings.connect(true).await
+        self.settings.connect(true, None).await
     }
 
     /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.

@@ -1,4 +1,4 @@
-//! Greetings over a socket: reads exactly one, so that the frames behind it stay where they are.
+//! Greetings over a socket.
 
 use std::io;
 use std::time::Duration;
@@ -19,12 +19,6 @@ pub(crate) struct Visitor {
     pub(crate) hello: Result<Hello, Malformed>,
 }
 
-/// Reads the first greeting of a caller.
-pub(crate) async fn read_hello(stream: &mut UnixStream) -> Result<Visitor> {
-    let (prefix, fields) = read(stream).await.map_err(Heard::into_error)?;
-    Ok(Visitor { version: prefix.version, hello: Hello::parse(prefix, &fields) })
-}
-
 /// What came instead of a greeting.
 #[derive(Debug)]
 pub(crate) enum Heard {
@@ -33,57 +27,97 @@ pub(crate) enum Heard {
     Error(Error),
 }
 
-impl Heard {
-    fn into_error(self) -> Error {
-        match self {
-            Self::Nothing => {
-                Error::new(ErrorKind::Lost, "the other end hung up without a greeting")
+/// Reads greetings, and keeps what came behind them.
+#[derive(Debug, Default)]
+pub(crate) struct Ear {
+    bytes: Vec<u8>,
+}
+
+impl Ear {
+    /// Reads the first greeting of a caller.
+    pub(crate) async fn visitor(&mut self, stream: &UnixStream) -> Result<Visitor> {
+        match self.greeting(stream).await {
+            Ok((prefix, fields)) => {
+                Ok(Visitor { version: prefix.version, hello: Hello::parse(prefix, &fields) })
             }
-            Self::Error(error) => error,
+            Err(Heard::Nothing) => {
+                Err(Error::new(ErrorKind::Lost, "the other end hung up without a greeting"))
+            }
+            Err(Heard::Error(error)) => Err(error),
         }
+    }
+
+    /// Reads one answer of a daemon.
+    pub(crate) async fn answer(&mut self, stream: &UnixStream) -> Result<Answer, Heard> {
+        let (prefix, fields) = self.greeting(stream).await?;
+        Answer::parse(prefix, &fields).map_err(|error| Heard::Error(malformed(error)))
+    }
+
+    /// An answer that is there already; one system call tells.
+    pub(crate) fn answer_now(
+        &mut self,
+        stream: &std::os::unix::net::UnixStream,
+    ) -> Option<Result<Answer, Heard>> {
+        // Whatever goes wrong is heard again by whoever listens for longer.
+        self.read(|chunk| io::Read::read(&mut &*stream, chunk)).ok()?;
+        match self.take() {
+            Ok(None) => None,
+            Ok(Some((prefix, fields))) => {
+                Some(Answer::parse(prefix, &fields).map_err(|error| Heard::Error(malformed(error))))
+            }
+            Err(heard) => Some(Err(heard)),
+        }
+    }
+
+    /// What came behind the last greeting.
+    pub(crate) fn into_rest(self) -> Vec<u8> {
+        self.bytes
+    }
+
+    async fn greeting(&mut self, stream: &UnixStream) -> Result<(Prefix, Vec<u8>), Heard> {
+        let cannot_read = |error| Heard::Error(Error::system("cannot read a greeting", error));
+        loop {
+            if let Some(greeting) = self.take()? {
+                return Ok(greeting);
+            }
+            stream.readable().await.map_err(cannot_read)?;
+            match self.read(|chunk| stream.try_read(chunk)) {
+                Ok(0) => return Err(Heard::Nothing),
+                Ok(_) => {}
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {}
+                    io::ErrorKind::ConnectionReset => return Err(Heard::Nothing),
+                    _ => return Err(cannot_read(error)),
+                },
+            }
+        }
+    }
+
+    /// Reads once. The buffer is not kept across a wait, where each caller's future would hold it.
+    fn read(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
+        let mut chunk = [0; CHUNK];
+        let count = read(&mut chunk)?;
+        self.bytes.extend_from_slice(&chunk[..count]);
+        Ok(count)
+    }
+
+    /// The greeting at the start of what was heard, if it is whole.
+    fn take(&mut self) -> Result<Option<(Prefix, Vec<u8>)>, Heard> {
+        let prefix = Prefix::parse(&self.bytes).map_err(|error| Heard::Error(malformed(error)))?;
+        let Some(prefix) = prefix else { return Ok(None) };
+        let end = PREFIX + prefix.length;
+        if self.bytes.len() < end {
+            return Ok(None);
+        }
+        let rest = self.bytes.split_off(end);
+        let mut fields = std::mem::replace(&mut self.bytes, rest);
+        fields.drain(..PREFIX);
+        Ok(Some((prefix, fields)))
     }
 }
 
-/// Reads one answer of a daemon.
-pub(crate) async fn read_answer(stream: &mut UnixStream) -> Result<Answer, Heard> {
-    let (prefix, fields) = read(stream).await?;
-    Answer::parse(prefix, &fields).map_err(|error| Heard::Error(malformed(error)))
-}
-
-async fn read(stream: &mut UnixStream) -> Result<(Prefix, Vec<u8>), Heard> {
-    let mut bytes = [0; PREFIX];
-    let mut length = 0;
-    let prefix = loop {
-        length += read_some(stream, &mut bytes[length..]).await?;
-        match Prefix::parse(&bytes[..length]) {
-            Ok(Some(prefix)) => break prefix,
-            Ok(None) => {}
-            Err(error) => return Err(Heard::Error(malformed(error))),
-        }
-    };
-    let mut fields = vec![0; prefix.length];
-    let mut length = 0;
-    while length < fields.len() {
-        length += read_some(stream, &mut fields[length..]).await?;
-    }
-    Ok((prefix, fields))
-}
-
-async fn read_some(stream: &UnixStream, bytes: &mut [u8]) -> Result<usize, Heard> {
-    let cannot_read = |error| Heard::Error(Error::system("cannot read a greeting", error));
-    loop {
-        stream.readable().await.map_err(cannot_read)?;
-        match stream.try_read(bytes) {
-            Ok(0) => return Err(Heard::Nothing),
-            Ok(count) => return Ok(count),
-            Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock => {}
-                io::ErrorKind::ConnectionReset => return Err(Heard::Nothing),
-                _ => return Err(cannot_read(error)),
-            },
-        }
-    }
-}
+/// Most greetings fit into this.
+const CHUNK: usize = 2048;
 
 fn malformed(error: Malformed) -> Error {
     Error::new(ErrorKind::Protocol, "the other end does not greet as autod does").caused_by(error)

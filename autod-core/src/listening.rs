@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use tokio::net::UnixListener;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::{Handle, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -292,21 +292,32 @@ pub(crate) fn single_threaded_runtime() -> Result<Runtime> {
     builder
         .enable_io()
         .enable_time()
+        // It has a connection or a door, and little else.
+        .max_io_events_per_tick(64)
         .build()
         .map_err(|error| Error::system("cannot start a runtime", error))
 }
 
+/// Closes the daemon on SIGTERM and SIGINT, for the rest of the process's life.
+///
+/// Signals write into a socket: tokio's own signal handling would be set up in every runtime with
+/// IO, also in that of a command that needs none.
 fn close_on_signals(daemon: &DaemonHandle) -> Result<()> {
-    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let mut signals =
-            signal(kind).map_err(|error| Error::system("cannot listen for signals", error))?;
-        let daemon = daemon.clone();
-        tokio::spawn(async move {
-            if signals.recv().await.is_some() {
-                daemon.close();
-            }
-        });
+    let cannot_listen = |error| Error::system("cannot listen for signals", error);
+    let (heard, raised) = std::os::unix::net::UnixStream::pair().map_err(cannot_listen)?;
+    for signal in [SIGTERM, SIGINT] {
+        let raised = raised.try_clone().map_err(cannot_listen)?;
+        signal_hook::low_level::pipe::register(signal, raised).map_err(cannot_listen)?;
     }
+    heard.set_nonblocking(true).map_err(cannot_listen)?;
+    let heard = UnixStream::from_std(heard).map_err(cannot_listen)?;
+    let daemon = daemon.clone();
+    tokio::spawn(async move {
+        // The socket has nothing to say but that.
+        if heard.readable().await.is_ok() {
+            daemon.close();
+        }
+    });
     Ok(())
 }
 

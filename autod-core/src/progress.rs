@@ -18,19 +18,19 @@ const CLEAR: &str = "\r\x1b[2K";
 pub(crate) struct ProgressLine(Arc<AtomicUsize>);
 
 impl ProgressLine {
-    /// A line on standard error, if that is a terminal.
-    pub(crate) fn new(name: &str) -> Option<(Self, OnProgress)> {
-        if !std::io::stderr().is_terminal() {
-            return None;
-        }
+    /// A line on standard error, if that is a terminal when there is something to show.
+    pub(crate) fn new(name: &str) -> (Self, OnProgress) {
         let shown = Arc::new(AtomicUsize::new(0));
         let (count, name) = (Arc::clone(&shown), name.to_owned());
         let hear: OnProgress = Arc::new(move |text: &str| {
-            let frame = FRAMES[count.fetch_add(1, Ordering::Relaxed) % FRAMES.len()];
-            // A terminal that is gone is no reason to fail.
-            let _ = write!(std::io::stderr(), "{CLEAR}{frame} {name}: {}", one_line(text));
+            let mut stderr = std::io::stderr();
+            if stderr.is_terminal() {
+                let frame = FRAMES[count.fetch_add(1, Ordering::Relaxed) % FRAMES.len()];
+                // A terminal that is gone is no reason to fail.
+                let _ = write!(stderr, "{CLEAR}{frame} {name}: {}", one_line(text));
+            }
         });
-        Some((Self(shown), hear))
+        (Self(shown), hear)
     }
 }
 

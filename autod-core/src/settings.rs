@@ -3,17 +3,19 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Client, Connector, OnProgress};
+use crate::client::{Client, Connector, OnProgress, Spoken};
 use crate::codec;
-use crate::daemon::{Follow, Launch, Place, check_guard};
+use crate::daemon::{Follow, Knock, Launch, Place, check_guard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
+use crate::mux::Connection;
 use crate::progress::ProgressLine;
 use crate::service::Table;
 use crate::upgrade::Upgrade;
@@ -74,22 +76,57 @@ impl Settings {
         }
     }
 
+    /// Knocks and says hello without waiting for anything, so that the daemon answers while the
+    /// caller sets up what it needs. `None`: connecting takes more than that.
+    pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
+        // In debug mode the log is followed before anything is asked.
+        if self.debug || check_guard().is_err() {
+            return None;
+        }
+        let build = self.build();
+        let place = self.place_of(&build).ok()?;
+        let Knock::Open(stream) = place.knock().ok()? else { return None };
+        let spoken = self.connector(&place, &build, C::TABLE).speak(stream).ok()?;
+        Some(Early { place, build, spoken })
+    }
+
     /// Connects; starts the daemon if it has to. With `anew`, one that runs is replaced.
-    pub(crate) async fn connect<C: Client>(&self, anew: bool) -> Result<C> {
+    pub(crate) async fn connect<C: Client>(&self, anew: bool, early: Option<Early>) -> Result<C> {
         check_guard()?;
+        if let Some(Early { place, build, spoken }) = early {
+            let connector = self.connector(&place, &build, C::TABLE);
+            if let Some(connection) = connector.finish(spoken).await? {
+                return Ok(C::from_connection(connection));
+            }
+        }
+        self.connect_or_start_boxed(C::TABLE, anew).await.map(C::from_connection)
+    }
+
+    /// In a box, made out of line: a command that finds its daemon has no use for the room that a
+    /// start takes on the stack, and each page of it costs as much as a system call.
+    #[inline(never)]
+    fn connect_or_start_boxed(
+        &self,
+        table: &'static Table,
+        anew: bool,
+    ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
+        Box::pin(self.connect_or_start(table, anew))
+    }
+
+    async fn connect_or_start(&self, table: &'static Table, anew: bool) -> Result<Connection> {
         let build = self.build();
         let launch = self.launch(&build)?;
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let connector = self.connector(&place, &build, C::TABLE);
+            let connector = self.connector(&place, &build, table);
             let connected = connector.connect_or_start(&launch, anew).await;
             // Somebody removed the directory meanwhile. Nothing was executed yet.
             if connected.is_err() && tries < TRIES && !place.is_still_here() {
                 tries += 1;
                 continue;
             }
-            return connected.map(C::from_connection);
+            return connected;
         }
     }
 
@@ -194,7 +231,7 @@ impl Settings {
         if self.on_progress.is_some() {
             return None;
         }
-        let (line, hear) = ProgressLine::new(&self.name)?;
+        let (line, hear) = ProgressLine::new(&self.name);
         self.on_progress = Some(hear);
         Some(line)
     }
@@ -204,9 +241,22 @@ impl Settings {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        if !self.debug {
-            return work.await;
-        }
+        if self.debug { self.copy_log_boxed(work).await } else { work.await }
+    }
+
+    /// Out of line for the same reason as [`connect_or_start_boxed`](Self::connect_or_start_boxed).
+    #[inline(never)]
+    fn copy_log_boxed<'a, T: 'a, E: From<Error> + 'a>(
+        &'a self,
+        work: impl Future<Output = Result<T, E>> + 'a,
+    ) -> Pin<Box<dyn Future<Output = Result<T, E>> + 'a>> {
+        Box::pin(self.copy_log(work))
+    }
+
+    async fn copy_log<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let place = self.place()?;
         let follow = Follow::from_end(&place)?;
         let over = CancellationToken::new();
@@ -221,6 +271,13 @@ impl Settings {
         copied?;
         result
     }
+}
+
+/// A connection that was begun before there was a runtime.
+pub(crate) struct Early {
+    place: Place,
+    build: Build,
+    spoken: Spoken,
 }
 
 /// What the starter decides for the daemon, whatever the daemon's own `main` computes.

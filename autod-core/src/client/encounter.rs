@@ -10,7 +10,7 @@ use super::Connector;
 use crate::codec;
 use crate::daemon::{check_peer, peer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::greet::{self, Heard};
+use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
 use crate::session::root_identity;
 use crate::upgrade::Verdict;
@@ -22,9 +22,35 @@ use crate::wire::limits::Receives;
 /// How often a daemon may hang up before it accepts.
 const TRIES: u32 = 5;
 
+/// A connection on which a hello was said.
+pub(crate) struct Spoken {
+    stream: std::os::unix::net::UnixStream,
+    unsent: Vec<u8>,
+}
+
+impl Spoken {
+    /// Says a hello, as far as the socket takes it at once.
+    pub(super) fn say(stream: std::os::unix::net::UnixStream, hello: &Hello) -> Result<Self> {
+        check_peer(&peer(&stream)?)?;
+        let mut unsent = hello.to_bytes();
+        // A failing write is not the last word: the daemon may have said why before it hung up.
+        if let Ok(count) = std::io::Write::write(&mut &stream, &unsent) {
+            unsent.drain(..count);
+        }
+        Ok(Self { stream, unsent })
+    }
+}
+
+/// A connection on which a greeting is over.
+pub(super) struct Line {
+    pub(super) stream: UnixStream,
+    /// What came behind the greeting.
+    pub(super) rest: Vec<u8>,
+}
+
 /// What a connection attempt came to.
 pub(super) enum Met {
-    Daemon(UnixStream, Accept),
+    Daemon(Line, Accept),
     /// The daemon of this life has to make way for ours.
     Predecessor(u64),
     /// Start over.
@@ -54,16 +80,16 @@ pub(super) enum Greeted {
 }
 
 impl Connector<'_> {
-    pub(super) async fn meet(
-        &self,
-        stream: std::os::unix::net::UnixStream,
-        attempts: &mut Attempts,
-    ) -> Result<Met> {
-        let hello = self.hello(Purpose::Session, 0);
-        let (stream, greeted) = self.exchange(stream, &hello, attempts.quiet).await?;
+    /// Says hello as a caller; does not wait for anything.
+    pub(crate) fn speak(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
+        Spoken::say(stream, &self.hello(Purpose::Session, 0))
+    }
+
+    pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
+        let (line, greeted) = self.listen(spoken, attempts.quiet).await?;
         match greeted {
             Greeted::Accepted(accept) => match self.judge(&accept.build, true, attempts) {
-                Verdict::Use => return Ok(Met::Daemon(stream, accept)),
+                Verdict::Use => return Ok(Met::Daemon(line, accept)),
                 Verdict::Replace => return Ok(Met::Predecessor(accept.life)),
                 Verdict::Refuse => return Err(self.refused(&accept.build, accept.pid)),
             },
@@ -106,30 +132,35 @@ impl Connector<'_> {
         self.upgrade.judge(self.build, &theirs, same_shape, attempts.may_replace)
     }
 
-    /// Says hello and listens until the answer is final.
-    pub(super) async fn exchange(
-        &self,
-        stream: std::os::unix::net::UnixStream,
-        hello: &Hello,
-        quiet: bool,
-    ) -> Result<(UnixStream, Greeted)> {
-        check_peer(&peer(&stream)?)?;
-        let mut stream = UnixStream::from_std(stream)
+    /// Listens until the answer is final.
+    pub(super) async fn listen(&self, spoken: Spoken, quiet: bool) -> Result<(Line, Greeted)> {
+        let Spoken { stream, unsent } = spoken;
+        let mut ear = Ear::default();
+        // A daemon that is awake has answered by now; then nothing has to be waited for.
+        let mut early = ear.answer_now(&stream);
+        let stream = UnixStream::from_std(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
-        // A failing write is not the last word: the daemon may have said why before it hung up.
-        let hello = hello.to_bytes();
-        if timeout(self.silence, greet::write_all(&stream, &hello)).await.is_err() {
+        if early.is_none()
+            && !unsent.is_empty()
+            && timeout(self.silence, greet::write_all(&stream, &unsent)).await.is_err()
+        {
             return Err(self.unresponsive("does not read"));
         }
         let greeted = loop {
-            match timeout(self.silence, greet::read_answer(&mut stream)).await {
-                Err(_) => return Err(self.unresponsive("does not answer")),
-                Ok(Err(Heard::Nothing)) => break Greeted::HungUp,
-                Ok(Err(Heard::Error(error))) => return Err(error),
-                Ok(Ok(Answer::Accept(accept))) => break Greeted::Accepted(accept),
-                Ok(Ok(Answer::Closing)) => break Greeted::Closing,
-                Ok(Ok(Answer::Reject(rejection))) => break Greeted::Rejected(rejection),
-                Ok(Ok(Answer::Wait(text))) => {
+            let heard = match early.take() {
+                Some(heard) => heard,
+                None => match timeout(self.silence, ear.answer(&stream)).await {
+                    Ok(heard) => heard,
+                    Err(_) => return Err(self.unresponsive("does not answer")),
+                },
+            };
+            match heard {
+                Err(Heard::Nothing) => break Greeted::HungUp,
+                Err(Heard::Error(error)) => return Err(error),
+                Ok(Answer::Accept(accept)) => break Greeted::Accepted(accept),
+                Ok(Answer::Closing) => break Greeted::Closing,
+                Ok(Answer::Reject(rejection)) => break Greeted::Rejected(rejection),
+                Ok(Answer::Wait(text)) => {
                     if let Some(progress) = self.on_progress.as_ref().filter(|_| !quiet)
                         && !text.is_empty()
                     {
@@ -138,7 +169,7 @@ impl Connector<'_> {
                 }
             }
         };
-        Ok((stream, greeted))
+        Ok((Line { stream, rest: ear.into_rest() }, greeted))
     }
 
     /// The hello of a caller; `life` names the daemon that an order is for.

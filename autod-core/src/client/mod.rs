@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::time::Instant;
 
-use self::encounter::{Attempts, Met};
+pub(crate) use self::encounter::Spoken;
+use self::encounter::{Attempts, Line, Met};
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
@@ -65,10 +65,21 @@ impl Connector<'_> {
         let mut attempts = Attempts::default();
         loop {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
-            if let Met::Daemon(stream, accept) = self.meet(stream, &mut attempts).await? {
-                return Ok(self.connection(stream, accept, None));
+            let met = self.meet(self.speak(stream)?, &mut attempts).await?;
+            if let Met::Daemon(line, accept) = met {
+                return Ok(self.connection(line, accept, None));
             }
         }
+    }
+
+    /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
+    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Connection>> {
+        let may_replace = !CONNECTED.load(Ordering::Relaxed);
+        let mut attempts = Attempts { may_replace, ..Attempts::default() };
+        Ok(match self.meet(spoken, &mut attempts).await? {
+            Met::Daemon(line, accept) => Some(self.connection(line, accept, None)),
+            Met::Predecessor(_) | Met::Nobody => None,
+        })
     }
 
     /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
@@ -97,8 +108,8 @@ impl Connector<'_> {
                     },
                 },
             };
-            match self.meet(stream, &mut attempts).await? {
-                Met::Daemon(stream, accept) => return Ok(self.connection(stream, accept, None)),
+            match self.meet(self.speak(stream)?, &mut attempts).await? {
+                Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
                     let Some(starting) = self.succeed(&mut starter, life).await? else { continue };
@@ -128,23 +139,23 @@ impl Connector<'_> {
             match knock {
                 Knock::Open(stream) => {
                     let mut attempts = Attempts { quiet: true, ..Attempts::default() };
-                    self.meet(stream, &mut attempts).await
+                    self.meet(self.speak(stream)?, &mut attempts).await
                 }
                 Knock::Full | Knock::Absent | Knock::Refused => Ok(Met::Nobody),
             }
         };
         let (outcome, met) = futures::future::join(outcome, meeting).await;
         outcome?;
-        let Met::Daemon(stream, accept) = met? else { return Ok(None) };
+        let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(self.connection(stream, accept, took)))
+        Ok(Some(self.connection(line, accept, took)))
     }
 
-    fn connection(&self, stream: UnixStream, accept: Accept, took: Option<Duration>) -> Connection {
+    fn connection(&self, line: Line, accept: Accept, took: Option<Duration>) -> Connection {
         CONNECTED.store(true, Ordering::Relaxed);
         let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
-        let driver = Driver::new(stream, Arc::clone(&shared), NoService, Vec::new());
+        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest);
         tokio::spawn(driver.run());
         let origin =
             Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };

@@ -5,7 +5,7 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Greeted, rejected};
+use super::encounter::{Greeted, Spoken, rejected};
 use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::greet;
@@ -42,8 +42,8 @@ impl Connector<'_> {
     async fn life(&self) -> Result<Option<u64>> {
         loop {
             let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-            let hello = self.hello(Purpose::Probe, 0);
-            match self.exchange(stream, &hello, true).await?.1 {
+            let spoken = Spoken::say(stream, &self.hello(Purpose::Probe, 0))?;
+            match self.listen(spoken, true).await?.1 {
                 Greeted::Accepted(accept) => return Ok(Some(accept.life)),
                 Greeted::Rejected(rejection) if rejection.life != 0 => {
                     return Ok(Some(rejection.life));
@@ -58,9 +58,9 @@ impl Connector<'_> {
     /// gone already.
     async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<UnixStream>> {
         let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-        let hello = self.hello(purpose, life);
-        match self.exchange(stream, &hello, true).await? {
-            (stream, Greeted::Closing) => Ok(Some(stream)),
+        let spoken = Spoken::say(stream, &self.hello(purpose, life))?;
+        match self.listen(spoken, true).await? {
+            (kept, Greeted::Closing) => Ok(Some(kept.stream)),
             (_, Greeted::Rejected(rejection)) if rejection.code != RejectCode::Life => {
                 Err(rejected(rejection))
             }

@@ -21,7 +21,10 @@ use super::state::Arrived;
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
 
-/// What one read can take: a whole frame at least.
+/// What the first read offers to take; a lone answer needs no more.
+const FIRST_READ: usize = 8 << 10;
+
+/// What one read can take at most: a whole frame at least.
 const READ: usize = 2 * MAX_PIECE;
 
 /// Turns before other tasks of the runtime get theirs.
@@ -41,6 +44,8 @@ pub(crate) struct Driver<T, D> {
     dispatch: D,
     /// The start of a frame whose rest has not come.
     rest: Vec<u8>,
+    /// How much a read offers to take. Grows while reads are filled.
+    appetite: usize,
     writing: Vec<u8>,
     written: usize,
     /// Nothing will be sent after `writing`.
@@ -70,6 +75,7 @@ where
             shared,
             dispatch,
             rest,
+            appetite: FIRST_READ,
             writing: Vec::new(),
             written: 0,
             ending: false,
@@ -183,9 +189,13 @@ where
         }
         let mut scratch = SCRATCH.take();
         let kept = self.rest.len();
-        scratch.resize(READ, 0);
+        // A frame that has begun has to fit, whatever was read before.
+        let offered = (kept + self.appetite).min(READ);
+        if scratch.len() < offered {
+            scratch.resize(offered, 0);
+        }
         scratch[..kept].copy_from_slice(&self.rest);
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut buffer = ReadBuf::new(&mut scratch[..offered]);
         buffer.advance(kept);
         let polled = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
         let length = buffer.filled().len();
@@ -193,6 +203,9 @@ where
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(())) if length > kept => {
                 self.rest.clear();
+                if length == offered {
+                    self.appetite = (self.appetite * 2).min(READ);
+                }
                 match self.take_bytes(&scratch[..length]) {
                     Some(loss) => Progress::End(loss),
                     None => Progress::Some,

@@ -5,8 +5,8 @@
 //! So handlers are counted in and out, and while somebody is inside for long, a thread of the
 //! daemon's own gives the pool an empty task: whoever is woken by it goes on to wait for IO.
 //!
-//! It costs a call two atomic additions. After a tick without calls the watch sleeps; the first
-//! call that comes then wakes it.
+//! It costs a call two atomic additions. After a tick without calls the watch sleeps; the next
+//! connection wakes it, or the first call of one that is there.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -36,6 +36,14 @@ impl Pulse {
             self.wake.notify_one();
         }
         Inside(self)
+    }
+
+    /// Calls are about to come: wakes the watch from its own thread, where that costs nothing, so
+    /// that the first of them does not have to.
+    pub(crate) fn expect(&self) {
+        if self.asleep.swap(false, SeqCst) {
+            self.wake.notify_one();
+        }
     }
 
     fn counts(&self) -> (u64, u64) {

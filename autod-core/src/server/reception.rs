@@ -14,7 +14,7 @@ use super::Shop;
 use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
-use crate::greet::{self, Visitor};
+use crate::greet::{self, Ear, Visitor};
 use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
 use crate::session::{Caller, Ending, Host, Phase, Session};
@@ -49,6 +49,7 @@ impl Shop {
     /// Counts and serves a connection. It counts from here on, whatever it says.
     pub(super) fn welcome(self: &Arc<Self>, stream: UnixStream) {
         let connected = self.server.daemon.lease().connect();
+        self.pulse.expect();
         let shop = Arc::clone(self);
         self.tasks.spawn(async move {
             let open = Open::count(&shop);
@@ -68,7 +69,8 @@ impl Shop {
         check_peer(&peer)?;
         let limits = &self.server.limits;
         let handshake = limits.handshake;
-        let Some(visitor) = self.listen_to(&mut stream).await? else {
+        let mut ear = Ear::default();
+        let Some(visitor) = self.listen_to(&stream, &mut ear).await? else {
             return greet::say(&mut stream, &Answer::Closing, handshake).await;
         };
         let hello = match self.understand(visitor) {
@@ -101,7 +103,7 @@ impl Shop {
         let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
         let shop = Arc::clone(self);
         let serve = |stream| async move {
-            if let Err(error) = shop.serve(stream, peer, hello, &*host).await {
+            if let Err(error) = shop.serve(stream, peer, hello, ear, &*host).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
             drop((connected, open));
@@ -126,6 +128,7 @@ impl Shop {
         mut stream: UnixStream,
         peer: Peer,
         hello: Hello,
+        ear: Ear,
         host: &dyn Host,
     ) -> Result<()> {
         let limits = &self.server.limits;
@@ -152,14 +155,14 @@ impl Shop {
         // Before the first call is taken, so that a caller without an Accept knows that nothing
         // was executed.
         greet::say(&mut stream, &accept, handshake).await?;
-        self.drive(stream, shared, dispatch).await;
+        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest());
+        self.drive(driver, &shared).await;
         Ok(())
     }
 
     /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
     /// moment ago may still make its first call: its caller has been told that it can.
-    async fn drive(&self, stream: UnixStream, shared: Arc<Shared>, dispatch: Box<dyn Dispatch>) {
-        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, Vec::new());
+    async fn drive(&self, driver: Driver<UnixStream, Box<dyn Dispatch>>, shared: &Shared) {
         let mut driver = std::pin::pin!(driver.run());
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         let mut first_call = std::pin::pin!(tokio::time::sleep(FIRST_CALL));
@@ -179,9 +182,9 @@ impl Shop {
     }
 
     /// Waits for the hello, as long as the daemon does not leave.
-    async fn listen_to(&self, stream: &mut UnixStream) -> Result<Option<Visitor>> {
+    async fn listen_to(&self, stream: &UnixStream, ear: &mut Ear) -> Result<Option<Visitor>> {
         let limit = self.server.limits.handshake;
-        let mut hello = std::pin::pin!(timeout(limit, greet::read_hello(stream)));
+        let mut hello = std::pin::pin!(timeout(limit, ear.visitor(stream)));
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         std::future::poll_fn(|context| {
             if let Poll::Ready(hello) = hello.as_mut().poll(context) {

@@ -116,7 +116,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
     if check_peer(&peer).is_err() {
         return Heard::Stranger;
     }
-    let Ok(mut stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
+    let Ok(stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
     let hello = Hello {
         version: VERSION,
         purpose: Purpose::Probe,
@@ -130,7 +130,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
     };
     // It may have answered and hung up before.
     let _ = greet::write_all(&stream, &hello.to_bytes()).await;
-    match greet::read_answer(&mut stream).await {
+    match greet::Ear::default().answer(&stream).await {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.
