@@ -30,3 +30,11 @@ advisories:
 
 bench:
     scripts/bench-process
+
+# The loads and faults of LIFECYCLE.md at full size; three minutes
+stress *args:
+    scripts/stress {{args}}
+
+# The larger worlds of the lock protocol's model
+model:
+    cargo test --release -p autod-core --test model

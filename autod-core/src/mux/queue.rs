@@ -1,7 +1,8 @@
 //! Callers above the limit of calls in flight, first come first served.
 //!
 //! Plain data. A place in the queue is granted a slot when one is free; the slot is its alone until
-//! it takes it or gives it up, so nobody can push in and no wake-up is lost.
+//! it takes it or gives it up, so nobody can push in and no wake-up is lost. The queue is as long as
+//! the program has calls that it polls: each has one place, and takes it along when it is dropped.
 
 use std::collections::VecDeque;
 use std::task::Waker;
