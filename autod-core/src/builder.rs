@@ -4,24 +4,17 @@
 //! run again, by the daemon. [`Daemon::run`] finds out which of the two this process is.
 
 use std::error::Error as StdError;
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
-
-use serde::Serialize;
 
 use crate::client::Client;
-use crate::codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mux::{Dispatch, Dispatcher, Incall, Pulse};
 use crate::service::Serves;
 use crate::session::{Host, Session};
 use crate::settings::Settings;
 use crate::start::Start;
-use crate::upgrade::Upgrade;
-use crate::wire::limits::Limits;
 
 /// What `init` may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
@@ -70,147 +63,8 @@ impl Daemon {
     }
 }
 
-/// Settings. Each replaces an earlier one of the same name, unless it says otherwise.
+/// What is served.
 impl<S: Send + Sync + 'static, T> Daemon<S, T> {
-    /// Listens on this path instead of the default place. Its directory must belong to the user or
-    /// to root, and be sticky if others may write in it. The daemon's other files stand beside it.
-    pub fn sockfile(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.sockfile = Some(path.into());
-        self
-    }
-
-    /// Tells daemons of the same name apart, by a project directory for example. Has no effect
-    /// together with [`sockfile`](Self::sockfile).
-    pub fn instance(mut self, key: impl Into<String>) -> Self {
-        self.settings.instance = Some(key.into());
-        self
-    }
-
-    /// Lets the daemon go when nobody has been connected, and nothing held it, for this long.
-    pub fn autoclose(mut self, linger: Duration) -> Self {
-        self.settings.autoclose = Some(linger);
-        self
-    }
-
-    /// Copies what the daemon writes to its log to the caller's standard error while connected.
-    pub fn debug(mut self, on: bool) -> Self {
-        self.settings.debug = on;
-        self
-    }
-
-    /// Hands a value to the daemon when it is started: see [`Start::args`] and [`Session::args`].
-    /// A daemon that already runs keeps the value it was started with.
-    pub fn args<A: Serialize>(mut self, value: &A) -> Self {
-        let mut bytes = Vec::new();
-        self.settings.args = codec::encode_into(&mut bytes, value)
-            .map(|()| bytes)
-            .map_err(|error| crate::error::chain(&error));
-        self
-    }
-
-    /// Runs this executable as the daemon. It must describe the same daemon and run it.
-    pub fn exec_path(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.exec_path = Some(path.into());
-        self
-    }
-
-    /// The working directory of the daemon.
-    pub fn cwd(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.cwd = Some(path.into());
-        self
-    }
-
-    /// Sets a variable in the daemon's environment. Adds to earlier ones.
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        let value = Some(value.as_ref().to_owned());
-        self.settings.env.push((name.as_ref().to_owned(), value));
-        self
-    }
-
-    /// Keeps a variable out of the daemon's environment. Adds to earlier ones.
-    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Self {
-        self.settings.env.push((name.as_ref().to_owned(), None));
-        self
-    }
-
-    /// Starts the daemon with no environment but what [`env`](Self::env) sets.
-    pub fn env_clear(mut self) -> Self {
-        self.settings.env_clear = true;
-        self
-    }
-
-    /// Names variables of each caller's environment that its hello carries, for
-    /// [`Caller::env`](crate::Caller::env). Adds to earlier ones. None by default.
-    pub fn caller_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
-        self.settings.caller_env.extend(names.into_iter().map(Into::into));
-        self
-    }
-
-    /// The limits of connections; see [`Limits`].
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.settings.limits = limits;
-        self
-    }
-
-    /// How long a caller waits for its turn to start the daemon, or for a place in the queue of a
-    /// busy one. Default 30 s.
-    pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.settings.connect_timeout = limit;
-        self
-    }
-
-    /// How long a daemon may say nothing while a caller waits for it. A start that reports progress
-    /// may take longer; one that is silent for so long is ended. Default 10 s.
-    pub fn silence_timeout(mut self, limit: Duration) -> Self {
-        self.settings.silence_timeout = limit;
-        self
-    }
-
-    /// How long a closing daemon waits for calls that run, and for its shutdown hooks. Default 5 s.
-    pub fn drain_limit(mut self, limit: Duration) -> Self {
-        self.settings.drain_limit = limit;
-        self
-    }
-
-    /// Whether the process exits as soon as the daemon is closed, even if threads of the program
-    /// still run. With `false` they get what is left of the drain limit. Default true.
-    pub fn exit_on_close(mut self, exit: bool) -> Self {
-        self.settings.exit_on_close = exit;
-        self
-    }
-
-    /// What a caller does when the daemon that runs is of another build. Default
-    /// [`Upgrade::Restart`].
-    pub fn upgrade(mut self, policy: Upgrade) -> Self {
-        self.settings.upgrade = policy;
-        self
-    }
-
-    /// The version of the program, usually `env!("CARGO_PKG_VERSION")`: it orders builds, before
-    /// the age of their files does.
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.settings.version = Some(version.into());
-        self
-    }
-
-    /// Writes the daemon's pid to this file while it serves, for people and scripts.
-    pub fn pidfile(mut self, path: impl Into<PathBuf>) -> Self {
-        self.settings.pidfile = Some(path.into());
-        self
-    }
-
-    /// Called with the pid when this caller has spawned the daemon's process.
-    pub fn on_spawn(mut self, hear: impl Fn(u32) + Send + Sync + 'static) -> Self {
-        self.settings.on_spawn = Some(Arc::new(hear));
-        self
-    }
-
-    /// Called with each progress text of a daemon that is starting, whoever started it.
-    pub fn on_progress(mut self, hear: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        self.settings.on_progress = Some(Arc::new(hear));
-        self
-    }
-
     /// Makes the state of the daemon: once, in the daemon's process only. It may take its time and
     /// say how far it is; an error ends the daemon and is what the callers read.
     pub fn init<S2, F>(self, init: F) -> Daemon<S2, T>

@@ -12,6 +12,7 @@ mod greet;
 mod identity;
 mod listening;
 mod mux;
+mod options;
 mod progress;
 mod server;
 pub mod service;

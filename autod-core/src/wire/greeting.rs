@@ -1,30 +1,14 @@
 //! Greetings: what both ends say before the first frame.
 //!
-//! ```text
-//! "AUTOD" | version: u8 | kind: u8 | 0: u8 | length: u32 | fields
-//! field = tag: u8 | length: u32 | value
-//! ```
-//!
-//! All numbers are little-endian. The form is the same in every version, so that two ends which
-//! share no version can still say so in words. Unknown fields are skipped.
+//! Their form is the same in every version, so that two ends which share no version can still say
+//! so in words. Unknown fields are skipped.
 
-use std::fmt;
-
+use super::fields::{Builder, Fields, array, kind, tag, text};
+pub(crate) use super::fields::{MAX_FIELDS, Malformed, PREFIX, Prefix};
 use super::limits::Receives;
 
 /// The version of the frames that this build speaks.
 pub(crate) const VERSION: u8 = 1;
-
-/// The length of everything before the fields.
-pub(crate) const PREFIX: usize = 12;
-
-/// The most that a greeting may carry in its fields. An argument list that is longer is not sent.
-pub(crate) const MAX_FIELDS: usize = 1 << 20;
-
-/// The most that is said of a text for people.
-const MAX_TEXT: usize = 64 << 10;
-
-const MAGIC: &[u8; 5] = b"AUTOD";
 
 /// What a connecting end says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,56 +134,6 @@ impl RejectCode {
             _ => Self::Other,
         }
     }
-}
-
-/// Bytes that are not a greeting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Malformed {
-    Magic,
-    Kind(u8),
-    Length(usize),
-    Field(u8),
-    Missing(&'static str),
-}
-
-impl fmt::Display for Malformed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Magic => f.write_str("the other end does not speak autod's protocol"),
-            Self::Kind(kind) => write!(f, "unknown greeting kind {kind}"),
-            Self::Length(length) => write!(f, "greeting of {length} bytes, at most {MAX_FIELDS}"),
-            Self::Field(tag) => write!(f, "malformed greeting field {tag}"),
-            Self::Missing(name) => write!(f, "greeting without {name}"),
-        }
-    }
-}
-
-impl std::error::Error for Malformed {}
-
-mod kind {
-    pub(super) const HELLO: u8 = 1;
-    pub(super) const ACCEPT: u8 = 2;
-    pub(super) const WAIT: u8 = 3;
-    pub(super) const CLOSING: u8 = 4;
-    pub(super) const REJECT: u8 = 5;
-}
-
-mod tag {
-    pub(super) const PURPOSE: u8 = 1;
-    pub(super) const SERVICE: u8 = 2;
-    pub(super) const FINGERPRINT: u8 = 3;
-    pub(super) const BUILD: u8 = 4;
-    pub(super) const CODEC: u8 = 5;
-    pub(super) const RECEIVES: u8 = 6;
-    pub(super) const CWD: u8 = 7;
-    pub(super) const ARGUMENT: u8 = 8;
-    pub(super) const ENVIRONMENT: u8 = 9;
-    pub(super) const TERMINAL: u8 = 10;
-    pub(super) const ROOT: u8 = 11;
-    pub(super) const LIFE: u8 = 12;
-    pub(super) const PID: u8 = 13;
-    pub(super) const TEXT: u8 = 14;
-    pub(super) const CODE: u8 = 15;
 }
 
 impl Hello {
@@ -350,33 +284,6 @@ impl Answer {
     }
 }
 
-/// The start of a greeting: enough to know how much more to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Prefix {
-    pub(crate) version: u8,
-    pub(crate) kind: u8,
-    /// Of the fields.
-    pub(crate) length: usize,
-}
-
-impl Prefix {
-    /// Refuses foreign bytes as soon as the first of them differs, so that a peer which sends four
-    /// bytes and waits is told apart from a slow one.
-    pub(crate) fn parse(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
-        let known = bytes.len().min(MAGIC.len());
-        if bytes[..known] != MAGIC[..known] {
-            return Err(Malformed::Magic);
-        }
-        let Some((prefix, _)) = bytes.split_first_chunk::<PREFIX>() else { return Ok(None) };
-        let [.., version, kind, _, a, b, c, d] = *prefix;
-        let length = u32::from_le_bytes([a, b, c, d]) as usize;
-        if length > MAX_FIELDS {
-            return Err(Malformed::Length(length));
-        }
-        Ok(Some(Self { version, kind, length }))
-    }
-}
-
 /// The fields that more than one kind of greeting has.
 #[derive(Default)]
 struct Common {
@@ -420,195 +327,6 @@ impl Common {
     }
 }
 
-fn array<const N: usize>(tag: u8, value: &[u8]) -> Result<[u8; N], Malformed> {
-    value.try_into().map_err(|_| Malformed::Field(tag))
-}
-
-fn text(tag: u8, value: &[u8]) -> Result<String, Malformed> {
-    std::str::from_utf8(value).map(str::to_owned).map_err(|_| Malformed::Field(tag))
-}
-
-/// The fields of a greeting, one after the other.
-struct Fields<'a>(&'a [u8]);
-
-impl<'a> Iterator for Fields<'a> {
-    type Item = Result<(u8, &'a [u8]), Malformed>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let (&tag, rest) = self.0.split_first()?;
-        let field = rest
-            .split_first_chunk::<4>()
-            .and_then(|(length, rest)| rest.split_at_checked(u32::from_le_bytes(*length) as usize));
-        let Some((value, rest)) = field else {
-            self.0 = &[];
-            return Some(Err(Malformed::Field(tag)));
-        };
-        self.0 = rest;
-        Some(Ok((tag, value)))
-    }
-}
-
-struct Builder(Vec<u8>);
-
-impl Builder {
-    fn new(version: u8, kind: u8) -> Self {
-        let mut bytes = Vec::with_capacity(256);
-        bytes.extend_from_slice(MAGIC);
-        bytes.extend_from_slice(&[version, kind, 0, 0, 0, 0, 0]);
-        Self(bytes)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "arguments are far shorter than 4 GiB")]
-    fn field(&mut self, tag: u8, value: &[u8]) {
-        self.0.push(tag);
-        self.0.extend_from_slice(&(value.len() as u32).to_le_bytes());
-        self.0.extend_from_slice(value);
-    }
-
-    /// A text for people, cut if it is longer than anybody reads.
-    fn text(&mut self, text: &str) {
-        let mut end = text.len().min(MAX_TEXT);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        self.field(tag::TEXT, &text.as_bytes()[..end]);
-    }
-
-    fn receives(&mut self, receives: Receives) {
-        let mut value = [0; 12];
-        value[..4].copy_from_slice(&receives.message.to_le_bytes());
-        value[4..8].copy_from_slice(&receives.calls.to_le_bytes());
-        value[8..].copy_from_slice(&receives.window.to_le_bytes());
-        self.field(tag::RECEIVES, &value);
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "see field")]
-    fn finish(mut self) -> Vec<u8> {
-        let length = (self.0.len() - PREFIX) as u32;
-        self.0[PREFIX - 4..PREFIX].copy_from_slice(&length.to_le_bytes());
-        self.0
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn hello() -> Hello {
-        Hello {
-            version: VERSION,
-            purpose: Purpose::Probe,
-            service: "Counter".to_owned(),
-            fingerprint: 0x1122_3344_5566_7788,
-            build: "1.0.0".to_owned(),
-            codec: "bincode2".to_owned(),
-            receives: Receives { message: 1 << 20, calls: 16, window: 4096 },
-            life: 9,
-            caller: CallerFields {
-                cwd: b"/tmp/\xff".to_vec(),
-                args: vec![b"counter".to_vec(), b"".to_vec()],
-                env: vec![b"PATH=/bin".to_vec()],
-                terminal: Some((80, 24)),
-                root: Some((1, u64::MAX)),
-            },
-        }
-    }
-
-    fn parse_hello(bytes: &[u8]) -> Result<Hello, Malformed> {
-        let prefix = Prefix::parse(bytes)?.expect("whole prefix");
-        assert_eq!(bytes.len(), PREFIX + prefix.length);
-        Hello::parse(prefix, &bytes[PREFIX..])
-    }
-
-    fn parse_answer(bytes: &[u8]) -> Result<Answer, Malformed> {
-        let prefix = Prefix::parse(bytes)?.expect("whole prefix");
-        Answer::parse(prefix, &bytes[PREFIX..])
-    }
-
-    #[test]
-    fn a_hello_comes_back() {
-        assert_eq!(parse_hello(&hello().to_bytes()).unwrap(), hello());
-    }
-
-    #[test]
-    fn answers_come_back() {
-        let accept = Accept {
-            version: VERSION,
-            service: "Counter".to_owned(),
-            fingerprint: 7,
-            build: "b".to_owned(),
-            receives: Receives { message: 1024, calls: 1, window: 1024 },
-            life: u64::MAX - 1,
-            pid: 42,
-        };
-        for answer in [
-            Answer::Accept(accept),
-            Answer::Wait("indexing".to_owned()),
-            Answer::Closing,
-            Answer::Reject(Rejection {
-                code: RejectCode::Fingerprint,
-                text: "other build".to_owned(),
-                build: "2.0.0".to_owned(),
-                life: 7,
-                pid: 8,
-            }),
-        ] {
-            assert_eq!(parse_answer(&answer.to_bytes()).unwrap(), answer);
-        }
-    }
-
-    #[test]
-    fn unknown_fields_and_codes_are_skipped() {
-        let mut out = Builder::new(9, kind::REJECT);
-        out.field(200, b"from the future");
-        out.field(tag::CODE, &[99]);
-        out.field(tag::TEXT, b"no");
-        let Answer::Reject(rejection) = parse_answer(&out.finish()).unwrap() else {
-            panic!("it is a rejection");
-        };
-        assert_eq!((rejection.code, rejection.text.as_str()), (RejectCode::Other, "no"));
-    }
-
-    #[test]
-    fn foreign_bytes_are_refused_at_the_first_difference() {
-        assert_eq!(Prefix::parse(b"GET / HTTP/1.1"), Err(Malformed::Magic));
-        assert_eq!(Prefix::parse(b"AUX"), Err(Malformed::Magic));
-        assert_eq!(Prefix::parse(b"AUT"), Ok(None));
-    }
-
-    #[test]
-    fn a_length_is_not_believed() {
-        let mut bytes = hello().to_bytes();
-        bytes[PREFIX - 1] = 0xff;
-        assert!(matches!(Prefix::parse(&bytes), Err(Malformed::Length(_))));
-    }
-
-    #[test]
-    fn cut_and_flipped_hellos_never_panic() {
-        let whole = hello().to_bytes();
-        let prefix = Prefix::parse(&whole).unwrap().unwrap();
-        for end in PREFIX..whole.len() {
-            let _ = Hello::parse(prefix, &whole[PREFIX..end]);
-            let mut flipped = whole.clone();
-            flipped[end] ^= 0x55;
-            let _ = Hello::parse(prefix, &flipped[PREFIX..]);
-            let _ = Answer::parse(Prefix { kind: kind::ACCEPT, ..prefix }, &flipped[PREFIX..]);
-        }
-    }
-
-    #[test]
-    fn a_peer_that_cannot_receive_is_malformed() {
-        let mut mute = hello();
-        mute.receives.window = 0;
-        assert_eq!(parse_hello(&mute.to_bytes()), Err(Malformed::Field(tag::RECEIVES)));
-    }
-
-    #[test]
-    fn a_wordy_caller_goes_without_arguments() {
-        let mut wordy = hello();
-        wordy.caller.args = vec![vec![b'x'; MAX_FIELDS]];
-        let parsed = parse_hello(&wordy.to_bytes()).unwrap();
-        assert!(parsed.caller.args.is_empty());
-        assert_eq!(parsed.caller.cwd, wordy.caller.cwd);
-    }
-}
+#[path = "greeting_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 //!
 //! Pure functions over byte slices. Nothing here knows tokio, a clock, a file or a service.
 
+mod fields;
 pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod limits;
