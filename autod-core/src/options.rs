@@ -40,7 +40,8 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
         self
     }
 
-    /// Hands a value to the daemon when it is started: see [`Start::args`] and [`Session::args`].
+    /// Hands a value to the daemon when it is started: see
+    /// [`Start::args`](crate::Start::args) and [`Session::args`](crate::Session::args).
     /// A daemon that already runs keeps the value it was started with.
     pub fn args<A: Serialize>(mut self, value: &A) -> Self {
         let mut bytes = Vec::new();

@@ -1,5 +1,5 @@
 //! The program is replaced, or removed, while callers of it wait to start the daemon: they start
-//! it all the same, and callers of the new file use the daemon of the old one.
+//! it all the same. The first caller of the new file is of a newer build, and replaces the daemon.
 
 use crate::Result;
 use crate::barrier::Barrier;
@@ -38,6 +38,6 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
     }
     ledger::check_only_one(&home, &mut tally);
     ledger.close(&home, &mut tally)?;
-    tally.expect(tally.daemons == rounds, || "not one daemon for each round".to_owned());
+    tally.expect(tally.daemons == 2 * rounds, || "not two daemons for each round".to_owned());
     Ok(tally)
 }
