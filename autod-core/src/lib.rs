@@ -1,4 +1,4 @@
-//! The connection and the daemon behind the [`autod`](https://docs.rs/autod) crate.
+//! The connection and the daemon behind the `autod` crate.
 //!
 //! Use that crate: it re-exports everything here that is meant for programs.
 
