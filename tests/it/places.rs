@@ -2,9 +2,20 @@
 
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::home::{Home, is_gone};
+
+/// What a test makes outside of its home. It goes with the test, also when that fails.
+struct Litter(Vec<PathBuf>);
+
+impl Drop for Litter {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = std::fs::remove_dir_all(path).or_else(|_| std::fs::remove_file(path));
+        }
+    }
+}
 
 fn chmod(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -30,14 +41,15 @@ fn a_runtime_directory_that_cannot_be_used_is_passed_over() {
     // All of these lead to one and the same other place.
     let mut pids = Vec::new();
     let name = format!("autod-it-{}", std::process::id());
+    let euid = rustix::process::geteuid().as_raw();
+    let places = [format!("/run/user/{euid}/{name}"), format!("/tmp/{name}-{euid}")];
+    let _litter = Litter(places.each_ref().map(PathBuf::from).into());
     for value in ["", "relative/path", "/nonexistent/runtime", open.to_str().unwrap()] {
         let run = home.fixture(["pid"]).env("FIX_NAME", &name).env("XDG_RUNTIME_DIR", value);
         pids.push(run.out());
     }
     pids.dedup();
     assert_eq!(pids.len(), 1, "{pids:?}");
-    let euid = rustix::process::geteuid().as_raw();
-    let places = [format!("/run/user/{euid}/{name}"), format!("/tmp/{name}-{euid}")];
     let place = places.iter().find(|place| Path::new(place).exists()).expect("a place");
     home.fixture(["close"]).env("FIX_NAME", &name).env("XDG_RUNTIME_DIR", "relative").out();
     crate::home::wait_until_gone(pids[0].parse().unwrap());
@@ -123,6 +135,8 @@ fn sockets_stand_where_they_are_asked_for() {
     let long = home.join("d".repeat(100)).join("e".repeat(100));
     std::fs::create_dir_all(&long).unwrap();
     let shared = format!("/tmp/autod-it-{}.sock", std::process::id());
+    let suffixes = ["", ".spawn", ".life", ".log", ".log.prev", ".failed.json"];
+    let _litter = Litter(suffixes.map(|suffix| format!("{shared}{suffix}").into()).into());
     for sock in [long.join("s.sock"), shared.clone().into(), home.join("relative.sock")] {
         let run = |words: &[&str]| home.fixture(words).env("FIX_SOCK", &sock).cwd(home.path());
         let pid: u32 = run(&["pid"]).out().parse().unwrap();
@@ -131,9 +145,6 @@ fn sockets_stand_where_they_are_asked_for() {
         run(&["close"]).out();
         crate::home::wait_until_gone(pid);
         assert!(is_gone(pid) && !sock.exists());
-    }
-    for suffix in ["spawn", "life", "log", "log.prev", "failed.json"] {
-        let _ = std::fs::remove_file(format!("{shared}.{suffix}"));
     }
 }
 
