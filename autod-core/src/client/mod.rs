@@ -102,7 +102,7 @@ impl Connector<'_> {
                 Knock::Absent | Knock::Refused => match starter.turn().await? {
                     Turn::Again => continue,
                     Turn::Knocked(stream) => stream,
-                    Turn::Started(starting) => match self.attend(starting).await? {
+                    Turn::Started(starting) => match self.attend(*starting).await? {
                         Some(connection) => return Ok(connection),
                         None => continue,
                     },
