@@ -6,6 +6,7 @@ mod bad_input;
 mod counter;
 mod failures;
 mod features;
+mod hand_over;
 mod herd;
 mod home;
 mod leaving;
