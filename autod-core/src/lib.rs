@@ -8,6 +8,11 @@ mod client;
 mod codec;
 mod daemon;
 mod error;
+#[cfg(feature = "fault-points")]
+#[doc(hidden)]
+pub mod fault;
+#[cfg(not(feature = "fault-points"))]
+mod fault;
 mod greet;
 mod identity;
 mod listening;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod counter;
 mod failures;
+mod faults;
 mod features;
 mod herd;
 mod home;
@@ -14,3 +15,4 @@ mod removal;
 mod terminal;
 mod ui;
 mod upgrade;
+mod windows;

@@ -10,6 +10,7 @@ use super::Connector;
 use crate::codec;
 use crate::daemon::{check_peer, peer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
 use crate::session::root_identity;
@@ -37,6 +38,7 @@ impl Spoken {
         if let Ok(count) = std::io::Write::write(&mut &stream, &unsent) {
             unsent.drain(..count);
         }
+        fault::pass(Point::CallerSaidHello);
         Ok(Self { stream, unsent })
     }
 }

@@ -8,6 +8,7 @@ use super::Connector;
 use super::encounter::{Greeted, Spoken, rejected};
 use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
+use crate::fault::{self, Point};
 use crate::greet;
 use crate::wire::greeting::{Purpose, RejectCode};
 
@@ -32,7 +33,9 @@ impl Connector<'_> {
         match starter.succeed(life).await? {
             Succession::Again => Ok(None),
             Succession::Ready(candidate) => {
+                fault::pass(Point::ReplacerHasSuccessor);
                 self.order(Purpose::Replace, life).await?;
+                fault::pass(Point::ReplacerOrdered);
                 candidate.move_in().await.map(Some)
             }
         }

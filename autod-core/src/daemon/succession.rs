@@ -12,6 +12,7 @@ use super::start::Starter;
 use super::starting::Starting;
 use super::waiting::take_life;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// What an attempt to replace a daemon came to.
 pub(crate) enum Succession<'a> {
@@ -58,6 +59,7 @@ impl<'a> Candidate<'a> {
                 format!("the {} daemon did not go when it was asked to", self.place.app()),
             ));
         };
+        fault::pass(Point::ReplacerTookLife);
         let listener = self.place.publish(lock, &life)?;
         self.starting.hand_over(&self.settings, &life, &listener)?;
         Ok(self.starting)
