@@ -9,6 +9,7 @@ mod faults;
 mod features;
 mod herd;
 mod home;
+mod in_process;
 mod leaving;
 mod places;
 mod removal;
