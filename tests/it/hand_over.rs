@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::faults::Faults;
 use crate::home::{Home, eventually, is_gone, kill, wait_until_gone};
 
 /// Where a daemon's process says that its `main` runs, and waits.
@@ -101,6 +102,23 @@ fn what_main_has_started_is_in_nobodys_way_when_the_daemon_is_killed_before_it_t
 fn has_gate_open(pid: u32) -> bool {
     let executable = std::fs::read_link(format!("/proc/{pid}/exe"));
     executable.is_ok_and(|path| path.ends_with("fixture"))
+}
+
+#[test]
+fn what_main_has_started_is_in_nobodys_way_when_the_daemon_dies_with_everything_on_its_way() {
+    let home = Home::new();
+    let faults = Faults::of(&home);
+    faults.order("daemon-seen", "hold");
+    faults.order("starter-handed-over", "sleep 0");
+    let starter = home.fixture(["pid"]).env("FIX_MAIN_CHILD", "1").spawn();
+    let daemon = faults.wait("daemon-seen");
+    faults.wait("starter-handed-over");
+    kill(daemon, Signal::KILL);
+    let said = starter.done().failed(1);
+    assert!(said.contains("was killed by signal 9 (SIGKILL) before it was ready"), "{said}");
+    let [child] = home.processes()[..] else { panic!("main has left one child") };
+    home.daemon();
+    assert!(!is_gone(child), "it lived all the time");
 }
 
 #[test]

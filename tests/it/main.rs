@@ -5,13 +5,16 @@
 mod bad_input;
 mod counter;
 mod failures;
+mod faults;
 mod features;
 mod hand_over;
 mod herd;
 mod home;
+mod in_process;
 mod leaving;
 mod places;
 mod removal;
 mod terminal;
 mod ui;
 mod upgrade;
+mod windows;

@@ -16,6 +16,7 @@ use super::place::Place;
 use super::status::{self, Status};
 use super::{settings, sys};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// Number of the inherited socket, the nonce that the settings repeat, and the daemon's name.
 const STATUS: &str = "AUTOD_STATUS_FD";
@@ -87,8 +88,10 @@ impl Heir {
             sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
         sys::forget_variables(&[STATUS, DEPTH]);
         let cannot_talk = |error| Error::system("cannot talk to the starter", error);
+        fault::pass(Point::DaemonBegins);
         let socket = status::announce(&inherited.into()).map_err(cannot_talk)?;
         let status = Arc::new(Status::new(socket.try_clone().map_err(cannot_talk)?));
+        fault::pass(Point::DaemonSeen);
         Ok(Some(Self { nonce, socket, status }))
     }
 
@@ -111,6 +114,7 @@ impl Heir {
         }
         let place = Place::reopen(&settings.sock, settings.explicit, &settings.app)?;
         let life = LifeLock::inherited(life, &place)?;
+        fault::pass(Point::DaemonInherited);
         name_process(place.app());
         Ok(Inherited { place, life, listener: listener.into(), payload: settings.payload })
     }

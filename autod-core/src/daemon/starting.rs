@@ -25,6 +25,7 @@ use super::reaper::{self, Ending, Reaped};
 use super::spawn::Spawned;
 use super::status::{Message, is_gone};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// How long a daemon that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -116,8 +117,12 @@ impl<'a> Starting<'a> {
     /// From here on only the daemon holds its life and the door.
     fn hand_over(&mut self) -> Result<(), String> {
         let Some(Keys { listener, life }) = &self.keys else { return Ok(()) };
+        fault::pass(Point::StarterHeardSeen);
         match self.channel.send_with(&self.message, &[life.as_fd(), listener.as_fd()]) {
-            Ok(()) => (self.keys, self.message) = (None, Vec::new()),
+            Ok(()) => {
+                fault::pass(Point::StarterHandedOver);
+                (self.keys, self.message) = (None, Vec::new());
+            }
             // The process is gone, which its ending will tell.
             Err(error) if is_gone(&error) => {}
             Err(error) => {
@@ -141,12 +146,15 @@ impl<'a> Starting<'a> {
     pub(crate) async fn outcome(mut self, mut on_progress: impl FnMut(&str)) -> Result<()> {
         match self.watch(&mut on_progress).await {
             Ok(()) => {
+                fault::pass(Point::StarterHeardReady);
                 breaker::clear(self.place, &self.lock);
                 Ok(())
             }
             Err(reason) => {
                 let reason = format!("{} daemon {reason}", self.place.app());
+                fault::pass(Point::StarterHeardFailure);
                 breaker::record(self.place, &self.lock, &reason);
+                fault::pass(Point::StarterRecordedFailure);
                 self.remove_door().await;
                 Err(Error::new(ErrorKind::StartFailed, reason))
             }
