@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod counter;
+mod examples;
 mod failures;
 mod faults;
 mod features;
