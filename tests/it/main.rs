@@ -12,6 +12,8 @@ mod home;
 mod leaving;
 mod places;
 mod removal;
+mod root;
+mod scope;
 mod terminal;
 mod ui;
 mod upgrade;

@@ -1,5 +1,5 @@
-//! The self-check of a running daemon: are its files still where they were, and does its door still
-//! lead to it?
+//! The self-check of a running daemon: are its files still where they were, does its door still
+//! lead to it, is the directory that it works for still there?
 //!
 //! The system tells when one of the files changes; every half minute the daemon looks by itself.
 //! Otherwise it does nothing.
@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use crate::codec;
-use crate::daemon::{Alarm, Knock, Tenancy, check_peer, peer};
+use crate::daemon::{Alarm, Knock, Root, Tenancy, check_peer, peer};
 use crate::greet;
 use crate::wire::greeting::{Answer, CallerFields, Hello, Purpose, VERSION};
 use crate::wire::limits::{Limits, Receives};
@@ -39,10 +39,13 @@ pub(super) enum Finding {
     DoorGone,
     /// The place is somebody else's, or gone.
     Evicted,
+    /// The place is ours, and the directory that the daemon works for is gone.
+    RootGone,
 }
 
 pub(super) struct Vigil {
     tenancy: Arc<Tenancy>,
+    root: Option<Root>,
     service: &'static str,
     alarm: Alarm,
     next: Instant,
@@ -51,14 +54,16 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    pub(super) fn new(tenancy: Arc<Tenancy>, service: &'static str) -> Self {
-        let alarm = Alarm::of(&tenancy);
-        Self { tenancy, service, alarm, next: Instant::now() + PERIOD, probe: None }
+    pub(super) fn new(tenancy: Arc<Tenancy>, root: Option<Root>, service: &'static str) -> Self {
+        let alarm = Alarm::of(&tenancy, root.as_ref());
+        // The root was found before it was watched.
+        let next = Instant::now() + if root.is_some() { SETTLE } else { PERIOD };
+        Self { tenancy, root, service, alarm, next, probe: None }
     }
 
     /// The door was made anew, or could not be yet.
     pub(super) fn renew(&mut self) {
-        self.alarm = Alarm::of(&self.tenancy);
+        self.alarm = Alarm::of(&self.tenancy, self.root.as_ref());
         self.next = Instant::now() + AGAIN;
     }
 
@@ -81,15 +86,24 @@ impl Vigil {
                 return Finding::Evicted;
             }
             self.tenancy.rotate_log(LOG);
-            let probe = probe(Arc::clone(&self.tenancy), self.service);
+            let probe = probe(Arc::clone(&self.tenancy), self.root.clone(), self.service);
             self.probe = Some(tokio::spawn(probe));
         }
     }
 }
 
-/// Knocks at our own door. Only an answer that is not ours, or a door that is not there, proves
+/// Looks for the root and knocks at our own door. Only an answer that is not ours, or a door that is not there, proves
 /// something.
-async fn probe(tenancy: Arc<Tenancy>, service: &'static str) -> Option<Finding> {
+async fn probe(
+    tenancy: Arc<Tenancy>,
+    root: Option<Root>,
+    service: &'static str,
+) -> Option<Finding> {
+    if let Some(root) = root
+        && root.is_gone().await
+    {
+        return Some(Finding::RootGone);
+    }
     let stream = match tenancy.place().knock() {
         Ok(Knock::Open(stream)) => stream,
         Ok(Knock::Absent | Knock::Refused) => return Some(Finding::DoorGone),
