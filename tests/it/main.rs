@@ -3,6 +3,7 @@
 //! Every test has a runtime directory of its own and leaves no process behind, also when it fails.
 
 mod bad_input;
+mod clocks;
 mod counter;
 mod failures;
 mod faults;

@@ -93,7 +93,7 @@ impl Tenancy {
     /// Announces that this daemon is gone within the limit.
     pub(crate) fn begin_drain(&self, limit: Duration) -> Result<()> {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let until = machine::milliseconds().saturating_add(limit);
+        let until = machine::timer_milliseconds().saturating_add(limit);
         self.life.set_state(State::Draining { until })
     }
 
@@ -164,7 +164,7 @@ mod tests {
         assert!(tenancy.try_spawn_lock().unwrap().is_none());
         tenancy.begin_drain(Duration::from_secs(3)).unwrap();
         let until = life_record(tenancy.place()).unwrap().until().unwrap();
-        assert!(until > machine::milliseconds() + 2_000);
+        assert!(until > machine::timer_milliseconds() + 2_000);
         tenancy.unpublish(&spawn).unwrap();
         assert!(matches!(tenancy.place().knock().unwrap(), Knock::Absent));
     }

@@ -106,8 +106,8 @@ pub(super) async fn take_life(
             ));
         }
         let State::Draining { until } = record.state else { return Ok(attempt) };
-        let limit = Duration::from_millis(until) + MARGIN;
-        if machine::since_boot() > limit {
+        let now = Duration::from_millis(machine::timer_milliseconds());
+        if now > Duration::from_millis(until) + MARGIN {
             return Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
@@ -195,7 +195,7 @@ mod tests {
         };
         life.set_state(State::Running).unwrap();
         assert!(matches!(take_life(&place, &spawn, "b").await.unwrap(), LifeAttempt::Held(_)));
-        life.set_state(State::Draining { until: machine::milliseconds() + 5_000 }).unwrap();
+        life.set_state(State::Draining { until: machine::timer_milliseconds() + 5_000 }).unwrap();
         let end = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(30));
             drop(life);
