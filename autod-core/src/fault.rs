@@ -125,14 +125,13 @@ points! {
 
 /// Passes a point that cannot fail.
 #[cfg(not(feature = "fault-points"))]
-#[inline(always)]
-#[expect(clippy::inline_always, reason = "it is nothing")]
+#[inline]
 pub(crate) fn pass(_: Point) {}
 
 /// Passes a point that can fail.
 #[cfg(not(feature = "fault-points"))]
-#[inline(always)]
-#[expect(clippy::inline_always, clippy::unnecessary_wraps, reason = "it is nothing")]
+#[inline]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
 pub(crate) fn try_pass(_: Point) -> std::io::Result<()> {
     Ok(())
 }

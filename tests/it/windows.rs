@@ -253,6 +253,25 @@ fn callers_that_come_while_a_new_door_is_made_are_served() {
     delay_at_each_point(&REMOVED_DOOR, "hold");
 }
 
+/// The order to make way cannot be given when the door has gone meanwhile: the replacer starts over,
+/// and the old daemon opens its door anew.
+#[test]
+fn a_door_removed_before_the_order_to_make_way_costs_a_second_attempt() {
+    let home = Home::new();
+    (UPGRADE.prepare)(&home);
+    let old = home.daemon();
+    let faults = Faults::of(&home);
+    faults.order("replacer-has-successor", "hold");
+    let newer = (UPGRADE.run)(&home).expect("a caller");
+    faults.wait("replacer-has-successor");
+    fs::remove_file(home.place().join("sock")).expect("the door is there");
+    faults.release("replacer-has-successor");
+    let done = newer.done();
+    assert!(done.stdout.starts_with("answered first"), "{done:?}");
+    eventually("the old daemon has gone", || is_gone(old));
+    check_place(&home, "replacer-has-successor");
+}
+
 /// What the system refuses is named, with the file that it is about; the next call works.
 #[test]
 fn a_system_that_refuses_is_named_and_leaves_nothing_stuck() {

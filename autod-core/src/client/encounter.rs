@@ -20,8 +20,8 @@ use crate::wire::greeting::{
 };
 use crate::wire::limits::Receives;
 
-/// How often a daemon may hang up before it accepts.
-const TRIES: u32 = 5;
+/// How often a daemon may hang up before it accepts, or be there after it was asked to go.
+pub(super) const TRIES: u32 = 5;
 
 /// A connection on which a hello was said.
 pub(crate) struct Spoken {
@@ -63,6 +63,8 @@ pub(super) enum Met {
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) hung_up: u32,
+    /// How often a daemon that should make way was still there.
+    pub(super) disobeyed: u32,
     /// A daemon of an older build may be replaced.
     pub(super) may_replace: bool,
     /// Whatever runs has to be replaced.

@@ -116,7 +116,8 @@ impl Connector<'_> {
                 Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
-                    let Some(starting) = self.succeed(&mut starter, life).await? else { continue };
+                    let succeeded = self.succeed(&mut starter, life, &mut attempts).await?;
+                    let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
                     if let Some(connection) = self.attend(starting).await? {

@@ -5,7 +5,7 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Greeted, Spoken, rejected};
+use super::encounter::{Attempts, Greeted, Spoken, TRIES, rejected};
 use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::fault::{self, Point};
@@ -29,6 +29,7 @@ impl Connector<'_> {
         &self,
         starter: &mut Starter<'a>,
         life: u64,
+        attempts: &mut Attempts,
     ) -> Result<Option<Starting<'a>>> {
         match starter.succeed(life).await? {
             Succession::Again => Ok(None),
@@ -36,7 +37,14 @@ impl Connector<'_> {
                 fault::pass(Point::ReplacerHasSuccessor);
                 self.order(Purpose::Replace, life).await?;
                 fault::pass(Point::ReplacerOrdered);
-                candidate.move_in().await.map(Some)
+                let starting = candidate.move_in().await?;
+                if starting.is_none() {
+                    attempts.disobeyed += 1;
+                    if attempts.disobeyed >= TRIES {
+                        return Err(self.unresponsive("does not make way for a newer build"));
+                    }
+                }
+                Ok(starting)
             }
         }
     }
