@@ -73,8 +73,7 @@ fn the_starting_directory_is_not_kept_busy() {
 #[test]
 fn another_executable_can_be_the_daemon() {
     let home = Home::new();
-    let copy = home.join("another");
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "another");
     let pid = home.fixture(["pid"]).env("FIX_EXEC", &copy).out();
     assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), copy);
 
@@ -86,8 +85,7 @@ fn another_executable_can_be_the_daemon() {
 #[test]
 fn a_replaced_executable_still_starts() {
     let home = Home::new();
-    let copy = home.join("program");
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "program");
     let mut caller = home.run(&copy).args(["pid"]).env("FIX_BARRIER", "1");
     caller.command.stdin(std::process::Stdio::piped());
     let mut caller = caller.spawn();

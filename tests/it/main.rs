@@ -3,6 +3,7 @@
 //! Every test has a runtime directory of its own and leaves no process behind, also when it fails.
 
 mod bad_input;
+mod builds;
 mod clocks;
 mod counter;
 mod failures;
@@ -12,10 +13,13 @@ mod herd;
 mod home;
 mod leaving;
 mod places;
+mod recursion;
 mod removal;
 mod root;
+mod sandbox;
 mod scope;
 mod terminal;
 mod ui;
 mod upgrade;
+mod users;
 mod windows;

@@ -9,12 +9,13 @@ use crate::home::{Home, Run, example};
 fn with_manager(home: &Home) -> impl Fn(&[&str]) -> Run {
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
-    let script = bin.join("systemd-run");
+    let script = home.join("script");
     let text = "#!/bin/sh\n\
         echo \"$*\" > \"$FIX_SCOPED\"\n\
         while [ \"$1\" != -- ]; do shift; done; shift; exec \"$@\"\n";
     std::fs::write(&script, text).unwrap();
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    home.executable(&script, "bin/systemd-run");
     std::fs::create_dir(home.join("systemd")).unwrap();
     std::fs::write(home.join("systemd/private"), "").unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());

@@ -29,9 +29,8 @@ fn a_newer_version_replaces_the_daemon_and_an_older_one_uses_it() {
 #[test]
 fn a_newer_file_of_the_same_version_replaces_the_daemon_once() {
     let home = Home::new();
-    let copy = home.join("newer");
     let old = home.daemon();
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "newer");
     let newer = || -> u32 { home.run(&copy).args(["pid"]).out().parse().unwrap() };
     let new = newer();
     assert_ne!(old, new);
