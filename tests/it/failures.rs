@@ -147,6 +147,26 @@ fn a_daemon_killed_during_a_call_is_told() {
 }
 
 #[test]
+fn a_call_that_was_executed_when_its_daemon_was_killed_is_not_executed_again() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    let caller = home.fixture(["block", "600000"]).spawn();
+    let log = home.place().join("log");
+    let executed = |log: &std::path::Path| {
+        std::fs::read_to_string(log).unwrap_or_default().matches("blocking").count()
+    };
+    eventually("the call is executed", || executed(&log) == 1);
+    kill(daemon, Signal::KILL);
+    let said = caller.done().failed(1);
+    assert!(said.contains("the other end closed the connection"), "{said}");
+    // The error says it; the caller has started nothing to try again.
+    assert!(home.processes().is_empty());
+    assert_eq!(executed(&log), 1);
+    assert_ne!(home.daemon(), daemon);
+    assert_eq!((executed(&log), executed(&log.with_extension("prev"))), (0, 1));
+}
+
+#[test]
 fn a_service_can_end_a_connection() {
     let home = Home::new();
     let said = home.fixture(["disconnect"]).out();

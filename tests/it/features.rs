@@ -118,6 +118,28 @@ fn the_caller_is_known_to_the_session() {
 }
 
 #[test]
+fn two_callers_are_known_by_their_own_environment() {
+    let home = Home::new();
+    let names = ("FIX_CALLER_ENV", "PATH TZ LANG");
+    let said = |path: &str, zone: &str, language: &str| {
+        let run = home.fixture(["caller"]).env(names.0, names.1);
+        run.env("PATH", path).env("TZ", zone).env("LANG", language).out()
+    };
+    for (path, zone, language) in [
+        ("/first/bin:/usr/bin:/bin", "Europe/Berlin", "de_DE.UTF-8"),
+        ("/second/bin:/usr/bin:/bin", "Asia/Tokyo", "ja_JP.UTF-8"),
+    ] {
+        let said = said(path, zone, language);
+        for (name, value) in [("PATH", path), ("TZ", zone), ("LANG", language)] {
+            let line = format!("{name} Some({value:?})");
+            assert!(said.lines().any(|said| said == line), "{line:?} is not in\n{said}");
+        }
+    }
+    let first = home.fixture(["env", "TZ"]).out();
+    assert_eq!(first, "Some(\"Europe/Berlin\")", "the daemon's own is that of its starter");
+}
+
+#[test]
 fn the_caller_knows_whether_it_started_the_daemon() {
     let home = Home::new();
     let first = home.fixture(["origin"]).done().good();
