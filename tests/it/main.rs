@@ -7,6 +7,7 @@ mod builds;
 mod clocks;
 mod counter;
 mod counting;
+mod documents;
 mod failures;
 mod faults;
 mod features;
