@@ -15,6 +15,7 @@ pub mod fault;
 mod fault;
 mod greet;
 mod identity;
+mod in_process;
 mod listening;
 mod mux;
 mod options;
@@ -31,6 +32,7 @@ pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{Call, Connection, Incoming, Origin};
 #[doc(hidden)]

@@ -13,6 +13,7 @@ mod faults;
 mod features;
 mod herd;
 mod home;
+mod in_process;
 mod leaving;
 mod logs;
 mod places;

@@ -179,7 +179,7 @@ impl Connector<'_> {
     /// The hello of a caller; `life` names the daemon that an order is for.
     pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
         let caller = match purpose {
-            Purpose::Session => self.caller(),
+            Purpose::Session => caller_fields(self.caller_env),
             _ => CallerFields::default(),
         };
         Hello {
@@ -192,24 +192,6 @@ impl Connector<'_> {
             receives: Receives::from(self.limits),
             life,
             caller,
-        }
-    }
-
-    fn caller(&self) -> CallerFields {
-        let variable = |name: &OsString| {
-            let mut pair = name.clone();
-            pair.push("=");
-            pair.push(std::env::var_os(name)?);
-            Some(pair.into_vec())
-        };
-        CallerFields {
-            cwd: std::env::current_dir()
-                .map(|cwd| cwd.into_os_string().into_vec())
-                .unwrap_or_default(),
-            args: std::env::args_os().map(OsString::into_vec).collect(),
-            env: self.caller_env.iter().filter_map(variable).collect(),
-            terminal: terminal(),
-            root: root_identity(),
         }
     }
 
@@ -234,6 +216,23 @@ impl Connector<'_> {
                 self.place.log_path().display()
             ),
         )
+    }
+}
+
+/// What this process says about itself, with these variables of its environment.
+pub(crate) fn caller_fields(variables: &[OsString]) -> CallerFields {
+    let variable = |name: &OsString| {
+        let mut pair = name.clone();
+        pair.push("=");
+        pair.push(std::env::var_os(name)?);
+        Some(pair.into_vec())
+    };
+    CallerFields {
+        cwd: std::env::current_dir().map(|cwd| cwd.into_os_string().into_vec()).unwrap_or_default(),
+        args: std::env::args_os().map(OsString::into_vec).collect(),
+        env: variables.iter().filter_map(variable).collect(),
+        terminal: terminal(),
+        root: root_identity(),
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
+pub(crate) use self::encounter::{Spoken, caller_fields};
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
