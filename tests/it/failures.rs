@@ -98,6 +98,28 @@ fn everybody_who_waits_reads_the_reason_and_few_start_it() {
 }
 
 #[test]
+fn an_order_to_start_does_not_mind_the_failure_before() {
+    let home = Home::new();
+    let config = home.join("config");
+    let starts = home.join("starts");
+    let run = |word: &str| {
+        let run = home.fixture([word]).env("FIX_STARTS", &starts);
+        run.env("FIX_INIT", format!("file:{}", config.display()))
+    };
+    // Six failures in a row make the longest pause, 5 s.
+    for _ in 0..6 {
+        run("restart").done().failed(1);
+    }
+    assert_eq!(std::fs::read_to_string(&starts).unwrap().lines().count(), 6);
+    let began = Instant::now();
+    std::fs::write(&config, "").unwrap();
+    let daemon = run("restart").out();
+    assert!(began.elapsed() < Duration::from_secs(4), "it did not wait for the pause of 5 s");
+    assert!(!home.place().join("failed.json").exists());
+    assert_eq!(run("pid").out(), daemon);
+}
+
+#[test]
 fn a_failed_daemon_tells_those_who_came_and_nobody_after_them() {
     let home = Home::new();
     let config = home.join("config");

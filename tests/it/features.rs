@@ -272,6 +272,18 @@ fn threads_of_the_program_are_waited_for_if_it_asks_for_that() {
 }
 
 #[test]
+fn threads_of_the_program_are_waited_for_no_longer_than_the_drain_limit() {
+    let home = Home::new();
+    let file = home.join("written");
+    let run = home.fixture(["leave-thread", "600000", file.to_str().unwrap()]);
+    run.env("FIX_EXIT_ON_CLOSE", "false").env("FIX_DRAIN", "300").out();
+    eventually("the daemon is gone", || home.processes().is_empty());
+    let log = std::fs::read_to_string(home.place().join("log")).unwrap();
+    assert!(log.contains("autod: not everything ended within"), "{log}");
+    home.daemon();
+}
+
+#[test]
 fn a_daemon_that_waits_for_its_threads_has_no_successor_before_its_end() {
     let home = Home::new();
     let file = home.join("written");

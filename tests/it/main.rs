@@ -14,6 +14,7 @@ mod features;
 mod herd;
 mod home;
 mod in_process;
+mod inherited;
 mod leaving;
 mod logs;
 mod places;

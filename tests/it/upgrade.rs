@@ -129,6 +129,23 @@ fn each_policy_does_what_it_says() {
 }
 
 #[test]
+fn two_versions_in_turn_never_play_ping_pong() {
+    // The policy, and how many daemons a hundred calls in turn start.
+    for (policy, daemons) in [("restart", 2), ("coexist", 2), ("compatible", 1), ("refuse", 1)] {
+        let home = Home::new();
+        let starts = home.join("starts");
+        for turn in 0..100 {
+            let of = ["1.0.0", "2.0.0"][turn % 2];
+            let run = version(&home, of, &["add", "1"]).env("FIX_UPGRADE", policy);
+            let done = run.env("FIX_STARTS", &starts).done();
+            assert_eq!(done.status.success(), policy != "refuse" || turn % 2 == 0, "{done:?}");
+        }
+        let starts = std::fs::read_to_string(&starts).unwrap();
+        assert_eq!(starts.lines().count(), daemons, "{policy}");
+    }
+}
+
+#[test]
 fn another_shape_of_the_service_is_replaced_by_the_newer_and_refused_to_the_older() {
     let home = Home::new();
     let old = pid(&home, "2.0.0");

@@ -186,6 +186,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_daemon_of_another_machine_or_boot_is_an_error() {
+        let home = Home::new();
+        let place = home.place();
+        let spawn = SpawnLock::try_take(&place).unwrap().unwrap();
+        let LifeAttempt::Taken(life) = take_life(&place, &spawn, "a").await.unwrap() else {
+            panic!("somebody lives");
+        };
+        let record = std::fs::read_to_string(place.life_path()).unwrap();
+        let foreign = record.replace(machine::boot_id(), &"0".repeat(machine::boot_id().len()));
+        assert_ne!(foreign, record);
+        std::fs::write(place.life_path(), foreign).unwrap();
+        let error = take_life(&place, &spawn, "b").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Place);
+        assert!(error.message().contains("or of another boot"), "{error}");
+        // What nobody holds is not believed.
+        drop(life);
+        assert!(matches!(take_life(&place, &spawn, "b").await.unwrap(), LifeAttempt::Taken(_)));
+    }
+
+    #[tokio::test]
     async fn a_draining_daemon_is_waited_for_and_a_running_one_is_not() {
         let home = Home::new();
         let place = home.place();

@@ -85,6 +85,7 @@ impl Vigil {
             if !self.tenancy.is_still_ours() {
                 return Finding::Evicted;
             }
+            self.tenancy.keep_young();
             self.tenancy.rotate_log(LOG);
             let probe = probe(Arc::clone(&self.tenancy), self.root.clone(), self.service);
             self.probe = Some(tokio::spawn(probe));
