@@ -27,6 +27,26 @@ fn a_daemon_that_is_asked_to_end_does_not_wait_for_the_spawn_lock() {
 }
 
 #[test]
+fn a_stop_ends_the_daemon_at_once_and_returns_when_it_can_be_sure_of_it() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    let lock = std::fs::File::open(home.place().join("spawn.lock")).unwrap();
+    eventually("the spawn lock is free", || lock.try_lock().is_ok());
+    let stop = home.fixture(["stop"]).spawn();
+    wait_until_gone(daemon);
+    drop(lock);
+    assert_eq!(stop.done().good().stdout, "true");
+    // Somebody who does not let go is named.
+    let daemon = home.daemon();
+    let lock = std::fs::File::open(home.place().join("spawn.lock")).unwrap();
+    eventually("the spawn lock is free", || lock.try_lock().is_ok());
+    let said = home.fixture(["stop"]).env("FIX_CONNECT", "300").done().failed(1);
+    assert!(said.contains("holds the lock"), "{said}");
+    wait_until_gone(daemon);
+    drop(lock);
+}
+
+#[test]
 fn the_call_after_a_close_is_served_by_a_successor() {
     let home = Home::new();
     let starts = home.join("starts");
@@ -72,11 +92,12 @@ fn callers_of_a_stopped_daemon_are_served_when_it_goes_on() {
 #[test]
 fn a_daemon_that_hangs_while_it_leaves_is_a_clear_error_and_the_next_call_works() {
     let home = Home::new();
-    let run = |words: &[&str]| home.fixture(words).env("FIX_DRAIN", "300");
+    let run = |words: &[&str]| home.fixture(words).env("FIX_DRAIN", "3000");
     let daemon: u32 = run(&["pid"]).out().parse().unwrap();
     let call = run(&["sleep", "600000"]).spawn();
     eventually("the call runs", || run(&["status"]).out().starts_with("(2,"));
     run(&["close"]).out();
+    eventually("its door is gone", || !home.place().join("sock").exists());
     kill(daemon, Signal::STOP);
     let said = run(&["pid"]).done().failed(1);
     let expected = format!("(pid {daemon}) wanted to be gone and is not; end it: kill -9 {daemon}");

@@ -28,6 +28,12 @@ impl Alarm {
         Self(watched.inspect_err(|error| tracing::info!(%error, "no inotify")).ok())
     }
 
+    /// As where there is no inotify.
+    #[cfg(test)]
+    pub(crate) fn silent() -> Self {
+        Self(None)
+    }
+
     /// Completes when something happened to the files. Nothing is lost if it is dropped.
     pub(crate) async fn raised(&self) {
         let Some(watched) = &self.0 else { return std::future::pending().await };
@@ -118,5 +124,46 @@ impl Alarm {
     #[expect(clippy::unused_self, reason = "its twin needs it")]
     pub(crate) async fn raised(&self) {
         std::future::pending().await
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::daemon::testing::Home;
+
+    async fn is_raised(alarm: &Alarm, within: u64) -> bool {
+        tokio::time::timeout(Duration::from_millis(within), alarm.raised()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn of_what_stands_beside_the_root_nothing_matters() {
+        let home = Home::new();
+        let around = tempfile::tempdir().unwrap();
+        let path = around.path().join("project");
+        std::fs::create_dir(&path).unwrap();
+        let (tenancy, _listener) = Tenancy::claim(home.place(), "1").await.unwrap();
+        let alarm = Alarm::of(&tenancy, Some(&Root::find(&path).unwrap()));
+        for name in ["neighbour", "project.old", "projec"] {
+            std::fs::write(around.path().join(name), "").unwrap();
+            std::fs::remove_file(around.path().join(name)).unwrap();
+        }
+        std::fs::write(path.join("inside"), "").unwrap();
+        std::fs::remove_file(path.join("inside")).unwrap();
+        assert!(!is_raised(&alarm, 50).await);
+        std::fs::remove_dir(&path).unwrap();
+        assert!(is_raised(&alarm, 10_000).await);
+    }
+
+    #[tokio::test]
+    async fn a_root_around_the_files_of_the_daemon_hides_none_of_them() {
+        let home = Home::new();
+        let (tenancy, _listener) = Tenancy::claim(home.place(), "1").await.unwrap();
+        let alarm = Alarm::of(&tenancy, Some(&Root::find(home.path()).unwrap()));
+        assert!(!is_raised(&alarm, 50).await);
+        std::fs::remove_file(home.path().join("sock.life")).unwrap();
+        assert!(is_raised(&alarm, 10_000).await);
     }
 }

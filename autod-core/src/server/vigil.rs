@@ -152,3 +152,27 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_)) => Heard::Stranger,
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::daemon::Place;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_inotify_the_clock_finds_a_root_that_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("project");
+        std::fs::create_dir(&path).unwrap();
+        let place = Place::at(&home.path().join("sock")).unwrap();
+        let (tenancy, _listener) = Tenancy::claim(place, "1").await.unwrap();
+        let root = Root::find(&path).unwrap();
+        let mut vigil = Vigil::new(Arc::new(tenancy), Some(root), "Service");
+        vigil.alarm = Alarm::silent();
+        let looked = timeout(PERIOD * 3, vigil.finding()).await;
+        assert!(looked.is_err(), "nothing is wrong: {looked:?}");
+        std::fs::remove_dir(&path).unwrap();
+        let removed = Instant::now();
+        assert_eq!(vigil.finding().await, Finding::RootGone);
+        assert!(removed.elapsed() <= PERIOD + PROBE, "{:?}", removed.elapsed());
+    }
+}
