@@ -8,6 +8,7 @@ mod clocks;
 mod counter;
 mod counting;
 mod documents;
+mod examples;
 mod failures;
 mod faults;
 mod features;
