@@ -103,9 +103,10 @@ where
     // Never dropped: what is left of the process once the daemon is over still belongs to this
     // life, and only its death lets a successor begin.
     let mut held = None;
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
     let result = Orders::from_bytes(&payload).and_then(|orders| {
         let moved_in = async { Ok((Tenancy::from_inherited(place, life)?, listener)) };
-        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), &mut held)
+        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), &watchdog, &mut held)
     });
     let code = match result {
         Ok(()) => 0,
@@ -131,7 +132,12 @@ where
     let orders = daemon.settings.orders()?;
     let (place, build) = daemon.settings.own_place()?;
     let claim = async move { Tenancy::claim(place, &build).await };
-    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), &mut None)
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    let result = run::<C, S, T>(daemon, orders, claim, nobody, &watchdog, &mut None);
+    // What the program does now is its own business.
+    watchdog.disarm();
+    result
 }
 
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
@@ -140,6 +146,7 @@ fn run<C, S, T>(
     orders: Orders,
     moved_in: impl Future<Output = Result<(Tenancy, std::os::unix::net::UnixListener)>>,
     status: Arc<Status>,
+    watchdog: &Watchdog,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
@@ -161,11 +168,7 @@ where
             Desk::Apart,
         )?;
         *held = listening.tenancy();
-        let closing = listening.daemon().clone();
-        tokio::spawn(async move {
-            closing.close_requested().await;
-            Watchdog::start(limit);
-        });
+        listening.daemon().limit_end(watchdog);
         listening.ended().await
     });
     if exit_on_close {
@@ -173,7 +176,7 @@ where
         runtime.shutdown_background();
     } else {
         runtime.shutdown_timeout(limit);
-        Watchdog::wait_for_other_threads();
+        watchdog.wait_for_other_threads();
     }
     result
 }

@@ -313,6 +313,20 @@ fn a_foreground_daemon_serves_and_ends_like_any_other() {
 }
 
 #[test]
+fn what_a_program_does_after_its_daemon_is_its_own_business() {
+    let home = Home::new();
+    // A second past the drain limit a daemon that has not ended is ended.
+    let run = home.fixture(["foreground"]).env("FIX_DRAIN", "100").env("FIX_AFTER", "1500");
+    let foreground = run.spawn();
+    eventually("it serves", || home.place().join("sock").exists());
+    let pid = foreground.pid();
+    assert_eq!(home.fixture(["stop"]).out(), "true");
+    let done = foreground.done().good();
+    assert_eq!(done.stdout, "after");
+    assert_ne!(home.daemon(), pid);
+}
+
+#[test]
 fn listening_beside_other_work_tells_when_it_is_ready() {
     let home = Home::new();
     let mut listen = home.fixture(["listen"]).env("FIX_INIT", "slow:300").spawn();

@@ -17,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// second after that end; this is well past it.
 const MARGIN: Duration = Duration::from_secs(3);
 
+/// How long an overdue daemon is looked at all the same: somebody may just have ended it, and a process
+/// that dies keeps its locks until its last thread is gone.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+
 /// Waits that grow from a first to a longest one.
 pub(super) struct Pause {
     next: Duration,
@@ -91,6 +95,7 @@ pub(super) async fn take_life(
 ) -> Result<LifeAttempt> {
     let mut pause = Pause::new(1, 20);
     let mut announced = None;
+    let began = Instant::now();
     loop {
         let attempt = LifeLock::try_take(place, spawn, build)?;
         let LifeAttempt::Held(record) = &attempt else { return Ok(attempt) };
@@ -107,7 +112,7 @@ pub(super) async fn take_life(
         }
         let State::Draining { until } = record.state else { return Ok(attempt) };
         let now = Duration::from_millis(machine::timer_milliseconds());
-        if now > Duration::from_millis(until) + MARGIN {
+        if now > Duration::from_millis(until) + MARGIN && began.elapsed() >= LAST_LOOK {
             return Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
@@ -228,5 +233,13 @@ mod tests {
         life.set_state(State::Draining { until: 0 }).unwrap();
         let error = take_life(&place, &spawn, "c").await.unwrap_err();
         assert!(error.message().contains("kill -9"), "{error}");
+        // It dies as the error says, and not quite at once.
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            drop(life);
+        });
+        let attempt = take_life(&place, &spawn, "d").await.unwrap();
+        assert!(matches!(attempt, LifeAttempt::Taken(_)));
+        end.join().unwrap();
     }
 }
