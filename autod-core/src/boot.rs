@@ -109,7 +109,8 @@ where
         let orders = Orders::from_bytes(&payload)?;
         Ok((orders, Tenancy::from_inherited(place, life)?, listener))
     };
-    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), &mut held);
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), &watchdog, &mut held);
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
@@ -137,7 +138,12 @@ where
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
         Ok((orders, tenancy, listener))
     };
-    run::<C, S, T>(daemon, claim, Arc::new(Status::nowhere()), &mut None)
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    let result = run::<C, S, T>(daemon, claim, nobody, &watchdog, &mut None);
+    // What the program does now is its own business.
+    watchdog.disarm();
+    result
 }
 
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
@@ -145,6 +151,7 @@ fn run<C, S, T>(
     daemon: Daemon<S, T>,
     moved_in: impl Future<Output = Result<(Orders, Tenancy, UnixListener)>>,
     status: Arc<Status>,
+    watchdog: &Watchdog,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
@@ -166,11 +173,7 @@ where
             Desk::Apart,
         )?;
         *held = listening.tenancy();
-        let closing = listening.daemon().clone();
-        tokio::spawn(async move {
-            closing.close_requested().await;
-            Watchdog::start(limit);
-        });
+        listening.daemon().limit_end(watchdog);
         listening.ended().await
     });
     if exit_on_close || held.is_none() {
@@ -179,7 +182,7 @@ where
         runtime.shutdown_background();
     } else {
         runtime.shutdown_timeout(limit);
-        Watchdog::wait_for_other_threads();
+        watchdog.wait_for_other_threads();
     }
     result
 }

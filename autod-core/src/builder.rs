@@ -34,6 +34,7 @@ pub enum Nothing {}
 /// | setting | default |
 /// |---|---|
 /// | [`sockfile`](Self::sockfile) | a private directory of the user, by the daemon's name |
+/// | [`root`](Self::root) | none: the daemon works for no directory in particular |
 /// | [`autoclose`](Self::autoclose) | never: the daemon stays until it is closed |
 /// | [`exec_path`](Self::exec_path) | the running executable |
 /// | [`cwd`](Self::cwd) | the daemon's private directory |

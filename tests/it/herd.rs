@@ -120,3 +120,15 @@ fn a_killed_starter_leaves_nothing_stuck() {
     let pid = home.daemon();
     assert_eq!(home.processes(), [pid], "one daemon, whoever started it");
 }
+
+#[test]
+fn a_daemon_whose_starter_was_killed_goes_when_nobody_comes() {
+    let home = Home::new();
+    let run = home.fixture(["pid"]).env("FIX_INIT", "slow:300").env("FIX_AUTOCLOSE", "50");
+    let starter = run.spawn();
+    eventually("the daemon's process runs", || home.processes().len() > 1);
+    kill(starter.pid(), Signal::KILL);
+    drop(starter);
+    eventually("the daemon has gone", || home.processes().is_empty());
+    assert!(!home.place().join("sock").exists(), "in order");
+}

@@ -36,6 +36,16 @@ impl Home {
         self.path().join(name)
     }
 
+    /// A copy of an executable in this home. Another process writes it: a descriptor of ours that
+    /// can write would be in the hands of every child that another test forks at that moment, and
+    /// the copy would be busy.
+    #[track_caller]
+    pub(crate) fn executable(&self, from: impl AsRef<Path>, name: &str) -> PathBuf {
+        let path = self.join(name);
+        self.run("cp").args([from.as_ref(), &path]).out();
+        path
+    }
+
     /// A command in this home. The program is one of the examples.
     pub(crate) fn example<A: AsRef<OsStr>>(
         &self,

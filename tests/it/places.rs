@@ -130,6 +130,27 @@ fn a_listener_that_hangs_up_is_not_tried_for_ever() {
 }
 
 #[test]
+fn a_listener_that_is_always_closing_is_given_up_at_the_deadline() {
+    let home = Home::new();
+    let sock = home.join("closing.sock");
+    let listener = UnixListener::bind(&sock).unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let _ = std::io::Write::write_all(&mut stream, b"AUTOD\x01\x04\0\0\0\0\0");
+        }
+    });
+    let run = home.fixture(["pid"]).env("FIX_SOCK", &sock).env("FIX_CONNECT", "300");
+    let said = run.done().failed(1);
+    assert!(said.contains("is still closing"), "{said}");
+    let asked = asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(asked < 50, "asked {asked} times in 300 ms");
+    assert!(home.processes().is_empty());
+}
+
+#[test]
 fn sockets_stand_where_they_are_asked_for() {
     let home = Home::new();
     let long = home.join("d".repeat(100)).join("e".repeat(100));

@@ -29,9 +29,8 @@ fn a_newer_version_replaces_the_daemon_and_an_older_one_uses_it() {
 #[test]
 fn a_newer_file_of_the_same_version_replaces_the_daemon_once() {
     let home = Home::new();
-    let copy = home.join("newer");
     let old = home.daemon();
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "newer");
     let newer = || -> u32 { home.run(&copy).args(["pid"]).out().parse().unwrap() };
     let new = newer();
     assert_ne!(old, new);
@@ -127,6 +126,23 @@ fn each_policy_does_what_it_says() {
     assert!(said.contains("1.0.0@") && said.contains("2.0.0@"), "it names both: {said}");
     assert!(said.contains(&format!("`kill {old}`")), "{said}");
     assert_eq!(with(&home, "refuse", "1.0.0").good().stdout, old);
+}
+
+#[test]
+fn two_versions_in_turn_never_play_ping_pong() {
+    // The policy, and how many daemons a hundred calls in turn start.
+    for (policy, daemons) in [("restart", 2), ("coexist", 2), ("compatible", 1), ("refuse", 1)] {
+        let home = Home::new();
+        let starts = home.join("starts");
+        for turn in 0..100 {
+            let of = ["1.0.0", "2.0.0"][turn % 2];
+            let run = version(&home, of, &["add", "1"]).env("FIX_UPGRADE", policy);
+            let done = run.env("FIX_STARTS", &starts).done();
+            assert_eq!(done.status.success(), policy != "refuse" || turn % 2 == 0, "{done:?}");
+        }
+        let starts = std::fs::read_to_string(&starts).unwrap();
+        assert_eq!(starts.lines().count(), daemons, "{policy}");
+    }
 }
 
 #[test]

@@ -140,7 +140,8 @@ fn check_place(home: &Home, point: &str) {
     let next = caller(home, "next").done();
     assert!(next.stdout.starts_with("answered"), "{point}: {next:?}");
     check_told(home, point, "next", &next);
-    let daemon = home.daemon();
+    // One that does not go by itself while it is looked at, as that of an idle part does.
+    let daemon: u32 = home.fixture(["restart"]).out().parse().expect("a pid");
     eventually(&format!("{point}: nobody else is left over"), || home.processes() == [daemon]);
     let beside = lines(home, "starts").into_iter().find(|line| line.contains("beside"));
     assert_eq!(beside, None, "{point}: two daemons");

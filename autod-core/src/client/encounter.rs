@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
@@ -22,6 +23,9 @@ use crate::wire::limits::Receives;
 
 /// How often a daemon may hang up before it accepts, or be there after it was asked to go.
 pub(super) const TRIES: u32 = 5;
+
+/// Between two looks at a daemon that has said more often that it is closing.
+const CLOSING_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection on which a hello was said.
 pub(crate) struct Spoken {
@@ -63,6 +67,8 @@ pub(super) enum Met {
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) hung_up: u32,
+    /// How often the daemon was closing.
+    pub(super) closing: u32,
     /// How often a daemon that should make way was still there.
     pub(super) disobeyed: u32,
     /// A daemon of an older build may be replaced.
@@ -114,6 +120,12 @@ impl Connector<'_> {
             Greeted::Closing => {
                 if Instant::now() >= self.deadline {
                     return Err(self.unresponsive("is still closing"));
+                }
+                // A daemon that says so closes its door right after. Who goes on saying it is not
+                // asked for all that the processor gives.
+                attempts.closing += 1;
+                if attempts.closing > TRIES {
+                    tokio::time::sleep(CLOSING_PAUSE).await;
                 }
             }
             Greeted::HungUp => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::locks::SpawnLock;
 use super::place::Place;
 use super::settings::Settings;
-use super::{files, inherit, log, machine, passing, sys};
+use super::{files, inherit, log, machine, passing, scope, sys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 
@@ -36,6 +36,8 @@ pub(crate) struct Launch {
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     /// Start from an empty environment.
     pub(crate) env_clear: bool,
+    /// In a scope of the user's service manager, if there is one.
+    pub(crate) scope: bool,
     /// Handed to the daemon as it is.
     pub(crate) payload: Vec<u8>,
     /// The build that the life record names.
@@ -53,6 +55,7 @@ impl Default for Launch {
             cwd: None,
             env: Vec::new(),
             env_clear: false,
+            scope: false,
             payload: Vec::new(),
             build: String::new(),
             silence: Duration::from_secs(10),
@@ -76,7 +79,9 @@ pub(super) fn spawn(place: &Place, launch: &Launch, proof: &SpawnLock) -> Result
     files::fill_standard_descriptors()
         .map_err(|error| Error::system("cannot open /dev/null for the daemon", error))?;
     let log = log::start(place, proof)?;
-    for note in place.notes().iter().cloned().chain(limits()) {
+    let scoped = scope::command(launch);
+    for note in place.notes().iter().cloned().chain(limits()).chain(scoped.as_ref().err().cloned())
+    {
         log::note(&log, &note);
     }
     let log_start = log.metadata().map_or(0, |log| log.len());
@@ -95,11 +100,13 @@ pub(super) fn spawn(place: &Place, launch: &Launch, proof: &SpawnLock) -> Result
         .map_err(|error| Error::system("cannot hand the settings to the daemon", error))?;
 
     let program = executable(launch)?;
-    let mut command = Command::new(&program);
     let mut own = std::env::args_os();
-    if let Some(name) = own.next() {
-        command.arg0(name);
-    }
+    let name = own.next();
+    let mut command = scoped.ok().flatten().unwrap_or_else(|| {
+        let mut command = Command::new(&program);
+        command.arg0(name.unwrap_or_default());
+        command
+    });
     match &launch.arguments {
         Some(arguments) => command.args(arguments),
         None => command.args(own),
