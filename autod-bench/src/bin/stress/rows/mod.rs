@@ -2,6 +2,7 @@
 
 mod backlog;
 mod binary;
+mod builds;
 mod children;
 mod herd;
 mod init;
@@ -46,6 +47,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("rm-sock", "the door is removed under load", removal::door),
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
     row("binary", "the program is replaced under its callers", binary::run),
+    row("builds", "two builds in turn, each policy, snapshots, failing starts", builds::run),
     row("backlog", "50 callers of a stopped daemon with a full queue", backlog::run),
     row("stop-start", "close, then the next call, 500 times", restart::alone),
     row("stop-start-load", "the same beside other callers", restart::under_load),
