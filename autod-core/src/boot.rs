@@ -159,11 +159,6 @@ where
             Desk::Apart,
         )?;
         *held = listening.tenancy();
-        let closing = listening.daemon().clone();
-        tokio::spawn(async move {
-            closing.close_requested().await;
-            Watchdog::start(limit);
-        });
         listening.ended().await
     });
     if exit_on_close {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::builder::{Daemon, MakeSnapshot, Opened};
 use crate::client::Client;
-use crate::daemon::{Lease, PidFile, Status, Tenancy};
+use crate::daemon::{Lease, PidFile, Status, Tenancy, Watchdog};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::mux::panic_message;
 use crate::server::Server;
@@ -243,7 +243,8 @@ impl Listening {
 pub(crate) enum Desk {
     /// In the runtime that serves them.
     Here,
-    /// In a thread of its own, which a handler that blocks cannot hold up.
+    /// In a thread of its own, which a handler that blocks cannot hold up; it ends the process if
+    /// that does not end within the drain limit.
     Apart,
 }
 
@@ -272,8 +273,15 @@ impl Desk {
                     close_on_signals(&server.daemon)?;
                     UnixListener::from_std(listener).map_err(cannot_serve)?
                 };
+                let (closing, limit) = (server.daemon.clone(), server.drain);
+                // Here, because handlers may block every thread of the sessions.
+                let watch = async move {
+                    closing.close_requested().await;
+                    Watchdog::start(limit);
+                };
                 let work = move || {
-                    runtime.block_on(server.run(listener, tenancy, sessions));
+                    let serving = server.run(listener, tenancy, sessions);
+                    runtime.block_on(futures::future::join(watch, serving));
                     let _ = tell.send(());
                 };
                 std::thread::Builder::new()

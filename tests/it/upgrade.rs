@@ -1,6 +1,7 @@
 //! Two builds of a program meet, and daemons are stopped and restarted.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use crate::home::{Done, Home, Run, eventually, example, wait_until_gone};
 
@@ -190,4 +191,31 @@ fn a_daemon_that_cannot_drain_is_still_stopped_in_time() {
     assert_eq!(run(&["stop"]).out(), "true");
     wait_until_gone(daemon);
     drop(blocked);
+}
+
+#[test]
+fn a_daemon_whose_handlers_block_every_thread_is_stopped_and_restarted_in_time() {
+    for (order, exit_on_close) in [("stop", "true"), ("stop", "false"), ("restart", "false")] {
+        let home = Home::new();
+        let run = |words: &[&str]| {
+            let run = home.fixture(words).env("FIX_DRAIN", "200").env("FIX_SNAPSHOT", "1");
+            run.env("FIX_EXIT_ON_CLOSE", exit_on_close)
+        };
+        assert_eq!(run(&["add", "1"]).out(), "1");
+        let daemon: u32 = run(&["pid"]).out().parse().unwrap();
+        let threads = std::thread::available_parallelism().map_or(2, |count| count.get().max(2));
+        let blocked: Vec<_> = (0..threads).map(|_| run(&["block", "600000"]).spawn()).collect();
+        let log = home.place().join("log");
+        eventually("all of them block", || {
+            std::fs::read_to_string(&log).unwrap().matches("blocking").count() == threads
+        });
+        let began = Instant::now();
+        run(&[order]).out();
+        // The drain limit and the watchdog's second; far below every timeout of a caller.
+        assert!(began.elapsed() < Duration::from_secs(6), "{order} took {:?}", began.elapsed());
+        wait_until_gone(daemon);
+        blocked.into_iter().for_each(|caller| drop(caller.done().failed(1)));
+        let total = run(&["add", "1"]).out();
+        assert_eq!(total, if order == "restart" { "2" } else { "1" });
+    }
 }

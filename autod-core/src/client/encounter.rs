@@ -85,6 +85,12 @@ impl Connector<'_> {
         Spoken::say(stream, &self.hello(Purpose::Session, 0))
     }
 
+    /// Asks who is there, to put another one in its place. A daemon whose handlers block all its
+    /// threads answers this one too.
+    pub(super) fn probe(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
+        Spoken::say(stream, &self.hello(Purpose::Probe, 0))
+    }
+
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
         let (line, greeted) = self.listen(spoken, attempts.quiet).await?;
         match greeted {
@@ -98,6 +104,10 @@ impl Connector<'_> {
                 let text =
                     format!("{} daemon failed to start: {}", self.place.app(), rejection.text);
                 return Err(Error::new(ErrorKind::StartFailed, text));
+            }
+            // Whatever it is, there is somebody to replace.
+            Greeted::Rejected(rejection) if attempts.must_replace && rejection.life != 0 => {
+                return Ok(Met::Predecessor(rejection.life));
             }
             Greeted::Rejected(rejection) => {
                 let other_shape = rejection.code == RejectCode::Fingerprint;

@@ -42,8 +42,7 @@ impl Connector<'_> {
     async fn life(&self) -> Result<Option<u64>> {
         loop {
             let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-            let spoken = Spoken::say(stream, &self.hello(Purpose::Probe, 0))?;
-            match self.listen(spoken, true).await?.1 {
+            match self.listen(self.probe(stream)?, true).await?.1 {
                 Greeted::Accepted(accept) => return Ok(Some(accept.life)),
                 Greeted::Rejected(rejection) if rejection.life != 0 => {
                     return Ok(Some(rejection.life));

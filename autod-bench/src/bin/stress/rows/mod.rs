@@ -4,6 +4,7 @@ mod backlog;
 mod binary;
 mod builds;
 mod children;
+mod deaf;
 mod herd;
 mod init;
 mod killed_daemon;
@@ -43,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("always-failing", "32 callers of a daemon that fails; then mended", init::always),
     row("slow-init", "3 s of init with progress, 1 s of silence, 8 callers", slow::run),
     row("close-under-S", "close and SIGTERM under a herd while S is held", leaving::run),
+    row("deaf", "stop and restart while handlers block every thread", deaf::run),
     row("shell", "$(), 9>&1 | cat, closed 0-2, set -m & wait, no cwd", shell::run),
     row("rm-sock", "the door is removed under load", removal::door),
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
