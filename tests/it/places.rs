@@ -125,8 +125,10 @@ fn a_listener_that_hangs_up_is_not_tried_for_ever() {
     let sock = home.join("rude.sock");
     let listener = UnixListener::bind(&sock).unwrap();
     std::thread::spawn(move || while listener.accept().is_ok() {});
-    let said = home.fixture(["pid"]).env("FIX_SOCK", &sock).done().failed(1);
-    assert!(said.contains("hung up 5 times before it accepted"), "{said}");
+    for words in [["pid"], ["stop"], ["restart"]] {
+        let said = home.fixture(words).env("FIX_SOCK", &sock).done().failed(1);
+        assert!(said.contains("hung up 5 times before it accepted"), "{said}");
+    }
 }
 
 #[test]

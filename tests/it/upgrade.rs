@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::home::{Done, Home, Run, eventually, example, wait_until_gone};
+use crate::home::{Done, Home, Run, eventually, example, is_gone, wait_until_gone};
 
 fn version(home: &Home, version: &str, words: &[&str]) -> Run {
     home.fixture(words).env("FIX_VERSION", version)
@@ -218,4 +218,20 @@ fn a_daemon_whose_handlers_block_every_thread_is_stopped_and_restarted_in_time()
         let total = run(&["add", "1"]).out();
         assert_eq!(total, if order == "restart" { "2" } else { "1" });
     }
+}
+
+#[test]
+fn stopping_waits_for_a_daemon_that_goes_already() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    // It has no door any more, and goes on for as long as its call.
+    let call = home.fixture(["sleep", "700"]).spawn();
+    eventually("the call runs", || home.fixture(["status"]).out().starts_with("(2,"));
+    home.fixture(["close"]).out();
+    eventually("the door is gone", || !home.place().join("sock").exists());
+    assert!(!is_gone(daemon), "its call still runs");
+    assert_eq!(home.fixture(["stop"]).out(), "true");
+    assert!(is_gone(daemon));
+    call.done().good();
+    assert_eq!(home.fixture(["stop"]).out(), "false");
 }

@@ -117,16 +117,10 @@ impl Connector<'_> {
                 }
                 return Err(rejected(rejection));
             }
-            Greeted::Closing => {
-                if Instant::now() >= self.deadline {
-                    return Err(self.unresponsive("is still closing"));
-                }
-            }
+            Greeted::Closing => self.check_closing()?,
             Greeted::HungUp => {
                 attempts.hung_up += 1;
-                if attempts.hung_up >= TRIES {
-                    return Err(self.rude());
-                }
+                self.check_manners(attempts.hung_up)?;
             }
         }
         // Lets a current-thread runtime run others between two attempts.
@@ -231,15 +225,27 @@ impl Connector<'_> {
         )
     }
 
-    fn rude(&self) -> Error {
-        Error::new(
+    /// Whether there is time left for a daemon that is closing.
+    pub(super) fn check_closing(&self) -> Result<()> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(self.unresponsive("is still closing"))
+    }
+
+    /// Whether somebody who has hung up so often may be asked again.
+    pub(super) fn check_manners(&self, hung_up: u32) -> Result<()> {
+        if hung_up < TRIES {
+            return Ok(());
+        }
+        Err(Error::new(
             ErrorKind::Lost,
             format!(
                 "the daemon on {} hung up {TRIES} times before it accepted; its log is {}",
                 self.place.sock().display(),
                 self.place.log_path().display()
             ),
-        )
+        ))
     }
 }
 

@@ -6,19 +6,31 @@ use tokio::net::UnixStream;
 
 use super::Connector;
 use super::encounter::{Greeted, Spoken, rejected};
-use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
+use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::greet;
 use crate::wire::greeting::{Purpose, RejectCode};
 
 impl Connector<'_> {
-    /// Ends the daemon that runs and waits until it is gone. `false` if none runs.
+    /// Ends the daemon that runs and waits until it is gone; one that goes already is waited for as
+    /// well. `false` if there is none.
     pub(crate) async fn stop(&self) -> Result<bool> {
-        let Some(life) = self.life().await? else { return Ok(false) };
-        if let Some(stream) = self.order(Purpose::Close, life).await? {
-            // The connection ends with the process.
-            greet::hung_up(&stream).await;
-        }
+        let mut patience = Patience::until(self.deadline);
+        let life = loop {
+            if let Some(life) = self.life().await? {
+                if let Some(stream) = self.order(Purpose::Close, life).await? {
+                    // The connection ends with the process.
+                    greet::hung_up(&stream).await;
+                }
+                break life;
+            }
+            match Behind::the_door(self.place)? {
+                Behind::Nobody => return Ok(false),
+                Behind::Leaving(life) => break life,
+                // It has a door in a moment, or nobody has.
+                Behind::Busy => patience.wait(self.place).await?,
+            }
+        };
         wait_until_gone(self.place, life, self.deadline).await?;
         Ok(true)
     }
@@ -40,6 +52,7 @@ impl Connector<'_> {
 
     /// The life of the daemon that runs.
     async fn life(&self) -> Result<Option<u64>> {
+        let mut hung_up = 0;
         loop {
             let Some(stream) = self.knock_existing().await? else { return Ok(None) };
             match self.listen(self.probe(stream)?, true).await?.1 {
@@ -48,8 +61,13 @@ impl Connector<'_> {
                     return Ok(Some(rejection.life));
                 }
                 Greeted::Rejected(rejection) => return Err(rejected(rejection)),
-                Greeted::Closing | Greeted::HungUp => tokio::task::yield_now().await,
+                Greeted::Closing => self.check_closing()?,
+                Greeted::HungUp => {
+                    hung_up += 1;
+                    self.check_manners(hung_up)?;
+                }
             }
+            tokio::task::yield_now().await;
         }
     }
 

@@ -54,5 +54,5 @@ pub(crate) use starting::Starting;
 pub(crate) use status::Status;
 pub(crate) use succession::Succession;
 pub(crate) use tenancy::Tenancy;
-pub(crate) use waiting::wait_until_gone;
+pub(crate) use waiting::{Behind, Patience, wait_until_gone};
 pub(crate) use watchdog::Watchdog;
