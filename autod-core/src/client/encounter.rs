@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use super::Connector;
 use crate::codec;
-use crate::daemon::{check_peer, peer};
+use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
@@ -29,9 +29,13 @@ pub(crate) struct Spoken {
 }
 
 impl Spoken {
-    /// Says a hello, as far as the socket takes it at once.
-    pub(super) fn say(stream: std::os::unix::net::UnixStream, hello: &Hello) -> Result<Self> {
-        check_peer(&peer(&stream)?)?;
+    /// Says a hello, as far as the socket takes it at once, to a listener of ours.
+    fn say(
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+        sock: &std::path::Path,
+    ) -> Result<Self> {
+        check_listener(&peer(&stream)?, sock)?;
         let mut unsent = hello.to_bytes();
         // A failing write is not the last word: the daemon may have said why before it hung up.
         if let Ok(count) = std::io::Write::write(&mut &stream, &unsent) {
@@ -82,13 +86,23 @@ pub(super) enum Greeted {
 impl Connector<'_> {
     /// Says hello as a caller; does not wait for anything.
     pub(crate) fn speak(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
-        Spoken::say(stream, &self.hello(Purpose::Session, 0))
+        self.say(stream, Purpose::Session, 0)
     }
 
     /// Asks who is there, to put another one in its place. A daemon whose handlers block all its
     /// threads answers this one too.
     pub(super) fn probe(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
-        Spoken::say(stream, &self.hello(Purpose::Probe, 0))
+        self.say(stream, Purpose::Probe, 0)
+    }
+
+    /// Says hello for this purpose, to the daemon of this life if that matters.
+    pub(super) fn say(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        purpose: Purpose,
+        life: u64,
+    ) -> Result<Spoken> {
+        Spoken::say(stream, &self.hello(purpose, life), self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
@@ -177,7 +191,7 @@ impl Connector<'_> {
     }
 
     /// The hello of a caller; `life` names the daemon that an order is for.
-    pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
+    fn hello(&self, purpose: Purpose, life: u64) -> Hello {
         let caller = match purpose {
             Purpose::Session => self.caller(),
             _ => CallerFields::default(),

@@ -5,7 +5,7 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Greeted, Spoken, rejected};
+use super::encounter::{Greeted, rejected};
 use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::greet;
@@ -75,7 +75,7 @@ impl Connector<'_> {
     /// gone already.
     async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<UnixStream>> {
         let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-        let spoken = Spoken::say(stream, &self.hello(purpose, life))?;
+        let spoken = self.say(stream, purpose, life)?;
         match self.listen(spoken, true).await? {
             (kept, Greeted::Closing) => Ok(Some(kept.stream)),
             (_, Greeted::Rejected(rejection)) if rejection.code != RejectCode::Life => {

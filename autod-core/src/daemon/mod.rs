@@ -45,7 +45,7 @@ pub use lease::Hold;
 pub(crate) use lease::{Connected, Lease};
 pub(crate) use locks::SpawnLock;
 pub use peer::Peer;
-pub(crate) use peer::{check_peer, peer};
+pub(crate) use peer::{check_listener, check_peer, peer};
 pub(crate) use pidfile::PidFile;
 pub(crate) use place::Place;
 pub(crate) use spawn::Launch;

@@ -18,6 +18,8 @@ mod process;
 mod random;
 mod rows;
 mod setting;
+mod stranger;
+mod survey;
 mod table;
 mod tally;
 

@@ -11,6 +11,7 @@ mod killed_daemon;
 mod killed_starter;
 mod leaving;
 mod linger;
+mod places;
 mod removal;
 mod restart;
 mod shell;
@@ -49,6 +50,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("rm-sock", "the door is removed under load", removal::door),
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
     row("binary", "the program is replaced under its callers", binary::run),
+    row("places", "links, files, modes, owners and listeners that are refused", places::run),
     row("builds", "two builds in turn, each policy, snapshots, failing starts", builds::run),
     row("backlog", "50 callers of a stopped daemon with a full queue", backlog::run),
     row("stop-start", "close, then the next call, 500 times", restart::alone),
