@@ -5,6 +5,7 @@ mod binary;
 mod builds;
 mod children;
 mod deaf;
+mod elsewhere;
 mod herd;
 mod init;
 mod killed_daemon;
@@ -51,6 +52,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
     row("binary", "the program is replaced under its callers", binary::run),
     row("places", "links, files, modes, owners and listeners that are refused", places::run),
+    row("elsewhere", "a socket in /tmp, long paths, no XDG_RUNTIME_DIR", elsewhere::run),
     row("builds", "two builds in turn, each policy, snapshots, failing starts", builds::run),
     row("backlog", "50 callers of a stopped daemon with a full queue", backlog::run),
     row("stop-start", "close, then the next call, 500 times", restart::alone),

@@ -201,7 +201,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
     }
     let home = Home::new(setting.home.join("bad"), setting.home.program())?;
     let mut of_the_bad = Ledger::default();
-    for round in 0..setting.rounds(300, 2 * traps.len()) {
+    for round in 0..setting.rounds(200, 2 * traps.len()) {
         let draw = setting.random(crate::random::Random::draw);
         // Each once, then whichever comes.
         let chosen = if round < traps.len() { round } else { usize::try_from(draw >> 33)? };
