@@ -22,6 +22,7 @@ mod stranger;
 mod survey;
 mod table;
 mod tally;
+mod terminal;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Order::Guard(directory) => guard::stand_by(&directory).map(|()| true),
+        Order::Lead(program, args) => terminal::lead(&program, &args).map(|()| true),
         Order::Run(options) => run(&options),
     };
     match done {

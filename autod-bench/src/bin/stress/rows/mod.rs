@@ -17,6 +17,7 @@ mod removal;
 mod restart;
 mod shell;
 mod slow;
+mod terminal;
 mod theft;
 
 use crate::Result;
@@ -48,6 +49,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("close-under-S", "close and SIGTERM under a herd while S is held", leaving::run),
     row("deaf", "stop and restart while handlers block every thread", deaf::run),
     row("shell", "$(), 9>&1 | cat, closed 0-2, set -m & wait, no cwd", shell::run),
+    row("terminal", "a terminal is closed, Ctrl-C, at random moments", terminal::run),
     row("rm-sock", "the door is removed under load", removal::door),
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
     row("binary", "the program is replaced under its callers", binary::run),
