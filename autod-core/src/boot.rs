@@ -8,6 +8,7 @@ use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, Result, chain};
+use crate::fault::{self, Point};
 use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
@@ -116,6 +117,7 @@ where
             EXIT_FAILED
         }
     };
+    fault::pass(Point::DaemonExits);
     std::process::exit(code)
 }
 

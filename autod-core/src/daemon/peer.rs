@@ -49,7 +49,10 @@ pub(crate) fn check_peer(peer: &Peer) -> Result<()> {
     if peer.uid == euid || peer.uid == 0 {
         return Ok(());
     }
-    Err(denied(format!("the other end of the socket belongs to uid {}, we are uid {euid}", peer.uid)))
+    Err(denied(format!(
+        "the other end of the socket belongs to uid {}, we are uid {euid}",
+        peer.uid
+    )))
 }
 
 /// The same for whoever listens at this door.

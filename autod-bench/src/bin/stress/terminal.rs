@@ -21,12 +21,16 @@ use crate::process::{PATIENCE, eventually};
 /// What Ctrl-C sends.
 const INTERRUPT: &[u8] = b"\x03";
 
+/// How soon somebody presses it again.
+const AGAIN: Duration = Duration::from_millis(200);
+
 pub(crate) struct Terminal {
     process: Child,
     began: Instant,
     /// Dropped, it hangs up.
     keys: Option<Sender<&'static [u8]>>,
     screen: JoinHandle<std::io::Result<String>>,
+    is_interrupted: bool,
 }
 
 impl Terminal {
@@ -54,14 +58,21 @@ impl Terminal {
         let process = leader.spawn()?;
         let (keys, typed) = channel();
         let screen = std::thread::spawn(move || watch(master.into(), &typed));
-        Ok(Self { process, began, keys: Some(keys), screen })
+        Ok(Self { process, began, keys: Some(keys), screen, is_interrupted: false })
     }
 
-    pub(crate) fn interrupt(&self) -> Result<()> {
-        let keys = self.keys.as_ref().ok_or("the terminal is closed")?;
-        // It has ended by itself, which is as good.
-        let _ = keys.send(INTERRUPT);
-        Ok(())
+    /// Presses Ctrl-C, now and then again: a session that has not begun has nobody to interrupt, and
+    /// a shell between two commands goes on with the next.
+    pub(crate) fn interrupt(&mut self) {
+        self.is_interrupted = true;
+        self.press();
+    }
+
+    fn press(&self) {
+        if let Some(keys) = &self.keys {
+            // It may have ended by itself, which is as good.
+            let _ = keys.send(INTERRUPT);
+        }
     }
 
     pub(crate) fn hang_up(&mut self) {
@@ -71,10 +82,16 @@ impl Terminal {
     /// Waits until its process has ended and nobody has it open any more.
     pub(crate) fn done(mut self) -> Result<Done> {
         let mut status = None;
-        eventually(PATIENCE, || {
-            status = self.process.try_wait().ok().flatten();
-            status.is_some()
-        });
+        let end = Instant::now() + PATIENCE;
+        while status.is_none() && Instant::now() < end {
+            eventually(AGAIN, || {
+                status = self.process.try_wait().ok().flatten();
+                status.is_some()
+            });
+            if self.is_interrupted {
+                self.press();
+            }
+        }
         let mut hung = status.is_none();
         if hung {
             self.process.kill()?;
@@ -93,13 +110,14 @@ fn watch(mut master: File, typed: &Receiver<&'static [u8]>) -> std::io::Result<S
     let (mut screen, mut bytes) = (Vec::new(), [0; 4096]);
     loop {
         match typed.try_recv() {
-            Ok(keys) => master.write_all(keys)?,
+            // EIO is how Linux says that nobody has the other end open.
+            Ok(keys) if master.write_all(keys).is_err() => break,
+            Ok(_) => {}
             Err(TryRecvError::Disconnected) => break,
             Err(TryRecvError::Empty) => {}
         }
         if poll(&mut [PollFd::new(&master, PollFlags::IN)], turn.as_ref())? > 0 {
             match master.read(&mut bytes) {
-                // EIO is how Linux says that the other end is closed.
                 Ok(0) | Err(_) => break,
                 Ok(count) => screen.extend_from_slice(&bytes[..count]),
             }

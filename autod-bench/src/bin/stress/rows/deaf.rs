@@ -89,15 +89,14 @@ fn once(home: &Home, case: &Case, worst: &Mutex<Duration>) -> Result<Tally> {
     } else {
         vec!["deaf", case.how, "600000"]
     };
-    let deaf: Vec<_> = (0..handlers())
-        .map(|_| Caller::spawn(home.fixture(&words)))
-        .collect::<Result<_>>()?;
+    let deaf: Vec<_> =
+        (0..handlers()).map(|_| Caller::spawn(home.fixture(&words))).collect::<Result<_>>()?;
     let log = home.place().join("log");
-    let begun = eventually(PATIENCE, || {
+    let all_run = eventually(PATIENCE, || {
         let log = std::fs::read_to_string(&log).unwrap_or_default();
         log.lines().filter(|line| matches!(*line, "deaf" | "blocking")).count() == deaf.len()
     });
-    tally.expect(begun, || "the deaf handlers do not begin".to_owned());
+    tally.expect(all_run, || "the deaf handlers do not begin".to_owned());
 
     let began = Instant::now();
     let done = home.run(&[case.order])?;

@@ -81,7 +81,9 @@ impl Trap {
             Self::OpenDirectory => ("is open to others (mode 0777)".to_owned(), "chmod 700"),
             Self::ForeignDirectory => (format!("belongs to uid {uid}"), "rm -r"),
             Self::FileForDirectory | Self::FileAtDoor => ("is a regular file".to_owned(), "rm"),
-            Self::DirectoryAtDoor | Self::DirectoryForLock => ("is a directory".to_owned(), "rm -r"),
+            Self::DirectoryAtDoor | Self::DirectoryForLock => {
+                ("is a directory".to_owned(), "rm -r")
+            }
             Self::ForeignDeadDoor | Self::ForeignLock => (format!("belongs to uid {uid}"), "rm"),
             Self::ForeignListener => (format!("uid {uid} listens"), "rm"),
             Self::HardLinkedLock => ("has 2 names".to_owned(), "rm"),

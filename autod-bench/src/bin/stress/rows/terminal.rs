@@ -17,7 +17,8 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
     let mut survived = 0;
     for round in 0..setting.rounds(200, 16) {
         let draw = setting.random(crate::random::Random::draw);
-        let home = if draw & 1 == 0 { home.with("INIT", &"slow:20") } else { home.with("INIT", &"") };
+        let home =
+            if draw & 1 == 0 { home.with("INIT", &"slow:20") } else { home.with("INIT", &"") };
         // Two of three meet a daemon, the others are the ones to start it.
         let before = if round % 3 == 0 { None } else { Some(home.daemon()?) };
         let in_a_shell = draw & 2 == 0;
@@ -27,7 +28,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
         if hangs_up {
             terminal.hang_up();
         } else {
-            terminal.interrupt()?;
+            terminal.interrupt();
         }
         let done = terminal.done()?;
         let how = format!(
@@ -68,12 +69,7 @@ fn open(home: &Home, round: usize, in_a_shell: bool) -> Result<Terminal> {
 }
 
 /// Nobody does anything to this one: its terminal is free as soon as it has its answer.
-fn ends_by_itself(
-    home: &Home,
-    round: usize,
-    ledger: &mut Ledger,
-    tally: &mut Tally,
-) -> Result<()> {
+fn ends_by_itself(home: &Home, round: usize, ledger: &mut Ledger, tally: &mut Tally) -> Result<()> {
     let done = Terminal::run(&home.fixture(&["mark", &format!("n{round}")]))?.done()?;
     ledger.enter(&done, 1, ledger::NONE, tally);
     Ok(())
