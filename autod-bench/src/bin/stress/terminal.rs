@@ -112,9 +112,8 @@ fn watch(mut master: File, typed: &Receiver<&'static [u8]>) -> std::io::Result<S
         match typed.try_recv() {
             // EIO is how Linux says that nobody has the other end open.
             Ok(keys) if master.write_all(keys).is_err() => break,
-            Ok(_) => {}
             Err(TryRecvError::Disconnected) => break,
-            Err(TryRecvError::Empty) => {}
+            Ok(_) | Err(TryRecvError::Empty) => {}
         }
         if poll(&mut [PollFd::new(&master, PollFlags::IN)], turn.as_ref())? > 0 {
             match master.read(&mut bytes) {

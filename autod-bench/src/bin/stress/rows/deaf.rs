@@ -16,7 +16,7 @@ const DRAIN: Duration = Duration::from_millis(300);
 /// The watchdog ends a drain one second past its limit.
 const LIMIT: Duration = Duration::from_millis(1300);
 /// For the command itself on a busy machine: its start, and that of the next daemon.
-const OWN: Duration = Duration::from_millis(700);
+const OWN: Duration = Duration::from_millis(1500);
 
 /// As many as a daemon has threads for handlers.
 fn handlers() -> usize {

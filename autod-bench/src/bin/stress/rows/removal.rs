@@ -64,7 +64,7 @@ pub(crate) fn cwd(setting: &Setting) -> Result<Tally> {
     let cwd = setting.home.join("cwd");
     let home = setting.home.with("CWD", &cwd.display());
     let calls = setting.size(400, 60);
-    for round in 0..setting.rounds(20, 3) {
+    for round in 0..setting.rounds(10, 3) {
         std::fs::create_dir(&cwd)?;
         let daemon = home.daemon()?;
         let load = home.with("PAUSE_US", &1000);
