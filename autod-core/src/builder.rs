@@ -119,7 +119,9 @@ impl<S, T> Daemon<S, T> {
     /// with [`serve_if_spawned`](Self::serve_if_spawned), or name another program by
     /// [`exec_path`](Self::exec_path).
     ///
-    /// Dropping the future gives up; a daemon that was being started goes on if somebody uses it.
+    /// Dropping the future gives up. A daemon that was being started goes on if somebody uses it and
+    /// its `main` has come to [`run`](Self::run); if not, its process ends, and whoever waits for it
+    /// starts another.
     ///
     /// # Errors
     ///

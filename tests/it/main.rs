@@ -4,9 +4,11 @@
 
 mod bad_input;
 mod counter;
+mod examples;
 mod failures;
 mod faults;
 mod features;
+mod hand_over;
 mod herd;
 mod home;
 mod in_process;

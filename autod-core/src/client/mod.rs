@@ -105,7 +105,7 @@ impl Connector<'_> {
                     match starter.turn().await? {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
-                        Turn::Started(starting) => match self.attend(starting).await? {
+                        Turn::Started(starting) => match self.attend(*starting).await? {
                             Some(connection) => return Ok(connection),
                             None => continue,
                         },

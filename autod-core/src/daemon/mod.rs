@@ -5,6 +5,7 @@
 
 mod alarm;
 mod breaker;
+mod channel;
 mod door;
 mod files;
 mod follow;
@@ -15,6 +16,7 @@ mod locks;
 mod log;
 mod machine;
 mod names;
+mod passing;
 mod peer;
 mod pidfile;
 mod place;
@@ -40,7 +42,7 @@ pub(crate) use alarm::Alarm;
 pub(crate) use breaker::Began;
 pub(crate) use door::{Knock, accept_now};
 pub(crate) use follow::Follow;
-pub(crate) use inherit::{Inherited, check_guard};
+pub(crate) use inherit::{Heir, Inherited, check_guard};
 pub use lease::Hold;
 pub(crate) use lease::{Connected, Lease};
 pub(crate) use locks::SpawnLock;

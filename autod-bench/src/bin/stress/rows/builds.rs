@@ -63,7 +63,7 @@ fn builds(home: &Home, case: Case) -> Result<Builds> {
             old.running(newer)
         }
         Newer::Works => home.with("VERSION", &NEW),
-        Newer::FailsInMain => home.with("VERSION", &NEW).with("MAIN", &3),
+        Newer::FailsInMain => home.with("VERSION", &NEW).with("MAIN_EXITS", &3),
         Newer::FailsInInit => home.with("VERSION", &NEW).with("INIT", &"fail"),
     };
     Ok(Builds { old, new })
