@@ -16,6 +16,7 @@ mod linger;
 mod places;
 mod removal;
 mod restart;
+mod root;
 mod shell;
 mod slow;
 mod terminal;
@@ -41,6 +42,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("linger-0.5ms", "3 callers x 1000 calls, autoclose after 0.5 ms", linger::half_ms),
     row("kill-daemon", "kill -9 of the daemon at random moments under load", killed_daemon::run),
     row("kill-starter", "kill -9 of the starter at random moments", killed_starter::run),
+    row("kill-at-points", "kill -9 at every fault point of a start", killed_starter::at_points),
     row("children", "main, init and a handler leave children, kill -9", children::run),
     row("second", "a second daemon by hand on the same place", theft::second),
     row("theft", "somebody removes the door and binds his own", theft::door),
@@ -54,6 +56,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("rm-sock", "the door is removed under load", removal::door),
     row("rm-locks", "the locks and the directory are removed under load", removal::locks),
     row("rm-cwd", "the daemon's working directory is removed under load", removal::cwd),
+    row("rm-root", "the project is removed under load", root::run),
     row("binary", "the program is replaced under its callers", binary::run),
     row("places", "links, files, modes, owners and listeners that are refused", places::run),
     row("elsewhere", "a socket in /tmp, long paths, no XDG_RUNTIME_DIR", elsewhere::run),
