@@ -153,7 +153,8 @@ impl<S, T> Daemon<S, T> {
     }
 
     /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.
-    /// `false` if none runs. Calls that run are answered within the daemon's drain limit.
+    /// One that goes already is waited for as well; `false` if there is none. Calls that run are
+    /// answered within the daemon's drain limit.
     ///
     /// # Errors
     ///

@@ -34,7 +34,7 @@ fn is_there(name: &str) -> bool {
         ("daemon", _) => !sources(name).is_empty(),
         ("stress", row) => sources(module).contains(&format!("row(\"{row}\"")),
         (_, "*") => !sources(module).is_empty(),
-        _ => sources(module).contains(&format!("fn {test}() {{")),
+        _ => sources(module).contains(&format!("fn {test}()")),
     }
 }
 

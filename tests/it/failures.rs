@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::home::{Home, eventually, kill, wait_until_gone};
+use crate::home::{Home, eventually, kill, stop, wait_until_gone};
 
 /// What the caller of a daemon with this `init` reads. Nothing of the daemon is left.
 #[track_caller]
@@ -200,7 +200,7 @@ fn a_service_can_end_a_connection() {
 fn a_stopped_daemon_is_a_clear_timeout_and_is_not_replaced() {
     let home = Home::new();
     let daemon = home.daemon();
-    kill(daemon, Signal::STOP);
+    stop(daemon);
     let said = home.fixture(["pid"]).env("FIX_SILENCE", "200").done().failed(1);
     kill(daemon, Signal::CONT);
     assert!(said.contains(&format!("the daemon (pid {daemon}) on ")), "{said}");

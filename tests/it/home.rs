@@ -148,6 +148,20 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
+/// Stops a process, all of its threads.
+#[track_caller]
+pub(crate) fn stop(pid: u32) {
+    kill(pid, Signal::STOP);
+    // Its threads stop when the first of them has had its turn to take the signal.
+    eventually(&format!("process {pid} is stopped"), || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    });
+}
+
 /// Waits until something is so; the test fails if it does not become so.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {

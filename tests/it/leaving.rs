@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::home::{Home, eventually, kill, wait_until_gone};
+use crate::home::{Home, eventually, kill, stop, wait_until_gone};
 
 #[test]
 fn a_daemon_that_is_asked_to_end_does_not_wait_for_the_spawn_lock() {
@@ -81,7 +81,7 @@ fn children_of_a_killed_daemon_are_in_nobodys_way() {
 fn callers_of_a_stopped_daemon_are_served_when_it_goes_on() {
     let home = Home::new();
     let daemon = home.daemon();
-    kill(daemon, Signal::STOP);
+    stop(daemon);
     let callers: Vec<_> = (0..12).map(|_| home.fixture(["pid"]).spawn()).collect();
     kill(daemon, Signal::CONT);
     for caller in callers {
@@ -98,7 +98,7 @@ fn a_daemon_that_hangs_while_it_leaves_is_a_clear_error_and_the_next_call_works(
     eventually("the call runs", || run(&["status"]).out().starts_with("(2,"));
     run(&["close"]).out();
     eventually("its door is gone", || !home.place().join("sock").exists());
-    kill(daemon, Signal::STOP);
+    stop(daemon);
     let said = run(&["pid"]).done().failed(1);
     let expected = format!("(pid {daemon}) wanted to be gone and is not; end it: kill -9 {daemon}");
     assert!(said.contains(&expected), "{said}");

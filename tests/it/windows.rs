@@ -153,8 +153,8 @@ fn check_place(home: &Home, point: &str) {
         .collect();
     let litter: Vec<_> = found.iter().filter(|name| !known.contains(name.as_str())).collect();
     assert!(litter.is_empty(), "{point}: {litter:?}");
-    let stopped = home.fixture(["stop"]).done().good();
-    assert_eq!(stopped.stdout, "true", "{point}");
+    // A daemon that nobody needs may have gone by itself on a slow machine, and there is none then.
+    home.fixture(["stop"]).done().good();
     assert!(is_gone(daemon), "{point}: stop returned before the daemon was gone");
 }
 

@@ -112,7 +112,9 @@ impl Connector<'_> {
                     }
                 }
             };
-            match self.meet(self.speak(stream)?, &mut attempts).await? {
+            let spoken =
+                if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
+            match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {

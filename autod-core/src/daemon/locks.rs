@@ -277,14 +277,17 @@ fn open(place: &Place, name: &OsStr) -> Result<File> {
 }
 
 fn judge(place: &Place, name: &OsStr, found: &Found, euid: u32) -> Result<()> {
+    let path = place.path_of(name);
+    let removal = found.removal(&path);
     let finding = if found.kind != FileType::RegularFile {
-        format!("is {}, not a regular file; remove it", found.kind_in_words())
+        format!("is {}, not a regular file; remove it: {removal}", found.kind_in_words())
     } else if found.owner != euid {
-        format!("belongs to uid {}, not to uid {euid}; have it removed", found.owner)
+        format!("belongs to uid {}, not to uid {euid}; have it removed: {removal}", found.owner)
     } else if found.links != 1 {
-        format!("has {} names; remove it", found.links)
+        format!("has {} names; remove this one: {removal}", found.links)
     } else if found.mode & 0o077 != 0 {
-        format!("is open to others (mode {:04o}); close it: chmod 600", found.mode)
+        let mode = found.mode;
+        format!("is open to others (mode {mode:04o}); close it: chmod 600 {}", path.display())
     } else {
         return Ok(());
     };

@@ -40,7 +40,7 @@ impl Pause {
 }
 
 /// Waiting for the spawn lock; whoever holds it gives new patience by showing progress.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     window: Duration,
     deadline: Instant,
     pause: Pause,
@@ -48,7 +48,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn until(deadline: Instant) -> Self {
+    pub(crate) fn until(deadline: Instant) -> Self {
         Self {
             window: deadline.saturating_duration_since(Instant::now()),
             deadline,
@@ -62,7 +62,7 @@ impl Patience {
     }
 
     /// Waits a little, or gives up with the name of the holder.
-    pub(super) async fn wait(&mut self, place: &Place) -> Result<()> {
+    pub(crate) async fn wait(&mut self, place: &Place) -> Result<()> {
         let holder = SpawnLock::holder(place);
         if holder.is_some() && holder != self.seen {
             let progress = |holder: &SpawnRecord| holder.phase != SpawnLock::LOOKING;
@@ -128,6 +128,27 @@ pub(super) async fn take_life(
             announced = Some(until);
         }
         pause.wait().await;
+    }
+}
+
+/// Who is there although nobody opens.
+pub(crate) enum Behind {
+    Nobody,
+    /// The daemon of this life, which drains.
+    Leaving(u64),
+    /// Somebody starts, leaves, or makes a new door.
+    Busy,
+}
+
+impl Behind {
+    /// Looks once, after a knock that found the door absent or refused.
+    pub(crate) fn the_door(place: &Place) -> Result<Self> {
+        let Some(spawn) = SpawnLock::try_take(place)? else { return Ok(Self::Busy) };
+        Ok(match LifeLock::try_take(place, &spawn, "")? {
+            LifeAttempt::Taken(_) => Self::Nobody,
+            LifeAttempt::Held(record) if record.is_draining() => Self::Leaving(record.life_id),
+            LifeAttempt::Held(_) => Self::Busy,
+        })
     }
 }
 
