@@ -171,6 +171,8 @@ pub(crate) struct Flow<'a> {
     warm: u64,
     /// Items between two looks at the clock.
     look: u64,
+    /// When to look again. A remainder of the count would cost more than an item of a fast kind.
+    next_look: u64,
     pub(crate) count: u64,
     begin: u64,
     running: Option<Running<'a>>,
@@ -179,7 +181,16 @@ pub(crate) struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     pub(crate) fn new(probe: &'a Probe<'a>, warm: u64, look: u64) -> Self {
-        Self { probe, warm, look, count: 0, begin: 0, running: None, failure: None }
+        Self {
+            probe,
+            warm,
+            look,
+            next_look: look,
+            count: 0,
+            begin: 0,
+            running: None,
+            failure: None,
+        }
     }
 
     /// Counts an item; `false` if no more are wanted.
@@ -189,10 +200,12 @@ impl<'a> Flow<'a> {
             return false;
         }
         self.count += 1;
-        !self.count.is_multiple_of(self.look) || self.look_at_clock()
+        self.count < self.next_look || self.look_at_clock()
     }
 
+    #[cold]
     fn look_at_clock(&mut self) -> bool {
+        self.next_look = self.count + self.look;
         match &self.running {
             Some(running) => !running.is_over(),
             None if self.count < self.warm => true,

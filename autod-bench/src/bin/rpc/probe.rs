@@ -83,8 +83,10 @@ impl Outcome {
         match metric {
             Metric::P50 => micros(figure::percentile(&self.latencies, 50)),
             Metric::P99 => micros(figure::percentile(&self.latencies, 99)),
+            Metric::Longest => micros(figure::percentile(&self.latencies, 100)),
             Metric::CpuOfBoth => micros(self.server + self.client) / count,
             Metric::CpuOfServer => micros(self.server) / count,
+            Metric::CpuOfClient => micros(self.client) / count,
             Metric::Rate => per_second(count, self.elapsed),
             Metric::Throughput => {
                 per_second(count * figure::float(load.bytes()), self.elapsed) / 1e6

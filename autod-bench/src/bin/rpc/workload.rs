@@ -37,8 +37,10 @@ impl Load {
 pub(crate) enum Metric {
     P50,
     P99,
+    Longest,
     CpuOfBoth,
     CpuOfServer,
+    CpuOfClient,
     Rate,
     Throughput,
 }
@@ -48,8 +50,10 @@ impl Metric {
         match self {
             Self::P50 => "p50 us",
             Self::P99 => "p99 us",
+            Self::Longest => "longest us",
             Self::CpuOfBoth => "CPU of both ends, us per call",
             Self::CpuOfServer => "CPU of the server, us per call",
+            Self::CpuOfClient => "CPU of the client, us per call",
             Self::Rate => "per second",
             Self::Throughput => "MB/s",
         }
@@ -80,7 +84,7 @@ const fn workload(
 }
 
 const LONE: &[Metric] = &[Metric::P50, Metric::P99, Metric::CpuOfBoth];
-const CALLS: &[Metric] = &[Metric::Rate, Metric::CpuOfServer];
+const CALLS: &[Metric] = &[Metric::Rate, Metric::CpuOfServer, Metric::CpuOfClient];
 const BYTES: &[Metric] = &[Metric::Throughput];
 
 pub(crate) const ALL: &[Workload] = &[

@@ -6,7 +6,7 @@ use std::path::Path;
 use futures::StreamExt;
 use serde_bytes::ByteBuf;
 use tarpc::serde_transport::unix;
-use tarpc::server::{BaseChannel, Channel};
+use tarpc::server::{self, BaseChannel, Channel};
 use tarpc::tokio_serde::formats::Bincode;
 use tarpc::{client, context};
 
@@ -25,6 +25,9 @@ pub(crate) const TARPC: Kind = Kind {
     run: load::run::<BenchClient>,
     idle: idle::<BenchClient>,
 };
+
+/// Calls that its buffers hold. By default they hold 100, and 512 callers would wait for places.
+const AHEAD: usize = 4096;
 
 #[tarpc::service]
 pub(crate) trait Bench {
@@ -51,7 +54,8 @@ fn serve(socket: &Path) -> Result<()> {
         incoming.config_mut().max_frame_length(usize::MAX);
         say_ready();
         while let Some(transport) = incoming.next().await {
-            let channel = BaseChannel::with_defaults(transport?);
+            let config = server::Config { pending_response_buffer: AHEAD };
+            let channel = BaseChannel::new(config, transport?);
             tokio::spawn(channel.execute(Server.serve()).for_each(async |response| {
                 tokio::spawn(response);
             }));
@@ -66,7 +70,10 @@ impl Peer for BenchClient {
     async fn connect(socket: &Path) -> Result<Self> {
         let mut connect = unix::connect(socket, Bincode::default);
         connect.config_mut().max_frame_length(usize::MAX);
-        Ok(Self::new(client::Config::default(), connect.await?).spawn())
+        let mut config = client::Config::default();
+        config.max_in_flight_requests = AHEAD;
+        config.pending_request_buffer = AHEAD;
+        Ok(Self::new(config, connect.await?).spawn())
     }
 
     async fn next(&self, n: u64) -> Result<u64> {
