@@ -10,6 +10,10 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# As users build it, without the fault points of the tests
+plain:
+    cargo clippy -p autod -- -D warnings
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

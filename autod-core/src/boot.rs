@@ -8,6 +8,7 @@ use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, Result, chain};
+use crate::fault::{self, Point};
 use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
@@ -20,8 +21,8 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
-    /// daemon's process it serves instead and never returns: the process exits with 0 when the
+    /// Runs `caller` with a client that is connected, and gives what it returns; starts the daemon if
+    /// none runs. In the daemon's process it serves instead and never returns: the process exits with 0 when the
     /// daemon is closed, with 1 when `init` fails.
     ///
     /// While the daemon starts and reports progress, a line on standard error shows it if that is a
@@ -32,10 +33,10 @@ where
     /// # Errors
     ///
     /// What `caller` returns, or why there is no connection.
-    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
+    pub fn run<C, F, R, E>(self, caller: F) -> Result<R, E>
     where
         C: Client + Serves<T>,
-        F: AsyncFnOnce(C) -> Result<(), E>,
+        F: AsyncFnOnce(C) -> Result<R, E>,
         E: From<Error>,
     {
         let mut this = self.serve_if_spawned::<C>()?;
@@ -116,6 +117,7 @@ where
             EXIT_FAILED
         }
     };
+    fault::pass(Point::DaemonExits);
     std::process::exit(code)
 }
 

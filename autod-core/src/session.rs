@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::codec;
 use crate::daemon::{Hold, Lease, Peer, Tenancy};
 use crate::error::{Result, chain};
+use crate::fault::{self, Point};
 use crate::mux::{Dispatch, Pulse, Shared};
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::CallerFields;
@@ -239,6 +240,7 @@ impl DaemonHandle {
         {
             tracing::warn!(error = %chain(&error), "the end cannot be announced");
         }
+        fault::pass(Point::DaemonDraining);
         self.set_phase(Phase::Leaving);
         self.0.closing.cancel();
     }

@@ -14,6 +14,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The variable by which processes of a test are known, daemons and their children included.
 const MARK: &str = "AUTOD_TEST_HOME";
 
+/// The directory of the orders to fail, in a home.
+pub(crate) const FAULTS: &str = "faults";
+
 /// A private runtime directory. When it is dropped, every process that carries its mark is killed.
 pub(crate) struct Home {
     directory: tempfile::TempDir,
@@ -47,6 +50,7 @@ impl Home {
         command
             .env("XDG_RUNTIME_DIR", self.path())
             .env(MARK, self.path())
+            .env("AUTOD_FAULTS", self.join(FAULTS))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

@@ -4,13 +4,17 @@
 
 mod bad_input;
 mod counter;
+mod examples;
 mod failures;
+mod faults;
 mod features;
 mod herd;
 mod home;
+mod in_process;
 mod leaving;
 mod places;
 mod removal;
 mod terminal;
 mod ui;
 mod upgrade;
+mod windows;

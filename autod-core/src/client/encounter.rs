@@ -10,6 +10,7 @@ use super::Connector;
 use crate::codec;
 use crate::daemon::{check_peer, peer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
 use crate::session::root_identity;
@@ -19,8 +20,8 @@ use crate::wire::greeting::{
 };
 use crate::wire::limits::Receives;
 
-/// How often a daemon may hang up before it accepts.
-const TRIES: u32 = 5;
+/// How often a daemon may hang up before it accepts, or be there after it was asked to go.
+pub(super) const TRIES: u32 = 5;
 
 /// A connection on which a hello was said.
 pub(crate) struct Spoken {
@@ -37,6 +38,7 @@ impl Spoken {
         if let Ok(count) = std::io::Write::write(&mut &stream, &unsent) {
             unsent.drain(..count);
         }
+        fault::pass(Point::CallerSaidHello);
         Ok(Self { stream, unsent })
     }
 }
@@ -61,6 +63,8 @@ pub(super) enum Met {
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) hung_up: u32,
+    /// How often a daemon that should make way was still there.
+    pub(super) disobeyed: u32,
     /// A daemon of an older build may be replaced.
     pub(super) may_replace: bool,
     /// Whatever runs has to be replaced.
@@ -175,7 +179,7 @@ impl Connector<'_> {
     /// The hello of a caller; `life` names the daemon that an order is for.
     pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
         let caller = match purpose {
-            Purpose::Session => self.caller(),
+            Purpose::Session => caller_fields(self.caller_env),
             _ => CallerFields::default(),
         };
         Hello {
@@ -188,24 +192,6 @@ impl Connector<'_> {
             receives: Receives::from(self.limits),
             life,
             caller,
-        }
-    }
-
-    fn caller(&self) -> CallerFields {
-        let variable = |name: &OsString| {
-            let mut pair = name.clone();
-            pair.push("=");
-            pair.push(std::env::var_os(name)?);
-            Some(pair.into_vec())
-        };
-        CallerFields {
-            cwd: std::env::current_dir()
-                .map(|cwd| cwd.into_os_string().into_vec())
-                .unwrap_or_default(),
-            args: std::env::args_os().map(OsString::into_vec).collect(),
-            env: self.caller_env.iter().filter_map(variable).collect(),
-            terminal: terminal(),
-            root: root_identity(),
         }
     }
 
@@ -230,6 +216,23 @@ impl Connector<'_> {
                 self.place.log_path().display()
             ),
         )
+    }
+}
+
+/// What this process says about itself, with these variables of its environment.
+pub(crate) fn caller_fields(variables: &[OsString]) -> CallerFields {
+    let variable = |name: &OsString| {
+        let mut pair = name.clone();
+        pair.push("=");
+        pair.push(std::env::var_os(name)?);
+        Some(pair.into_vec())
+    };
+    CallerFields {
+        cwd: std::env::current_dir().map(|cwd| cwd.into_os_string().into_vec()).unwrap_or_default(),
+        args: std::env::args_os().map(OsString::into_vec).collect(),
+        env: variables.iter().filter_map(variable).collect(),
+        terminal: terminal(),
+        root: root_identity(),
     }
 }
 

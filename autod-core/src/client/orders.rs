@@ -5,9 +5,10 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Greeted, Spoken, rejected};
+use super::encounter::{Attempts, Greeted, Spoken, TRIES, rejected};
 use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
+use crate::fault::{self, Point};
 use crate::greet;
 use crate::wire::greeting::{Purpose, RejectCode};
 
@@ -28,12 +29,22 @@ impl Connector<'_> {
         &self,
         starter: &mut Starter<'a>,
         life: u64,
+        attempts: &mut Attempts,
     ) -> Result<Option<Starting<'a>>> {
         match starter.succeed(life).await? {
             Succession::Again => Ok(None),
             Succession::Ready(candidate) => {
+                fault::pass(Point::ReplacerHasSuccessor);
                 self.order(Purpose::Replace, life).await?;
-                candidate.move_in().await.map(Some)
+                fault::pass(Point::ReplacerOrdered);
+                let starting = candidate.move_in().await?;
+                if starting.is_none() {
+                    attempts.disobeyed += 1;
+                    if attempts.disobeyed >= TRIES {
+                        return Err(self.unresponsive("does not make way for a newer build"));
+                    }
+                }
+                Ok(starting)
             }
         }
     }

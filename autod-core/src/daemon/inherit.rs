@@ -13,6 +13,7 @@ use super::place::Place;
 use super::status::Status;
 use super::{settings, sys};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// Number of the inherited socket, the nonce that the settings repeat, and the daemon's name.
 const STATUS: &str = "AUTOD_STATUS_FD";
@@ -80,9 +81,11 @@ impl Inherited {
             .try_clone()
             .map(Status::new)
             .map_err(|error| Error::system("cannot talk to the starter", error))?;
+        fault::pass(Point::DaemonBegins);
         // Before anything is waited for: a starter that replaces a daemon asks the old one to go
         // only when it has heard this.
         status.seen();
+        fault::pass(Point::DaemonSeen);
         let (settings, life, listener) = settings::receive(&socket).map_err(|error| {
             Error::new(ErrorKind::StartFailed, "the starter went away before it had handed over")
                 .caused_by(error)
@@ -95,6 +98,7 @@ impl Inherited {
             .and_then(|place| LifeLock::inherited(life, &place).map(|life| (place, life)));
         let (place, life) =
             taken.inspect_err(|error| status.failed(&crate::error::chain(error)))?;
+        fault::pass(Point::DaemonInherited);
         name_process(place.app());
         let payload = settings.payload;
         Ok(Some(Self { place, life, listener: listener.into(), payload, status }))

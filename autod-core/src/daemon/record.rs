@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use super::files::read_start;
 use super::json::{Object, Writer, cut};
 use super::machine;
+use crate::fault::{self, Point};
 
 const SIZE: usize = 512;
 
@@ -162,6 +163,7 @@ impl LifeRecord {
     }
 
     pub(super) fn write(&self, file: &File) -> io::Result<()> {
+        fault::try_pass(Point::RecordWrite)?;
         file.write_all_at(&self.encode(), 0)
     }
 
@@ -203,6 +205,7 @@ impl SpawnRecord {
         let mut bytes = text.into_bytes();
         bytes.resize(Self::SIZE - 1, b' ');
         bytes.push(b'\n');
+        fault::try_pass(Point::RecordWrite)?;
         file.write_all_at(&bytes, 0)
     }
 

@@ -18,6 +18,7 @@ use super::place::Place;
 use super::settings::{self, Settings};
 use super::{files, inherit, log, machine, sys};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// Told the pid of each process that is spawned.
 pub(crate) type OnSpawn = Arc<dyn Fn(u32) + Send + Sync>;
@@ -121,7 +122,8 @@ pub(super) fn spawn(
     sys::detach(&mut command, theirs.as_fd());
     #[cfg(test)]
     let _forking = super::testing::forking();
-    let child = command.spawn().map_err(|error| {
+    let spawned = fault::try_pass(Point::Spawn).and_then(|()| command.spawn());
+    let child = spawned.map_err(|error| {
         let cwd = launch.cwd.as_deref().unwrap_or(place.dir());
         Error::new(
             ErrorKind::StartFailed,

@@ -26,6 +26,7 @@ use super::spawn::{Launch, spawn};
 use super::starting::Starting;
 use super::waiting::{Patience, Pause, take_life};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// While a daemon lives, its lock is looked at no more often than this.
 const RETAKE: Duration = Duration::from_millis(500);
@@ -107,6 +108,7 @@ impl<'a> Starter<'a> {
             return Ok(Turn::Again);
         }
         let Some(lock) = self.take_spawn_lock().await? else { return Ok(Turn::Again) };
+        fault::pass(Point::StarterLocked);
         match self.place.knock()? {
             Knock::Open(stream) => return Ok(Turn::Knocked(stream)),
             Knock::Full => return Ok(Turn::Again),
@@ -142,6 +144,7 @@ impl<'a> Starter<'a> {
     }
 
     fn start(&self, lock: SpawnLock, life: LifeLock) -> Result<Starting<'a>> {
+        fault::pass(Point::StarterTookLife);
         lock.set_phase("starting the daemon")?;
         let listener = self.place.publish(&lock, &life)?;
         let spawned = match spawn(self.place, self.launch, &lock, Some((&life, &listener))) {
@@ -152,6 +155,7 @@ impl<'a> Starter<'a> {
                 return Err(error);
             }
         };
+        fault::pass(Point::StarterSpawned);
         // From here on only the daemon's own description may hold the life lock.
         drop((life, listener));
         Ok(Starting::new(self.place, lock, spawned, self.launch.silence)?.0)

@@ -21,6 +21,7 @@ use super::settings::Settings;
 use super::spawn::Spawned;
 use super::status::Message;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// How long a daemon that was asked to end may take before it is killed.
 const GRACE: Duration = Duration::from_secs(1);
@@ -138,12 +139,15 @@ impl<'a> Starting<'a> {
     pub(crate) async fn outcome(mut self, mut on_progress: impl FnMut(&str)) -> Result<()> {
         match self.watch(&mut on_progress).await {
             Ok(()) => {
+                fault::pass(Point::StarterHeardReady);
                 breaker::clear(self.place, &self.lock);
                 Ok(())
             }
             Err(reason) => {
                 let reason = format!("{} daemon {reason}", self.place.app());
+                fault::pass(Point::StarterHeardFailure);
                 breaker::record(self.place, &self.lock, &reason);
+                fault::pass(Point::StarterRecordedFailure);
                 self.remove_door().await;
                 Err(Error::new(ErrorKind::StartFailed, reason))
             }

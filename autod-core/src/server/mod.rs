@@ -31,6 +31,7 @@ use self::leaving::{Idle, leave_now};
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
+use crate::fault::{self, Point};
 use crate::identity::Build;
 use crate::mux::Pulse;
 use crate::service::Table;
@@ -163,6 +164,7 @@ impl Desk {
     /// Cuts off whoever is still on the way, and lets others start only then.
     fn close(self, spawn: Option<SpawnLock>) {
         drop(self.listener);
+        fault::pass(Point::LeaverClosedDoor);
         drop(spawn);
     }
 
@@ -208,6 +210,7 @@ impl Desk {
     /// through the old one is served as well.
     fn open_anew(&mut self) {
         let Some(tenancy) = &self.tenancy else { return };
+        fault::pass(Point::DoorAnew);
         let opened = tenancy.try_spawn_lock().and_then(|spawn| {
             let Some(spawn) = spawn else { return Ok(None) };
             let listener = tenancy.publish(&spawn)?;

@@ -11,8 +11,7 @@ use crate::Result;
 /// Where the two ends run.
 ///
 /// Free, the system puts two ends that take turns on one CPU or on two, as it likes, so a lone call
-/// is measured in both ways, and the placement holds from when the ends are connected: a program
-/// that counts the CPUs when it starts has found them all.
+/// is measured in both ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Placement {
     /// Both on one CPU: a wake-up is a switch, which takes about the same time in each run.

@@ -27,7 +27,7 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<()> {
 
 async fn connections(options: &Options, table: &mut Table) -> Result<()> {
     // The few have a server of their own, and their turn between those of the many.
-    let servers = [Server::start(&AUTOD, Placement::One)?, Server::start(&AUTOD, Placement::One)?];
+    let servers = [Server::start(&AUTOD)?, Server::start(&AUTOD)?];
     let few = [connect_autod(&servers[0].socket()).await?];
     let mut many = Vec::new();
     for _ in 0..MANY {
@@ -45,7 +45,7 @@ async fn connections(options: &Options, table: &mut Table) -> Result<()> {
 }
 
 async fn streams(options: &Options, table: &mut Table) -> Result<()> {
-    let servers = [Server::start(&AUTOD, Placement::One)?, Server::start(&AUTOD, Placement::One)?];
+    let servers = [Server::start(&AUTOD)?, Server::start(&AUTOD)?];
     let few = [connect_autod(&servers[0].socket()).await?];
     let many = [connect_autod(&servers[1].socket()).await?];
     let mut open = Vec::new();
@@ -79,11 +79,11 @@ fn add(table: &mut Table, workload: &'static str, text: &'static str, outcome: &
 async fn calls(options: &Options, server: &Server, clients: &[BenchClient]) -> Result<Outcome> {
     let placement = Placement::One;
     let probe = Probe { server, placement, load: Load::Lone, time: options.slice };
-    probe.settle()?;
     // A first call of a connection costs more, so all have had one.
     for client in clients {
         client.next(0).await?;
     }
+    probe.settle()?;
     let running = probe.start()?;
     let mut latencies = Vec::new();
     let mut before = Instant::now();

@@ -43,9 +43,11 @@ pub(crate) fn run<P: Peer>(probe: &Probe<'_>) -> Result<Outcome> {
 
 async fn lone<P: Peer>(probe: &Probe<'_>) -> Result<Outcome> {
     let client = P::connect(&probe.server.socket()).await?;
-    probe.settle()?;
-    for n in 0..WARM {
+    for n in 0..2 * WARM {
         expect(client.next(n).await?, n + 1)?;
+        if n == WARM {
+            probe.settle()?;
+        }
     }
     let running = probe.start()?;
     let mut latencies = Vec::with_capacity(1 << 20);

@@ -5,7 +5,6 @@
 
 use crate::Result;
 use crate::client;
-use crate::cpu::Placement;
 use crate::figure::float;
 use crate::options::Options;
 use crate::server::Server;
@@ -24,7 +23,7 @@ pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     for _ in 0..options.rounds().min(ROUNDS) {
         for kind in options.kinds() {
             // Memory that was used once may stay: each measurement has a server of its own.
-            let server = Server::start(kind, Placement::Free)?;
+            let server = Server::start(kind)?;
             client::run(|| (kind.idle)(&server, 1, &mut || Ok(())))?;
             let before = server.resident()?;
             let mut after = 0;

@@ -18,8 +18,12 @@ pub(crate) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    /// To be called when the client is connected, before it warms up: it stays where it has to be.
+    /// Puts both ends where the workload wants them. To be called when they have spoken with each
+    /// other: a program that counts its CPUs has then found them all.
     pub(crate) fn settle(&self) -> Result<()> {
+        if let Some(cpu) = self.placement.server() {
+            cpu::pin_process(self.server.pid(), cpu)?;
+        }
         self.placement.client().map_or(Ok(()), cpu::pin_self)
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::Result;
-use crate::cpu::{self, Placement};
+use crate::cpu;
 use crate::kinds::Kind;
 
 /// Ends with its owner, as does its directory.
@@ -20,7 +20,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts this program as the server of a kind and waits until it can be connected to.
-    pub(crate) fn start(kind: &Kind, placement: Placement) -> Result<Self> {
+    pub(crate) fn start(kind: &Kind) -> Result<Self> {
         let directory = private_directory()?;
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve").arg(kind.name).arg(directory.join("sock"));
@@ -31,9 +31,6 @@ impl Server {
         BufReader::new(output).read_line(&mut line)?;
         if line != "ready\n" {
             return Err(format!("the server of {} did not start", kind.name).into());
-        }
-        if let Some(cpu) = placement.server() {
-            cpu::pin_process(server.pid(), cpu)?;
         }
         Ok(server)
     }

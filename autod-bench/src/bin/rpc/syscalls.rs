@@ -21,7 +21,7 @@ pub(crate) const CLIENT: &str = "system calls of the client for each";
 pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<()> {
     let own = rustix::process::getpid();
     for kind in options.kinds() {
-        let server = Server::start(kind, Placement::Free)?;
+        let server = Server::start(kind)?;
         for (workload, text, load) in [
             ("syscalls-lone", "one call in flight", Load::Lone),
             ("syscalls-64", "64 callers", Load::Callers(64)),

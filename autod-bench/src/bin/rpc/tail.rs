@@ -6,7 +6,6 @@ use tokio::task::JoinHandle;
 
 use crate::Result;
 use crate::client;
-use crate::cpu::Placement;
 use crate::figure::{micros, percentile};
 use crate::kinds::{AUTOD, BenchClient, connect_autod};
 use crate::options::Options;
@@ -28,7 +27,7 @@ enum Beside {
 }
 
 pub(crate) fn measure(options: &Options, table: &mut Table) -> Result<()> {
-    let server = Server::start(&AUTOD, Placement::Free)?;
+    let server = Server::start(&AUTOD)?;
     for _ in 0..options.rounds() {
         for (workload, text, beside) in [
             ("tail-alone", "small calls alone", Beside::Nothing),

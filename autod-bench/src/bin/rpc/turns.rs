@@ -60,7 +60,7 @@ impl Servers {
             self.running.clear();
             self.placement = Some(placement);
             for kind in options.kinds() {
-                self.running.push((kind, Server::start(kind, placement)?));
+                self.running.push((kind, Server::start(kind)?));
             }
         }
         Ok(&self.running)

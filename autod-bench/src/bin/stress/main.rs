@@ -14,6 +14,7 @@ mod guard;
 mod home;
 mod ledger;
 mod options;
+mod orders;
 mod process;
 mod random;
 mod rows;

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod binary;
+mod chaos;
 mod children;
 mod herd;
 mod init;
@@ -49,4 +50,5 @@ pub(crate) const ROWS: &[Row] = &[
     row("backlog", "50 callers of a stopped daemon with a full queue", backlog::run),
     row("stop-start", "close, then the next call, 500 times", restart::alone),
     row("stop-start-load", "the same beside other callers", restart::under_load),
+    row("chaos", "random orders at random fault points, callers of two versions", chaos::run),
 ];
