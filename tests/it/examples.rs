@@ -52,3 +52,38 @@ fn a_build_outlives_the_terminal_that_asked_for_it() {
     let cwd = std::fs::read_to_string(done).unwrap();
     assert_eq!(std::path::Path::new(cwd.trim_end()), home.path().canonicalize().unwrap());
 }
+
+fn watcher(home: &Home, words: &[&str]) -> Run {
+    home.example("watcher", words).cwd(home.join("project"))
+}
+
+#[test]
+fn an_index_knows_every_change_that_came_before_the_question() {
+    let home = Home::new();
+    let project = home.join("project");
+    std::fs::create_dir_all(project.join("src/deep")).unwrap();
+    std::fs::write(project.join("src/main.rs"), "").unwrap();
+    assert_eq!(watcher(&home, &["count"]).out(), "1");
+    let daemon = home.processes();
+    for n in 0..20 {
+        std::fs::write(project.join(format!("src/deep/file-{n}")), "").unwrap();
+        assert_eq!(watcher(&home, &["count"]).out(), (n + 2).to_string());
+    }
+    assert_eq!(watcher(&home, &["find", "file-1"]).out().lines().count(), 11);
+    assert_eq!(watcher(&home, &["find", "file-7"]).out(), "src/deep/file-7");
+    std::fs::rename(project.join("src/deep"), project.join("moved")).unwrap();
+    assert_eq!(watcher(&home, &["find", "file-7"]).out(), "moved/file-7");
+    std::fs::remove_dir_all(project.join("moved")).unwrap();
+    assert_eq!(watcher(&home, &["count"]).out(), "1");
+    assert_eq!(home.processes(), daemon, "one daemon all along");
+    // From elsewhere, and for another directory.
+    let from_home = |words: &[&str]| home.example("watcher", words).cwd(home.path());
+    assert_eq!(from_home(&["project", "count"]).out(), "1");
+    assert_eq!(home.processes(), daemon);
+    assert_eq!(from_home(&["project/src", "count"]).out(), "1");
+    assert_eq!(home.processes().len(), 2);
+    std::fs::remove_dir_all(&project).unwrap();
+    eventually("the daemons go with their directories", || home.processes().is_empty());
+    let missing = from_home(&["project", "count"]).done().failed(1);
+    assert!(missing.contains("project: No such file or directory"), "{missing}");
+}
