@@ -32,8 +32,16 @@ deny:
 advisories:
     cargo deny --locked check advisories
 
+# The benchmark's peers compile; only the benchmark of calls uses them
+peers:
+    cargo clippy -p autod-bench --features peers --bin rpc -- -D warnings
+
 bench:
     scripts/bench-process
+
+# Calls and streams beside references and peers; five minutes after some minutes of compiling
+bench-rpc *args:
+    scripts/bench-rpc {{args}}
 
 # The loads and faults of LIFECYCLE.md at full size; five minutes
 stress *args:
