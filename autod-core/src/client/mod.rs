@@ -161,7 +161,8 @@ impl Connector<'_> {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest);
+        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
+            .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());
         let origin =
             Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };

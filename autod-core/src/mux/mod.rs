@@ -15,6 +15,7 @@ mod connection;
 mod dispatch;
 mod driver;
 mod incoming;
+mod lookout;
 mod loss;
 mod outbox;
 mod outgoing;
@@ -24,6 +25,7 @@ mod request;
 mod serving;
 mod shared;
 mod state;
+mod transport;
 mod wakers;
 
 pub use call::{Call, call, call_fallible};

@@ -159,7 +159,8 @@ impl Shop {
         fault::pass(Point::DaemonAccepts);
         greet::say(&mut stream, &accept, handshake).await?;
         fault::pass(Point::DaemonSaidAccept);
-        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest());
+        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
+            .looking(limits.busy_poll, false);
         self.drive(driver, &shared).await;
         Ok(())
     }
