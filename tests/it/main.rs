@@ -9,6 +9,7 @@ mod faults;
 mod features;
 mod herd;
 mod home;
+mod hostile;
 mod in_process;
 mod leaving;
 mod places;
