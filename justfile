@@ -47,6 +47,10 @@ bench-rpc *args:
 stress *args:
     scripts/stress {{args}}
 
+# Feeds a part of the protocol with made-up bytes: just fuzz connection 300
+fuzz target seconds:
+    scripts/fuzz {{target}} {{seconds}}
+
 # The larger worlds of the lock protocol's model
 model:
     cargo test --release -p autod-core --test model

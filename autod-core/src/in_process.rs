@@ -108,7 +108,8 @@ struct End {
 fn ends(limits: &Limits) -> (End, End) {
     let (near, far) = tokio::io::duplex(ON_THE_WAY);
     let end = |side, transport| {
-        let shared = Shared::new(side, Receives::from(limits), Receives::from(limits));
+        let shared =
+            Shared::new(side, Receives::from(limits), Receives::from(limits), limits.memory);
         End { shared, transport }
     };
     (end(Side::Connector, near), end(Side::Acceptor, far))

@@ -13,6 +13,9 @@ mod error;
 pub mod fault;
 #[cfg(not(feature = "fault-points"))]
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod greet;
 mod identity;
 mod in_process;

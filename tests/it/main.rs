@@ -15,6 +15,7 @@ mod features;
 mod hand_over;
 mod herd;
 mod home;
+mod hostile;
 mod in_process;
 mod inherited;
 mod leaving;

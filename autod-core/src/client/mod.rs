@@ -162,7 +162,8 @@ impl Connector<'_> {
     fn connection(&self, line: Line, accept: Accept, took: Option<Duration>) -> Connection {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
-        let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
+        let ours = Receives::from(self.limits);
+        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
         let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
             .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());

@@ -223,6 +223,12 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
             ErrorKind::Limit,
             format!("the arguments of {name} are larger than the daemon receives"),
         ),
+        FailCode::Memory => Error::new(
+            ErrorKind::Limit,
+            format!(
+                "the daemon holds too much for this connection to take the arguments of {name}"
+            ),
+        ),
         FailCode::Service | FailCode::Refused => {
             Error::new(ErrorKind::Protocol, format!("the daemon refused {name}"))
                 .caused_by(text.into_owned())

@@ -14,6 +14,8 @@ mod call;
 mod connection;
 mod dispatch;
 mod driver;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod incoming;
 mod lookout;
 mod loss;

@@ -24,6 +24,9 @@ pub(super) struct Serving {
     message: usize,
     /// What the other end receives of a stream before it gives credit.
     window: i64,
+    /// The most bytes of arguments that all calls together may hold.
+    memory: usize,
+    held: usize,
     running: usize,
 }
 
@@ -31,14 +34,16 @@ pub(super) struct Serving {
 struct Slot {
     generation: u32,
     stage: Stage,
+    /// The bytes of arguments that came, until the call has its answer: its handler has them.
+    held: usize,
 }
 
 #[derive(Debug, Default)]
 enum Stage {
     #[default]
     Idle,
-    /// The arguments come in pieces. `None`: they are too long and thrown away.
-    Receiving(Option<Vec<u8>>),
+    /// The arguments come in pieces, or are thrown away because of this.
+    Receiving(Result<Vec<u8>, FailCode>),
     Running(Running),
 }
 
@@ -65,12 +70,15 @@ pub(super) enum Step {
 }
 
 impl Serving {
-    pub(super) fn new(limit: u32, message: u32, window: u32) -> Self {
+    pub(super) fn new(limit: u32, message: u32, window: u32, memory: usize) -> Self {
         Self {
             slots: Vec::new(),
             limit: limit as usize,
             message: message as usize,
             window: i64::from(window),
+            // A lone call of the greatest size always has room.
+            memory: memory.max(message as usize + ENVELOPE),
+            held: 0,
             running: 0,
         }
     }
@@ -117,16 +125,24 @@ impl Serving {
         let mut body = match std::mem::take(&mut slot.stage) {
             Stage::Idle => {
                 slot.generation = slot.generation.wrapping_add(1);
-                Some(Vec::new())
+                Ok(Vec::new())
             }
             Stage::Receiving(body) => body,
             Stage::Running(_) => return Err(Broken::Unexpected(Kind::Call, id)),
         };
-        if let Some(bytes) = &mut body {
-            bytes.extend_from_slice(payload);
-            if bytes.len() > cap {
-                body = None;
+        if let Ok(bytes) = &mut body {
+            if bytes.len() + payload.len() > cap {
+                body = Err(FailCode::TooLarge);
+            } else if self.held + payload.len() > self.memory {
+                body = Err(FailCode::Memory);
+            } else {
+                bytes.extend_from_slice(payload);
+                self.held += payload.len();
+                slot.held += payload.len();
             }
+        }
+        if body.is_err() {
+            self.held -= std::mem::take(&mut slot.held);
         }
         if more {
             slot.stage = Stage::Receiving(body);
@@ -137,8 +153,8 @@ impl Serving {
         self.running += 1;
         let ticket = Ticket { index, generation: slot.generation };
         Ok(match body {
-            Some(body) => Step::Call(ticket, body),
-            None => Step::Refuse(ticket, FailCode::TooLarge),
+            Ok(body) => Step::Call(ticket, body),
+            Err(code) => Step::Refuse(ticket, code),
         })
     }
 
@@ -222,7 +238,9 @@ impl Serving {
         if self.running_mut(ticket).is_none() {
             return false;
         }
-        self.slots[ticket.index as usize].stage = Stage::Idle;
+        let slot = &mut self.slots[ticket.index as usize];
+        slot.stage = Stage::Idle;
+        self.held -= std::mem::take(&mut slot.held);
         self.running -= 1;
         true
     }

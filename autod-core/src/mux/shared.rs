@@ -36,9 +36,10 @@ pub(super) enum Next {
 }
 
 impl Shared {
-    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives) -> Arc<Self> {
+    /// `memory`: the bytes of [`Limits::memory`](crate::Limits::memory).
+    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::new(side, ours, theirs)),
+            state: Mutex::new(State::new(side, ours, theirs, memory)),
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })

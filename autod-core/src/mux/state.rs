@@ -18,7 +18,7 @@ use super::outgoing::{Expect, Outgoing};
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::error::ErrorKind;
-use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind};
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
 use crate::wire::limits::Receives;
 
 /// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
+    /// A long answer is not begun while more than this waits for the other end to read.
+    memory: usize,
     /// Present while the driver sleeps.
     pub(super) driver: Option<Waker>,
     /// The other end has made a call.
@@ -63,14 +65,15 @@ pub(super) enum Expected {
 }
 
 impl State {
-    pub(super) fn new(side: Side, ours: Receives, theirs: Receives) -> Self {
+    pub(super) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Self {
         // The smaller one counts for both, so neither end's memory is the other's choice.
         let window = ours.window.min(theirs.window);
         Self {
             side,
             outbox: Outbox::default(),
             outgoing: Outgoing::new(theirs.calls, window, ours.message),
-            serving: Serving::new(ours.calls, ours.message, window),
+            serving: Serving::new(ours.calls, ours.message, window, memory),
+            memory: memory.max(theirs.message as usize),
             driver: None,
             was_called: false,
             leaving: None,
@@ -138,6 +141,14 @@ impl State {
     /// Gives the last word about a call. Nothing happens if it was given before.
     pub(super) fn finish(&mut self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
         if self.serving.finish(ticket) && self.lost.is_none() {
+            // There are no more short ones than calls.
+            if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
+                let id = self.their_id(Serving::index(ticket));
+                let mut refusal = vec![FailCode::AnswerTooLarge as u8];
+                refusal.extend_from_slice(b"the caller does not read the answers before it");
+                self.outbox.push_owned(Kind::Fail, id, refusal);
+                return;
+            }
             self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
         }
     }

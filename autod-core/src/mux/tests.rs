@@ -14,12 +14,16 @@ use super::request::Incall;
 use super::shared::Shared;
 use super::state::Side;
 use super::{Call, Connection, Incoming, Origin, call, call_fallible, open};
+use crate::codec;
 use crate::error::CallError;
 use crate::service::{Answered, Argument, Kind, Method, Request, method_id};
 use crate::wire::frame::{self, GoodbyeCode, HEADER, Header, MAX_PIECE};
 use crate::wire::limits::Receives;
 
 const ROOMY: Receives = Receives { message: 64 << 20, calls: 64, window: 256 << 10 };
+
+/// What a connection may make an end hold, if its messages are not larger.
+const MEMORY: usize = 1 << 20;
 
 const fn method(name: &'static str) -> Method {
     Method {
@@ -43,6 +47,7 @@ static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
 static MIXED: Method = method("mixed");
 static UNITS: Method = method("units");
+static GROW: Method = method("grow");
 
 /// What the handlers of a test tell it.
 #[derive(Default)]
@@ -77,6 +82,13 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         };
         let result = if number % 2 == 0 { Ok(number / 2) } else { Err(format!("{number} is odd")) };
         request.reply_result(&result)
+    } else if id == GROW.id {
+        let ((size,), request) = match request.arguments::<(usize,)>() {
+            Ok(arguments) => arguments,
+            Err(answered) => return answered,
+        };
+        gate.acquire().await.unwrap().forget();
+        request.reply(&vec![7_u8; size])
     } else if id == PANIC.id {
         panic!("at once");
     } else if id == PANIC_LATER.id {
@@ -133,7 +145,7 @@ impl Pair {
     fn serve(far: DuplexStream, client: Receives, server: Receives) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let traces = Arc::new(Traces::default());
-        let shared = Shared::new(Side::Acceptor, server, client);
+        let shared = Shared::new(Side::Acceptor, server, client, MEMORY);
         let dispatch = Dispatcher::new(
             {
                 let (gate, traces) = (Arc::clone(&gate), Arc::clone(&traces));
@@ -143,7 +155,8 @@ impl Pair {
         );
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
         let origin = Origin { pid: 0, build: String::new(), life: 0, started: None };
-        let connection = Connection::new(Shared::new(Side::Connector, client, server), origin);
+        let connection =
+            Connection::new(Shared::new(Side::Connector, client, server, MEMORY), origin);
         Self { connection, server: shared, gate, traces }
     }
 
@@ -591,4 +604,53 @@ async fn frames_may_come_byte_by_byte() {
     let header = Header::parse(&answer).unwrap().unwrap();
     assert_eq!((header.kind, header.id), (frame::Kind::Reply, 6));
     assert_eq!(answer[HEADER..], [2, 7, 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn arguments_beyond_the_memory_of_a_connection_fail_their_call_alone() {
+    let small = Receives { message: 1 << 20, ..ROOMY };
+    let pair = Pair::with(small, small);
+    let held: Vec<_> = (0..3).map(|_| tokio::spawn(pair.later(vec![7; 300 << 10]))).collect();
+    settle().await;
+    let error = pair.later(vec![7; 300 << 10]).await.unwrap_err();
+    assert!(error.is_limit() && !error.may_have_executed(), "{error:?}");
+    assert_eq!(pair.echo(vec![1]).await.unwrap(), [1]);
+    pair.gate.add_permits(3);
+    for call in held {
+        assert_eq!(call.await.unwrap().unwrap().len(), 300 << 10);
+    }
+    // What was answered is free again.
+    pair.gate.add_permits(1);
+    assert_eq!(pair.later(vec![7; 1000 << 10]).await.unwrap().len(), 1000 << 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_nobody_reads_are_bounded() {
+    let (mut near, far) = duplex(64 << 10);
+    let small = Receives { message: 1 << 20, ..ROOMY };
+    let pair = Pair::serve(far, small, small);
+    let mut body = GROW.id.to_le_bytes().to_vec();
+    body.push(0);
+    codec::encode_into(&mut body, &(480_usize << 10,)).unwrap();
+    for slot in 0..6 {
+        let mut bytes = Vec::new();
+        frame::put(&mut bytes, frame::Kind::Call, slot << 1, false, &body);
+        near.write_all(&bytes).await.unwrap();
+    }
+    settle().await;
+    pair.gate.add_permits(6);
+    settle().await;
+    let mut ends = Vec::new();
+    while ends.len() < 6 {
+        let mut header = [0; HEADER];
+        near.read_exact(&mut header).await.unwrap();
+        let header = Header::parse(&header).unwrap().unwrap();
+        let mut payload = vec![0; header.length];
+        near.read_exact(&mut payload).await.unwrap();
+        if !header.more {
+            ends.push((header.kind, payload[0]));
+        }
+    }
+    let refused = ends.iter().filter(|(kind, code)| *kind == frame::Kind::Fail && *code == 9);
+    assert_eq!(refused.count(), 3, "{ends:?}");
 }

@@ -135,7 +135,8 @@ impl Shop {
     ) -> Result<()> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
-        let shared = Shared::new(Side::Acceptor, Receives::from(limits), hello.receives);
+        let ours = Receives::from(limits);
+        let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));

@@ -93,6 +93,8 @@ pub(crate) enum FailCode {
     TooLarge = 8,
     /// The answer, or an item, is larger than the caller receives.
     AnswerTooLarge = 9,
+    /// The connection holds too much already; the handler was not entered.
+    Memory = 10,
     /// Anything else that an other version may say; the handler may have been entered.
     Refused = 255,
 }
@@ -110,6 +112,7 @@ impl FailCode {
             7 => Self::Ended,
             8 => Self::TooLarge,
             9 => Self::AnswerTooLarge,
+            10 => Self::Memory,
             _ => Self::Refused,
         }
     }

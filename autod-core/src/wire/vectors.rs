@@ -22,6 +22,11 @@ use crate::service::{self, Argument, Method, Table, method_id};
 
 const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
 
+/// All vectors of a block by their names.
+pub(crate) fn all(block: &str) -> BTreeMap<&'static str, Vec<u8>> {
+    Block::new(block).vectors
+}
+
 /// The vectors of one block that were not checked yet.
 struct Block {
     vectors: BTreeMap<&'static str, Vec<u8>>,
