@@ -35,7 +35,7 @@ advisories:
 bench:
     scripts/bench-process
 
-# The loads and faults of LIFECYCLE.md at full size; three minutes
+# The loads and faults of LIFECYCLE.md at full size; five minutes
 stress *args:
     scripts/stress {{args}}
 

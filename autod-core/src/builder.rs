@@ -34,6 +34,7 @@ pub enum Nothing {}
 /// | setting | default |
 /// |---|---|
 /// | [`sockfile`](Self::sockfile) | a private directory of the user, by the daemon's name |
+/// | [`root`](Self::root) | none: the daemon works for no directory in particular |
 /// | [`autoclose`](Self::autoclose) | never: the daemon stays until it is closed |
 /// | [`exec_path`](Self::exec_path) | the running executable |
 /// | [`cwd`](Self::cwd) | the daemon's private directory |
@@ -119,7 +120,9 @@ impl<S, T> Daemon<S, T> {
     /// with [`serve_if_spawned`](Self::serve_if_spawned), or name another program by
     /// [`exec_path`](Self::exec_path).
     ///
-    /// Dropping the future gives up; a daemon that was being started goes on if somebody uses it.
+    /// Dropping the future gives up. A daemon that was being started goes on if somebody uses it and
+    /// its `main` has come to [`run`](Self::run); if not, its process ends, and whoever waits for it
+    /// starts another.
     ///
     /// # Errors
     ///
@@ -150,7 +153,8 @@ impl<S, T> Daemon<S, T> {
     }
 
     /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.
-    /// `false` if none runs. Calls that run are answered within the daemon's drain limit.
+    /// One that goes already is waited for as well; `false` if there is none. Calls that run are
+    /// answered within the daemon's drain limit.
     ///
     /// # Errors
     ///

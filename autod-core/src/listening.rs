@@ -116,6 +116,7 @@ impl Listening {
         let tenancy = tenancy.map(Arc::new);
         let lease = Lease::new(None, Instant::now());
         let drain = daemon.settings.drain_limit;
+        let root = orders.find_root()?;
         let handle = DaemonHandle::new(lease, orders.args, tenancy.clone(), drain);
         let server = Server {
             daemon: handle.clone(),
@@ -123,6 +124,7 @@ impl Listening {
             limits: daemon.settings.limits.clone(),
             build: daemon.settings.own_build(),
             drain,
+            root,
         };
         let make_state = daemon
             .take_init()

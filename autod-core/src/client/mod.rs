@@ -105,14 +105,16 @@ impl Connector<'_> {
                     match starter.turn().await? {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
-                        Turn::Started(starting) => match self.attend(starting).await? {
+                        Turn::Started(starting) => match self.attend(*starting).await? {
                             Some(connection) => return Ok(connection),
                             None => continue,
                         },
                     }
                 }
             };
-            match self.meet(self.speak(stream)?, &mut attempts).await? {
+            let spoken =
+                if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
+            match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
