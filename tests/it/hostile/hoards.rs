@@ -75,10 +75,9 @@ fn a_peer_that_never_reads_its_answers_is_bounded() {
     });
     ground.endures("late unread answers", allowance, || {
         let mut later = ground.peer();
-        let arguments = [number(300), number(1 << 20)].concat();
-        for slot in 0..200 {
-            later.send(&call(slot, "grow", &arguments));
-        }
+        // They come together, so all are begun before the first has its answer.
+        let arguments = [number(1000), number(1 << 20)].concat();
+        later.send(&(0..200).flat_map(|slot| call(slot, "grow", &arguments)).collect::<Vec<_>>());
         let mut other = ground.peer();
         let done = [251, 144, 1];
         eventually("200 answers were given", || other.ask(0, "add", &[0]).payload == done);
