@@ -11,6 +11,7 @@ mod home;
 mod leaving;
 mod places;
 mod removal;
+mod streams;
 mod terminal;
 mod ui;
 mod upgrade;

@@ -1,13 +1,19 @@
 //! Two ends against each other over a pipe in memory, in virtual time.
 
+mod bytes;
 mod calls;
+mod chaos;
 mod ends;
+mod flows;
 mod frames;
+mod interleavings;
+mod policy;
 mod queue;
 mod streams;
+mod upstream;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt, stream};
@@ -19,8 +25,8 @@ use super::driver::Driver;
 use super::request::Incall;
 use super::shared::Shared;
 use super::state::Side;
-use super::{Call, Connection, Incoming, Origin, call, open};
-use crate::service::{Answered, Argument, Kind, Method, Request, method_id};
+use super::{Call, Connection, Incoming, Origin, Upstream, call, open};
+use crate::service::{Answered, Argument, Kind, Method, Policy, Request, method_id};
 use crate::wire::limits::Receives;
 
 const ROOMY: Receives = Receives { message: 64 << 20, calls: 64, window: 256 << 10 };
@@ -31,8 +37,10 @@ const fn method(name: &'static str) -> Method {
         id: method_id(name),
         kind: Kind::Unary,
         arguments: &[Argument { name: "value", ty: "_" }],
+        input: None,
         output: "_",
         error: None,
+        policy: Policy::BackPressure,
         docs: "",
     }
 }
@@ -53,6 +61,14 @@ static UNITS: Method = method("units");
 struct Traces {
     produced: AtomicUsize,
     dropped: AtomicUsize,
+    /// How streams ended that outlived their handlers.
+    ends: Mutex<Vec<String>>,
+}
+
+impl Traces {
+    fn ends(&self) -> Vec<String> {
+        self.ends.lock().unwrap().clone()
+    }
 }
 
 struct Trace(Arc<Traces>);
@@ -96,14 +112,15 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
             Err(answered) => return answered,
         };
         let _trace = Trace(Arc::clone(&traces));
-        request.stream(numbers(end, traces)).await
+        request.stream(numbers(end, traces), Policy::BackPressure).await
     } else if id == MIXED.id {
         let sizes = [30, 1 << 16, (64 << 10) - 5, 9];
-        request.stream(stream::iter(sizes.map(|size| vec![1_u8; size]))).await
+        let items = stream::iter(sizes.map(|size| vec![1_u8; size]));
+        request.stream(items, Policy::BackPressure).await
     } else if id == UNITS.id {
-        request.stream(stream::repeat(())).await
+        request.stream(stream::repeat(()), Policy::BackPressure).await
     } else {
-        request.unknown()
+        flows::handle(request, gate, traces).await
     }
 }
 
@@ -126,7 +143,12 @@ impl Pair {
     }
 
     fn with(client: Receives, server: Receives) -> Self {
-        let (near, far) = duplex(64 << 10);
+        Self::over(64 << 10, client, server)
+    }
+
+    /// Over a line that holds so many bytes.
+    fn over(line: usize, client: Receives, server: Receives) -> Self {
+        let (near, far) = duplex(line);
         let pair = Self::serve(far, client, server);
         let shared = Arc::clone(pair.connection.shared_arc());
         tokio::spawn(Driver::new(near, shared, NoService, Vec::new()).run());
@@ -151,16 +173,31 @@ impl Pair {
         Self { connection, server: shared, gate, traces }
     }
 
+    /// No call is open at either end, and nothing of one is kept.
+    #[track_caller]
+    fn assert_idle(&self) {
+        for shared in [&self.server, self.connection.shared_arc()] {
+            shared.assert_idle();
+        }
+    }
+
+    /// Waits until no call is open at either end.
+    async fn quiet(&self) {
+        while !(self.server.is_idle() && self.connection.shared_arc().is_idle()) {
+            settle().await;
+        }
+    }
+
     fn echo(&self, bytes: Vec<u8>) -> Call<Vec<u8>> {
-        call(&self.connection, &ECHO, &(bytes,))
+        call(&self.connection, &ECHO, &(bytes,), Upstream::NONE)
     }
 
     fn later(&self, bytes: Vec<u8>) -> Call<Vec<u8>> {
-        call(&self.connection, &LATER, &(bytes,))
+        call(&self.connection, &LATER, &(bytes,), Upstream::NONE)
     }
 
     fn count(&self, end: u64) -> Incoming<u64> {
-        open(&self.connection, &COUNT, &(end,))
+        open(&self.connection, &COUNT, &(end,), Upstream::NONE)
     }
 }
 
