@@ -15,7 +15,6 @@ pub mod __private {
         assert_distinct, method_id,
     };
     pub use autod_core::{
-        Client, Connection, Stream, Upstream, call, call_fallible, open, open_fallible, pipe,
-        pipe_fallible,
+        Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
     };
 }

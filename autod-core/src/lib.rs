@@ -26,8 +26,6 @@ pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
-#[doc(hidden)]
-pub use futures::Stream;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe};
 #[doc(hidden)]

@@ -77,7 +77,7 @@ impl<'a> Argument<'a> {
 /// The stream among the arguments.
 pub(crate) enum Input<'a> {
     None,
-    Items { ident: &'a Ident, item: &'a Type },
+    Items { ident: &'a Ident, bounds: &'a Punctuated<TypeParamBound, Token![+]>, item: &'a Type },
     Bytes { ident: &'a Ident, ty: &'a Type },
 }
 

@@ -1,5 +1,8 @@
 //! Streams of all shapes between real processes.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use crate::home::{Home, wait_until_gone};
 
 #[test]
@@ -41,7 +44,7 @@ fn bytes_go_through_and_end_where_they_were_ended() {
 fn whoever_leaves_in_the_middle_leaves_nothing_behind() {
     let home = Home::new();
     let daemon = home.daemon();
-    assert_eq!(home.fixture(["leave", "400"]).out(), format!("499505\n{}", 1 << 20));
+    assert_eq!(home.fixture(["leave", "200"]).out(), format!("499505\n{}", 1 << 20));
     home.fixture(["close"]).out();
     wait_until_gone(daemon);
 }
@@ -58,4 +61,36 @@ fn streams_end_with_the_reason_when_the_daemon_closes() {
         assert!(said.contains("ended because the daemon"), "{shape}: {said}");
         wait_until_gone(daemon);
     }
+}
+
+#[test]
+fn a_filter_passes_what_it_is_given_through_the_daemon() {
+    let home = Home::new();
+    let text = "some words\n".repeat(100_000);
+    let mut upper = home.example("upper", [""; 0]);
+    upper.command.stdin(Stdio::piped());
+    let mut upper = upper.spawn();
+    let mut input = upper.input();
+    let written = text.clone();
+    let writer = std::thread::spawn(move || input.write_all(written.as_bytes()));
+    let done = upper.done().good();
+    writer.join().unwrap().unwrap();
+    assert!(done.stdout == text.to_uppercase().trim_end());
+    assert_eq!(done.stderr, format!("{} bytes so far", text.len()));
+}
+
+#[test]
+fn a_filter_does_not_wait_for_input_when_the_daemon_is_gone() {
+    let home = Home::new();
+    let mut upper = home.example("upper", [""; 0]);
+    upper.command.stdin(Stdio::piped());
+    let mut upper = upper.spawn();
+    let mut input = upper.input();
+    input.write_all(b"a line\n").unwrap();
+    assert_eq!(upper.line(), "A LINE");
+    let daemon = home.processes().into_iter().find(|pid| *pid != upper.pid()).expect("a daemon");
+    crate::home::kill(daemon, rustix::process::Signal::KILL);
+    let done = upper.done();
+    assert_eq!(done.status.code(), Some(1), "{done:?}");
+    drop(input);
 }

@@ -16,13 +16,12 @@ use crate::wire::frame::MAX_PIECE;
 
 /// The daemon's end of a byte stream: the last argument of a method.
 ///
-/// ```
+/// ```text
 /// #[autod::service]
 /// pub trait Upper {
 ///     /// Gives back what it gets in upper case, and how many bytes that were.
-///     async fn upper(&self, bytes: autod::ByteStream) -> std::io::Result<u64>;
+///     async fn upper(&self, bytes: autod::ByteStream) -> Result<u64, String>;
 /// }
-/// # fn main() {}
 /// ```
 ///
 /// The client's method leaves the argument out and returns the other end, a

@@ -58,7 +58,8 @@ where
         let mut held_up = false;
         for _ in 0..PACKS {
             // Nothing is dropped that could be sent.
-            let more = self.fill(shared.peer_message, held_up, context);
+            let drops = held_up;
+            let more = self.fill(shared.peer_message, drops, context);
             held_up = self.poll_empty(shared, role, context)?.is_pending();
             if held_up && !(more && Q::DROPS) {
                 return Poll::Pending;
@@ -68,6 +69,9 @@ where
             }
             if !more {
                 return Poll::Pending;
+            }
+            if drops && held_up {
+                break;
             }
         }
         // Others get their turn, also with a stream that is always ready.

@@ -1,15 +1,20 @@
 //! The rules of a stream among the arguments.
 
-use syn::{GenericArgument, PatType, PathArguments, Type, TypePath};
+use syn::punctuated::Punctuated;
+use syn::{
+    GenericArgument, PatType, PathArguments, PathSegment, Token, Type, TypeParamBound, TypePath,
+};
 
 use crate::check::answer::{item_type, stream_of};
 use crate::check::{argument, bare, value};
 use crate::mistakes::Mistakes;
 use crate::model::{Argument, Input};
 
+type Bounds = Punctuated<TypeParamBound, Token![+]>;
+
 /// What flows in an argument that is a stream.
 enum Flow<'a> {
-    Items(&'a syn::PathSegment),
+    Items(&'a Bounds, &'a PathSegment),
     Bytes,
     /// What the implementation takes, written in the trait.
     Incoming(&'a TypePath),
@@ -17,7 +22,9 @@ enum Flow<'a> {
 
 fn flow(ty: &Type) -> Option<Flow<'_>> {
     match bare(ty) {
-        Type::ImplTrait(stream) => stream_of(&stream.bounds).map(Flow::Items),
+        Type::ImplTrait(stream) => {
+            stream_of(&stream.bounds).map(|segment| Flow::Items(&stream.bounds, segment))
+        }
         Type::Path(path) => {
             let last = path.path.segments.last()?;
             if last.ident == "ByteStream" {
@@ -55,17 +62,15 @@ pub(super) fn check<'a>(
         let Some(Argument { ident, ty }) = argument::check(input, mistakes) else { continue };
         found = match flow {
             Flow::Bytes => Input::Bytes { ident, ty },
-            Flow::Items(stream) => match item_type(stream) {
-                Some(item) => {
-                    value::check(item, value::Place::Argument, mistakes);
-                    Input::Items { ident, item }
-                }
-                None => {
+            Flow::Items(bounds, stream) => {
+                let Some(item) = item_type(stream) else {
                     let message = "a stream says what flows: write `impl Stream<Item = T>`";
                     mistakes.at(stream, message);
                     continue;
-                }
-            },
+                };
+                value::check(item, value::Place::Argument, mistakes);
+                Input::Items { ident, bounds, item }
+            }
             Flow::Incoming(path) => {
                 let item = item_of_incoming(path);
                 mistakes.at(

@@ -65,9 +65,9 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
     let function = Ident::new(name, span);
     let upstream = upstream(service, &method.input);
     let stream = match method.input {
-        Input::Items { ident, item } => Some(quote! {
-            #ident: impl #root::__private::Stream<Item = #item> + ::core::marker::Send + 'static
-        }),
+        Input::Items { ident, bounds, .. } => {
+            Some(quote!(#ident: impl #bounds + ::core::marker::Send + 'static))
+        }
         _ => None,
     };
     let row = row(position);
@@ -89,7 +89,7 @@ fn upstream(service: &Service<'_>, input: &Input<'_>) -> Option<TokenStream> {
     let root = service.root;
     match input {
         Input::None => Some(quote!(, #root::__private::Upstream::NONE)),
-        Input::Items { ident, item } => {
+        Input::Items { ident, item, .. } => {
             let span = Span::call_site().located_at(item.span());
             let place = at(root, span);
             Some(quote_spanned!(span=> , #place::__private::Upstream::items::<#item>(#ident)))
@@ -111,10 +111,8 @@ pub(super) fn attributes(service: &Service<'_>, method: &Method<'_>) -> Vec<Toke
 /// What a method of the client returns.
 pub(super) fn returned(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let root = service.root;
-    let call = match method.input {
-        Input::Bytes { .. } => quote!(Pipe),
-        _ => quote!(Call),
-    };
+    let takes_bytes = matches!(method.input, Input::Bytes { .. });
+    let call = if takes_bytes { quote!(Pipe) } else { quote!(Call) };
     match &method.answer {
         Answer::Unit | Answer::Value(_) => {
             let output = output(&method.answer);

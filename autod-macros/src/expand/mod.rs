@@ -108,7 +108,7 @@ fn parameters(service: &Service<'_>, method: &Method<'_>) -> Vec<(Ident, TokenSt
         arguments.map(|argument| (argument.ident.clone(), argument.ty.to_token_stream())).collect();
     match method.input {
         Input::None => {}
-        Input::Items { ident, item } => {
+        Input::Items { ident, item, .. } => {
             parameters.push((ident.clone(), quote!(#root::Incoming<#item>)));
         }
         Input::Bytes { ident, ty } => parameters.push((ident.clone(), ty.to_token_stream())),

@@ -36,7 +36,7 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
         (Input::Bytes { .. }, _) => quote!(Bytes),
     };
     let input = option(match method.input {
-        Input::Items { ident, item } => {
+        Input::Items { ident, item, .. } => {
             let name = ident.unraw().to_string();
             let ty = text(item);
             Some(quote!(#root::__private::Argument { name: #name, ty: #ty }))
