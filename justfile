@@ -10,6 +10,10 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# As users build it, without the fault points of the tests
+plain:
+    cargo clippy -p autod -- -D warnings
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
@@ -28,10 +32,18 @@ deny:
 advisories:
     cargo deny --locked check advisories
 
+# The benchmark's peers compile; only the benchmark of calls uses them
+peers:
+    cargo clippy -p autod-bench --features peers --bin rpc -- -D warnings
+
 bench:
     scripts/bench-process
 
-# The loads and faults of LIFECYCLE.md at full size; three minutes
+# Calls and streams beside references and peers; five minutes after some minutes of compiling
+bench-rpc *args:
+    scripts/bench-rpc {{args}}
+
+# The loads and faults of LIFECYCLE.md at full size; five minutes
 stress *args:
     scripts/stress {{args}}
 

@@ -1,5 +1,28 @@
 #![doc = include_str!("../README.md")]
 
+/// A test of a service needs no daemon:
+///
+/// ```
+/// #[autod::service]
+/// trait Doubler {
+///     async fn double(&self, n: i64) -> i64;
+/// }
+///
+/// struct Plain;
+///
+/// impl Doubler for Plain {
+///     async fn double(&self, n: i64) -> i64 {
+///         n * 2
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let doubler: DoublerClient = autod::in_process(Plain);
+/// assert_eq!(doubler.double(21).await?, 42);
+/// # Ok::<(), autod::Error>(())
+/// # }).unwrap();
+/// ```
+pub use autod_core::in_process;
 pub use autod_core::{
     BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
     Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result, Session, Start, Status,

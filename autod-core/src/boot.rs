@@ -1,13 +1,15 @@
 //! Running a description: as the caller, or as the daemon's process from its first act to its exit.
 
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
 use crate::builder::Daemon;
 use crate::client::Client;
-use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
+use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, Result, chain};
+use crate::fault::{self, Point};
 use crate::listening::{Desk, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
@@ -20,8 +22,8 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
-    /// daemon's process it serves instead and never returns: the process exits with 0 when the
+    /// Runs `caller` with a client that is connected, and gives what it returns; starts the daemon if
+    /// none runs. In the daemon's process it serves instead and never returns: the process exits with 0 when the
     /// daemon is closed, with 1 when `init` fails.
     ///
     /// While the daemon starts and reports progress, a line on standard error shows it if that is a
@@ -32,10 +34,10 @@ where
     /// # Errors
     ///
     /// What `caller` returns, or why there is no connection.
-    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
+    pub fn run<C, F, R, E>(self, caller: F) -> Result<R, E>
     where
         C: Client + Serves<T>,
-        F: AsyncFnOnce(C) -> Result<(), E>,
+        F: AsyncFnOnce(C) -> Result<R, E>,
         E: From<Error>,
     {
         let mut this = self.serve_if_spawned::<C>()?;
@@ -60,8 +62,8 @@ where
     ///
     /// The process was started as a daemon, but not in the way that this library does it.
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
-        match Inherited::take(&self.settings.name)? {
-            Some(inherited) => serve_spawned::<C, S, T>(self, inherited),
+        match Heir::announce(&self.settings.name)? {
+            Some(heir) => serve_spawned::<C, S, T>(self, heir),
             None => Ok(self),
         }
     }
@@ -91,21 +93,24 @@ fn daemon_runtime() -> Result<Runtime> {
 /// Serves as the daemon that a caller has started; exits the process.
 #[cold]
 #[inline(never)]
-fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, inherited: Inherited) -> !
+fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, heir: Heir) -> !
 where
     C: Client + Serves<T>,
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    let Inherited { place, life, listener, payload, status, .. } = inherited;
-    let status = Arc::new(status);
+    let status = Arc::clone(&heir.status);
     // Never dropped: what is left of the process once the daemon is over still belongs to this
     // life, and only its death lets a successor begin.
     let mut held = None;
-    let result = Orders::from_bytes(&payload).and_then(|orders| {
-        let moved_in = async { Ok((Tenancy::from_inherited(place, life)?, listener)) };
-        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), &mut held)
-    });
+    // Run when there is a runtime: the starter hands over meanwhile.
+    let moved_in = async {
+        let Inherited { place, life, listener, payload } = heir.receive()?;
+        let orders = Orders::from_bytes(&payload)?;
+        Ok((orders, Tenancy::from_inherited(place, life)?, listener))
+    };
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), &watchdog, &mut held);
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
@@ -116,6 +121,7 @@ where
             EXIT_FAILED
         }
     };
+    fault::pass(Point::DaemonExits);
     std::process::exit(code)
 }
 
@@ -128,16 +134,24 @@ where
 {
     let orders = daemon.settings.orders()?;
     let (place, build) = daemon.settings.own_place()?;
-    let claim = async move { Tenancy::claim(place, &build).await };
-    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), &mut None)
+    let claim = async move {
+        let (tenancy, listener) = Tenancy::claim(place, &build).await?;
+        Ok((orders, tenancy, listener))
+    };
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    let result = run::<C, S, T>(daemon, claim, nobody, &watchdog, &mut None);
+    // What the program does now is its own business.
+    watchdog.disarm();
+    result
 }
 
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
-    orders: Orders,
-    moved_in: impl Future<Output = Result<(Tenancy, std::os::unix::net::UnixListener)>>,
+    moved_in: impl Future<Output = Result<(Orders, Tenancy, UnixListener)>>,
     status: Arc<Status>,
+    watchdog: &Watchdog,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
@@ -149,7 +163,7 @@ where
     let limit = daemon.settings.drain_limit;
     let exit_on_close = daemon.settings.exit_on_close;
     let result = runtime.block_on(async {
-        let (tenancy, listener) = moved_in.await?;
+        let (orders, tenancy, listener) = moved_in.await?;
         let listening = Listening::begin::<C, S, T>(
             daemon,
             orders,
@@ -159,19 +173,16 @@ where
             Desk::Apart,
         )?;
         *held = listening.tenancy();
-        let closing = listening.daemon().clone();
-        tokio::spawn(async move {
-            closing.close_requested().await;
-            Watchdog::start(limit);
-        });
+        listening.daemon().limit_end(watchdog);
         listening.ended().await
     });
-    if exit_on_close {
-        // Threads and tasks of the program are not waited for.
+    if exit_on_close || held.is_none() {
+        // Threads and tasks of the program are not waited for; nor is there a limit for them yet if
+        // this process has not become the daemon.
         runtime.shutdown_background();
     } else {
         runtime.shutdown_timeout(limit);
-        Watchdog::wait_for_other_threads();
+        watchdog.wait_for_other_threads();
     }
     result
 }

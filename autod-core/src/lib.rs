@@ -8,8 +8,14 @@ mod client;
 mod codec;
 mod daemon;
 mod error;
+#[cfg(feature = "fault-points")]
+#[doc(hidden)]
+pub mod fault;
+#[cfg(not(feature = "fault-points"))]
+mod fault;
 mod greet;
 mod identity;
+mod in_process;
 mod listening;
 mod mux;
 mod options;
@@ -26,6 +32,7 @@ pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe};
 #[doc(hidden)]

@@ -18,6 +18,7 @@ use crate::builder::{Daemon, MakeSnapshot, Opened};
 use crate::client::Client;
 use crate::daemon::{Lease, PidFile, Status, Tenancy};
 use crate::error::{Error, ErrorKind, Result, chain};
+use crate::fault::{self, Point};
 use crate::mux::panic_message;
 use crate::server::Server;
 use crate::service::Serves;
@@ -115,6 +116,7 @@ impl Listening {
         let tenancy = tenancy.map(Arc::new);
         let lease = Lease::new(None, Instant::now());
         let drain = daemon.settings.drain_limit;
+        let root = orders.find_root()?;
         let handle = DaemonHandle::new(lease, orders.args, tenancy.clone(), drain);
         let server = Server {
             daemon: handle.clone(),
@@ -122,6 +124,7 @@ impl Listening {
             limits: daemon.settings.limits.clone(),
             build: daemon.settings.own_build(),
             drain,
+            root,
         };
         let make_state = daemon
             .take_init()
@@ -179,6 +182,7 @@ impl Listening {
         self.init = None;
         let made = made.and_then(|opened| {
             self.pidfile = self.pid_path.as_deref().map(PidFile::write).transpose()?;
+            fault::pass(Point::DaemonInitialised);
             if let Some(tenancy) = &self.tenancy {
                 tenancy.set_running()?;
                 // The state that it held lives here now.
@@ -191,6 +195,7 @@ impl Listening {
                 self.snapshot = snapshot;
                 self.daemon.set_phase(Phase::Ready(host));
                 self.daemon.lease().begin(self.autoclose, Instant::now());
+                fault::pass(Point::DaemonReady);
                 self.status.ready();
                 Ok(())
             }
@@ -199,6 +204,7 @@ impl Listening {
                 // Only those who have come by now waited for this start. Whoever comes later, told
                 // of the failure or not, is for the next one.
                 self.daemon.turn_away();
+                fault::pass(Point::DaemonFailed);
                 self.status.failed(&text);
                 self.daemon.set_phase(Phase::Failed(text));
                 self.daemon.close();
@@ -218,6 +224,7 @@ impl Listening {
         if let Some(serving) = self.serving.take() {
             serving.await.map_err(|error| Error::system("serving was cut short", error))?;
         }
+        fault::pass(Point::DaemonDrained);
         self.hand_on().await;
         self.daemon.run_hooks();
         ready

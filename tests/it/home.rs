@@ -14,6 +14,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// The variable by which processes of a test are known, daemons and their children included.
 const MARK: &str = "AUTOD_TEST_HOME";
 
+/// The directory of the orders to fail, in a home.
+pub(crate) const FAULTS: &str = "faults";
+
 /// A private runtime directory. When it is dropped, every process that carries its mark is killed.
 pub(crate) struct Home {
     directory: tempfile::TempDir,
@@ -33,6 +36,16 @@ impl Home {
         self.path().join(name)
     }
 
+    /// A copy of an executable in this home. Another process writes it: a descriptor of ours that
+    /// can write would be in the hands of every child that another test forks at that moment, and
+    /// the copy would be busy.
+    #[track_caller]
+    pub(crate) fn executable(&self, from: impl AsRef<Path>, name: &str) -> PathBuf {
+        let path = self.join(name);
+        self.run("cp").args([from.as_ref(), &path]).out();
+        path
+    }
+
     /// A command in this home. The program is one of the examples.
     pub(crate) fn example<A: AsRef<OsStr>>(
         &self,
@@ -47,6 +60,7 @@ impl Home {
         command
             .env("XDG_RUNTIME_DIR", self.path())
             .env(MARK, self.path())
+            .env("AUTOD_FAULTS", self.join(FAULTS))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -132,6 +146,20 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
     // It may be gone, which is as good.
     let _ = rustix::process::kill_process(pid, signal);
+}
+
+/// Stops a process, all of its threads.
+#[track_caller]
+pub(crate) fn stop(pid: u32) {
+    kill(pid, Signal::STOP);
+    // Its threads stop when the first of them has had its turn to take the signal.
+    eventually(&format!("process {pid} is stopped"), || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    });
 }
 
 /// Waits until something is so; the test fails if it does not become so.

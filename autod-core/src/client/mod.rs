@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
+pub(crate) use self::encounter::{Spoken, caller_fields};
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 use crate::identity::Build;
 use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
 use crate::service::{Service, Table};
@@ -99,20 +100,26 @@ impl Connector<'_> {
                     Some(stream) => stream,
                     None => continue,
                 },
-                Knock::Absent | Knock::Refused => match starter.turn().await? {
-                    Turn::Again => continue,
-                    Turn::Knocked(stream) => stream,
-                    Turn::Started(starting) => match self.attend(starting).await? {
-                        Some(connection) => return Ok(connection),
-                        None => continue,
-                    },
-                },
+                Knock::Absent | Knock::Refused => {
+                    fault::pass(Point::CallerRefused);
+                    match starter.turn().await? {
+                        Turn::Again => continue,
+                        Turn::Knocked(stream) => stream,
+                        Turn::Started(starting) => match self.attend(*starting).await? {
+                            Some(connection) => return Ok(connection),
+                            None => continue,
+                        },
+                    }
+                }
             };
-            match self.meet(self.speak(stream)?, &mut attempts).await? {
+            let spoken =
+                if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
+            match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
-                    let Some(starting) = self.succeed(&mut starter, life).await? else { continue };
+                    let succeeded = self.succeed(&mut starter, life, &mut attempts).await?;
+                    let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
                     if let Some(connection) = self.attend(starting).await? {
@@ -153,9 +160,11 @@ impl Connector<'_> {
     }
 
     fn connection(&self, line: Line, accept: Accept, took: Option<Duration>) -> Connection {
+        fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest);
+        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
+            .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());
         let origin =
             Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };

@@ -12,6 +12,7 @@ use super::files::Found;
 use super::locks::{LifeLock, SpawnLock};
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// The part of a log that an error quotes.
 const TAIL: u64 = 2048;
@@ -55,8 +56,10 @@ fn create(place: &Place) -> Result<File> {
         | OFlags::CLOEXEC
         | OFlags::NONBLOCK;
     let name = &*place.names().log;
-    let file = rustix::fs::openat(place.handle(), name, flags, Mode::RUSR | Mode::WUSR)
-        .map_err(|error| failed(place, "open", error))?;
+    let opened = fault::try_pass(Point::LogOpen).and_then(|()| {
+        Ok(rustix::fs::openat(place.handle(), name, flags, Mode::RUSR | Mode::WUSR)?)
+    });
+    let file = opened.map_err(|error| failed(place, "open", error))?;
     let found = Found::of(&file).map_err(|error| failed(place, "examine", error))?;
     let euid = rustix::process::geteuid().as_raw();
     if found.kind != FileType::RegularFile || found.owner != euid || found.links > 1 {
@@ -74,8 +77,8 @@ fn create(place: &Place) -> Result<File> {
     Ok(file.into())
 }
 
-fn failed(place: &Place, what: &str, error: rustix::io::Errno) -> Error {
-    Error::system(format!("cannot {what} the log {}", place.log_path().display()), error)
+fn failed(place: &Place, what: &str, error: impl Into<io::Error>) -> Error {
+    Error::system(format!("cannot {what} the log {}", place.log_path().display()), error.into())
 }
 
 pub(super) fn open(place: &Place) -> io::Result<File> {

@@ -18,6 +18,7 @@ use super::machine;
 use super::peer::peer;
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 impl Place {
     /// Makes a listening door and puts it at its name.
@@ -28,6 +29,7 @@ impl Place {
         let name = format!("{}{:016x}", self.names().private, machine::random());
         let listener = self.listen(&name);
         let published = listener.and_then(|listener| {
+            fault::pass(Point::DoorBound);
             rustix::fs::renameat(
                 self.door_directory(),
                 &*name,
@@ -37,6 +39,7 @@ impl Place {
             .map_err(|error| self.failed("publish", error))?;
             Ok(listener)
         });
+        fault::pass(Point::DoorPublished);
         if published.is_err() {
             let _ = rustix::fs::unlinkat(self.door_directory(), &*name, AtFlags::empty());
         }
@@ -83,15 +86,17 @@ impl Place {
         };
         if found.kind != FileType::Socket {
             return refuse(format!(
-                "is {}, not a daemon's socket; it was left alone: remove it or name another path",
-                found.kind_in_words()
+                "is {}, not a daemon's socket; it was left alone, remove it or name another path: {}",
+                found.kind_in_words(),
+                found.removal(self.sock())
             ));
         }
         let euid = rustix::process::geteuid().as_raw();
         if found.owner != euid {
             return refuse(format!(
-                "belongs to uid {}, not to uid {euid}; have it removed",
-                found.owner
+                "belongs to uid {}, not to uid {euid}; have it removed: {}",
+                found.owner,
+                found.removal(self.sock())
             ));
         }
         match self.knock()? {
@@ -143,7 +148,8 @@ impl Place {
                 interprocess::os::unix::local_socket::ListenerOptionsExt::mode(options, 0o600);
             options.create_sync_as::<Listener>()
         };
-        let listener = options().map_err(|error| {
+        let listener = fault::try_pass(Point::DoorBind).and_then(|()| options());
+        let listener = listener.map_err(|error| {
             Error::system(
                 format!(
                     "cannot make the socket {}; name a place on a local file system",

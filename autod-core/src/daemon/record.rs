@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use super::files::read_start;
 use super::json::{Object, Writer, cut};
 use super::machine;
+use crate::fault::{self, Point};
 
 const SIZE: usize = 512;
 
@@ -19,7 +20,8 @@ const SIZE: usize = 512;
 pub(crate) enum State {
     Starting,
     Running,
-    /// It takes nobody any more and will be gone at `until`, in milliseconds of the boot clock.
+    /// It takes nobody any more and will be gone at `until`, in milliseconds of the clock that its
+    /// timers go by: a machine that sleeps puts off the end.
     Draining {
         until: u64,
     },
@@ -162,6 +164,7 @@ impl LifeRecord {
     }
 
     pub(super) fn write(&self, file: &File) -> io::Result<()> {
+        fault::try_pass(Point::RecordWrite)?;
         file.write_all_at(&self.encode(), 0)
     }
 
@@ -203,6 +206,7 @@ impl SpawnRecord {
         let mut bytes = text.into_bytes();
         bytes.resize(Self::SIZE - 1, b' ');
         bytes.push(b'\n');
+        fault::try_pass(Point::RecordWrite)?;
         file.write_all_at(&bytes, 0)
     }
 

@@ -3,6 +3,7 @@
 //! Written whole or not at all, by whoever holds the life lock, and removed only when a successor
 //! is ready; what it means is the service's business.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 
@@ -12,6 +13,7 @@ use rustix::io::Errno;
 use super::place::Place;
 use super::tenancy::Tenancy;
 use crate::error::{Error, Result};
+use crate::fault::{self, Point};
 
 impl Tenancy {
     /// Leaves a snapshot for the next life.
@@ -24,27 +26,39 @@ impl Tenancy {
         read(self.place()).map_err(|error| failed(self.place(), "read", error))
     }
 
-    /// This life is ready: what the one before left has been used.
+    /// This life is ready: what the one before left has been used, or was never finished.
     pub(crate) fn remove_snapshot(&self) -> Result<()> {
         let place = self.place();
-        match rustix::fs::unlinkat(place.handle(), &*place.names().snapshot, AtFlags::empty()) {
-            Ok(()) | Err(Errno::NOENT) => Ok(()),
-            Err(error) => Err(failed(place, "remove", error.into())),
+        let snapshot = &place.names().snapshot;
+        for name in [&unfinished(snapshot), snapshot] {
+            match rustix::fs::unlinkat(place.handle(), &**name, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(failed(place, "remove", error.into())),
+            }
         }
+        Ok(())
     }
+}
+
+/// The name under which a snapshot is written.
+fn unfinished(name: &OsStr) -> OsString {
+    let mut temporary = name.to_owned();
+    temporary.push(".new");
+    temporary
 }
 
 fn write(place: &Place, bytes: &[u8]) -> io::Result<()> {
     let name = &place.names().snapshot;
-    let mut temporary = name.clone();
-    temporary.push(".new");
+    let temporary = unfinished(name);
     let flags =
         OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let file = rustix::fs::openat(place.handle(), &*temporary, flags, Mode::RUSR | Mode::WUSR)?;
     let mut file = File::from(file);
     let written = file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| {
+        fault::pass(Point::SnapshotWritten);
         Ok(rustix::fs::renameat(place.handle(), &*temporary, place.handle(), &**name)?)
     });
+    fault::pass(Point::SnapshotPublished);
     if written.is_err() {
         let _ = rustix::fs::unlinkat(place.handle(), &*temporary, AtFlags::empty());
     }

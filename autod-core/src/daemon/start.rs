@@ -26,6 +26,7 @@ use super::spawn::{Launch, spawn};
 use super::starting::Starting;
 use super::waiting::{Patience, Pause, take_life};
 use crate::error::{Error, ErrorKind, Result};
+use crate::fault::{self, Point};
 
 /// While a daemon lives, its lock is looked at no more often than this.
 const RETAKE: Duration = Duration::from_millis(500);
@@ -39,7 +40,7 @@ pub(crate) enum Turn<'a> {
     /// Somebody opened the door meanwhile.
     Knocked(UnixStream),
     /// The door is published, the daemon's process runs.
-    Started(Starting<'a>),
+    Started(Box<Starting<'a>>),
 }
 
 /// One caller's attempt to find or start a daemon.
@@ -107,6 +108,7 @@ impl<'a> Starter<'a> {
             return Ok(Turn::Again);
         }
         let Some(lock) = self.take_spawn_lock().await? else { return Ok(Turn::Again) };
+        fault::pass(Point::StarterLocked);
         match self.place.knock()? {
             Knock::Open(stream) => return Ok(Turn::Knocked(stream)),
             Knock::Full => return Ok(Turn::Again),
@@ -123,7 +125,7 @@ impl<'a> Starter<'a> {
             }
         }
         match take_life(self.place, &lock, &self.launch.build).await? {
-            LifeAttempt::Taken(life) => self.start(lock, life).map(Turn::Started),
+            LifeAttempt::Taken(life) => self.start(lock, life).map(Box::new).map(Turn::Started),
             LifeAttempt::Held(record) => {
                 drop(lock);
                 self.meet(record).await;
@@ -142,9 +144,10 @@ impl<'a> Starter<'a> {
     }
 
     fn start(&self, lock: SpawnLock, life: LifeLock) -> Result<Starting<'a>> {
+        fault::pass(Point::StarterTookLife);
         lock.set_phase("starting the daemon")?;
         let listener = self.place.publish(&lock, &life)?;
-        let spawned = match spawn(self.place, self.launch, &lock, Some((&life, &listener))) {
+        let spawned = match spawn(self.place, self.launch, &lock) {
             Ok(spawned) => spawned,
             Err(error) => {
                 breaker::record(self.place, &lock, error.message());
@@ -152,9 +155,9 @@ impl<'a> Starter<'a> {
                 return Err(error);
             }
         };
-        // From here on only the daemon's own description may hold the life lock.
-        drop((life, listener));
-        Ok(Starting::new(self.place, lock, spawned, self.launch.silence)?.0)
+        fault::pass(Point::StarterSpawned);
+        let starting = Starting::new(self.place, lock, spawned, self.launch.silence)?;
+        Ok(starting.holding(life, listener))
     }
 }
 

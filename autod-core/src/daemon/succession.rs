@@ -6,12 +6,12 @@
 
 use super::locks::{LifeAttempt, LifeLock};
 use super::place::Place;
-use super::settings::Settings;
 use super::spawn::{Launch, spawn};
 use super::start::Starter;
 use super::starting::Starting;
 use super::waiting::take_life;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
+use crate::fault::{self, Point};
 
 /// What an attempt to replace a daemon came to.
 pub(crate) enum Succession<'a> {
@@ -26,7 +26,6 @@ pub(crate) struct Candidate<'a> {
     place: &'a Place,
     launch: &'a Launch,
     starting: Starting<'a>,
-    settings: Settings,
 }
 
 impl<'a> Starter<'a> {
@@ -40,26 +39,24 @@ impl<'a> Starter<'a> {
             LifeAttempt::Held(_) | LifeAttempt::Taken(_) => return Ok(Succession::Again),
         }
         lock.set_phase("replacing the daemon of an older build")?;
-        let spawned = spawn(place, launch, &lock, None)?;
-        let (mut starting, settings) = Starting::new(place, lock, spawned, launch.silence)?;
+        let spawned = spawn(place, launch, &lock)?;
+        let mut starting = Starting::new(place, lock, spawned, launch.silence)?;
         starting.seen().await?;
-        Ok(Succession::Ready(Box::new(Candidate { place, launch, starting, settings })))
+        Ok(Succession::Ready(Box::new(Candidate { place, launch, starting })))
     }
 }
 
 impl<'a> Candidate<'a> {
-    /// Waits until the old daemon has gone, and moves the successor in.
-    pub(crate) async fn move_in(mut self) -> Result<Starting<'a>> {
+    /// Waits until the old daemon has gone, and moves the successor in. `None`: it has not heard
+    /// that it should go, because its door was removed meanwhile, or hung up.
+    pub(crate) async fn move_in(self) -> Result<Option<Starting<'a>>> {
         let lock = self.starting.lock();
         let LifeAttempt::Taken(life) = take_life(self.place, lock, &self.launch.build).await?
         else {
-            return Err(Error::new(
-                ErrorKind::Timeout,
-                format!("the {} daemon did not go when it was asked to", self.place.app()),
-            ));
+            return Ok(None);
         };
+        fault::pass(Point::ReplacerTookLife);
         let listener = self.place.publish(lock, &life)?;
-        self.starting.hand_over(&self.settings, &life, &listener)?;
-        Ok(self.starting)
+        Ok(Some(self.starting.holding(life, listener)))
     }
 }

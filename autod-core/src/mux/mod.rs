@@ -20,6 +20,7 @@ mod flow;
 mod incoming;
 mod inflow;
 mod input;
+mod lookout;
 mod loss;
 mod outbox;
 mod outcall;
@@ -35,6 +36,7 @@ mod request;
 mod serving;
 mod shared;
 mod state;
+mod transport;
 mod wakers;
 
 pub use bytes::ByteStream;

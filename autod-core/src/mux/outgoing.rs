@@ -132,6 +132,11 @@ impl Outgoing {
         self.free.len() + self.limit - self.slots.len()
     }
 
+    /// Calls that are open or whose end nobody has taken.
+    pub(super) fn in_use(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// A caller left the queue.
     pub(super) fn give_up(&mut self, place: Place, wakers: &mut Vec<Waker>) {
         self.queue.give_up(place);

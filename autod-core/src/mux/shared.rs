@@ -13,7 +13,7 @@ use super::loss::Loss;
 use super::outgoing::{End, Opening};
 use super::queue::Place;
 use super::serving::Ticket;
-use super::state::{Arrived, Side, State};
+use super::state::{Arrived, Expected, Side, State};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
 use crate::wire::limits::Receives;
@@ -243,6 +243,11 @@ impl Shared {
     pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
         let state = self.lock();
         state.side() == Side::Acceptor && state.outbox.waiting() > limit
+    }
+
+    /// What the other end is likely to say soon.
+    pub(super) fn expected(&self) -> Expected {
+        self.lock().expected()
     }
 
     pub(super) fn is_lost(&self) -> bool {

@@ -53,6 +53,16 @@ pub(super) struct Arrived {
     pub(super) body: Vec<u8>,
 }
 
+/// What the other end is likely to say soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    Nothing,
+    /// Something about a call of ours.
+    Answer,
+    /// Another call, because it has nothing more to wait for.
+    Call,
+}
+
 impl State {
     pub(super) fn new(side: Side, ours: Receives, theirs: Receives) -> Self {
         // The smaller one counts for both, so neither end's memory is the other's choice.
@@ -82,6 +92,18 @@ impl State {
 
     pub(super) fn their_id(&self, index: u32) -> u32 {
         index << 1 | (self.side as u32 ^ 1)
+    }
+
+    pub(super) fn expected(&self) -> Expected {
+        if self.lost.is_some() || self.leaving.is_some() || !self.outbox.is_empty() {
+            Expected::Nothing
+        } else if self.outgoing.in_use() > 0 {
+            Expected::Answer
+        } else if self.was_called && self.serving.running() == 0 {
+            Expected::Call
+        } else {
+            Expected::Nothing
+        }
     }
 
     // ---- our own calls

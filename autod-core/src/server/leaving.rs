@@ -10,6 +10,7 @@ use tokio::net::{UnixListener, UnixStream};
 use super::Shop;
 use crate::daemon::{SpawnLock, Tenancy, accept_now};
 use crate::error::{Error, Result, chain};
+use crate::fault::{self, Point};
 use crate::wire::greeting::Answer;
 
 /// How an attempt to leave ended.
@@ -30,6 +31,7 @@ impl Shop {
         listener: &UnixListener,
         tenancy: Option<&Tenancy>,
     ) -> Result<Idle> {
+        fault::pass(Point::DaemonIdle);
         let spawn = match tenancy {
             None => None,
             Some(tenancy) => match tenancy.try_spawn_lock()? {
@@ -37,6 +39,7 @@ impl Shop {
                 None => return Ok(Idle::Busy),
             },
         };
+        fault::pass(Point::LeaverLocked);
         if let Some(stream) = accept_now(listener)
             .map_err(|error| Error::system("cannot look for a last connection", error))?
         {
@@ -44,6 +47,7 @@ impl Shop {
                 .map_err(|error| Error::system("cannot serve a connection", error))?;
             return Ok(Idle::Visitor(stream));
         }
+        fault::pass(Point::LeaverLooked);
         if !self.server.daemon.lease().end_if_idle() {
             return Ok(Idle::Busy);
         }
@@ -51,6 +55,7 @@ impl Shop {
         if let (Some(tenancy), Some(spawn)) = (tenancy, &spawn) {
             tenancy.unpublish(spawn)?;
         }
+        fault::pass(Point::LeaverUnpublished);
         send_on(listener);
         Ok(Idle::Left(spawn))
     }
@@ -81,4 +86,5 @@ fn send_on(listener: &UnixListener) {
         // The socket is empty, so these few bytes fit.
         let _ = io::Write::write(&mut &stream, &closing);
     }
+    fault::pass(Point::LeaverEmptiedQueue);
 }

@@ -29,8 +29,9 @@ use tokio_util::task::TaskTracker;
 
 use self::leaving::{Idle, leave_now};
 use self::vigil::{Finding, Vigil};
-use crate::daemon::{SpawnLock, Tenancy, accept_now};
+use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
+use crate::fault::{self, Point};
 use crate::identity::Build;
 use crate::mux::Pulse;
 use crate::service::Table;
@@ -51,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) build: Build,
     pub(crate) drain: Duration,
+    /// The directory that the daemon works for.
+    pub(crate) root: Option<Root>,
 }
 
 struct Shop {
@@ -96,7 +99,9 @@ impl Server {
             tokio::spawn(async move { pulse.watch(sessions).await });
         }
         let desk = Desk {
-            vigil: tenancy.clone().map(|tenancy| Vigil::new(tenancy, shop.server.table.name)),
+            vigil: tenancy.clone().map(|tenancy| {
+                Vigil::new(tenancy, shop.server.root.clone(), shop.server.table.name)
+            }),
             shop: Arc::clone(&shop),
             listener,
             tenancy,
@@ -155,6 +160,10 @@ impl Desk {
                     self.evicted = true;
                     self.shop.server.daemon.close();
                 }
+                Event::Found(Finding::RootGone) => {
+                    tracing::warn!("the project root is gone; the daemon ends");
+                    self.shop.server.daemon.close();
+                }
                 Event::Found(Finding::DoorGone) => self.open_anew(),
             }
         }
@@ -163,6 +172,7 @@ impl Desk {
     /// Cuts off whoever is still on the way, and lets others start only then.
     fn close(self, spawn: Option<SpawnLock>) {
         drop(self.listener);
+        fault::pass(Point::LeaverClosedDoor);
         drop(spawn);
     }
 
@@ -208,6 +218,7 @@ impl Desk {
     /// through the old one is served as well.
     fn open_anew(&mut self) {
         let Some(tenancy) = &self.tenancy else { return };
+        fault::pass(Point::DoorAnew);
         let opened = tenancy.try_spawn_lock().and_then(|spawn| {
             let Some(spawn) = spawn else { return Ok(None) };
             let listener = tenancy.publish(&spawn)?;

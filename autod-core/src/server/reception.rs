@@ -14,6 +14,7 @@ use super::Shop;
 use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
+use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
 use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
@@ -65,6 +66,7 @@ impl Shop {
         connected: Connected,
         open: Open,
     ) -> Result<()> {
+        fault::pass(Point::DaemonTookConnection);
         let peer = peer(&stream)?;
         check_peer(&peer)?;
         let limits = &self.server.limits;
@@ -154,8 +156,11 @@ impl Shop {
         }
         // Before the first call is taken, so that a caller without an Accept knows that nothing
         // was executed.
+        fault::pass(Point::DaemonAccepts);
         greet::say(&mut stream, &accept, handshake).await?;
-        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest());
+        fault::pass(Point::DaemonSaidAccept);
+        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
+            .looking(limits.busy_poll, false);
         self.drive(driver, &shared).await;
         Ok(())
     }

@@ -32,7 +32,11 @@ impl Programs {
             }
             Err(format!("{} is missing: run scripts/bench-process", path.display()).into())
         };
-        Ok(Self { empty: find("empty")?, bare: find("bare")?, counter: find("examples/counter")? })
+        Ok(Self {
+            empty: find("empty")?,
+            bare: find("bare")?,
+            counter: find("examples/plain-counter")?,
+        })
     }
 }
 

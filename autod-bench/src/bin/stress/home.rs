@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::caller::{Caller, Done};
+use crate::orders::Orders;
 use crate::process::{MARK, eventually, is_gone, marked, sweep};
 use crate::{Result, process};
 
@@ -65,6 +66,7 @@ impl Home {
         command
             .env("XDG_RUNTIME_DIR", &self.path)
             .env(MARK, &self.path)
+            .env("AUTOD_FAULTS", Orders::directory(&self.path))
             .env("FIX_STARTS", self.join("starts"))
             .env("FIX_EXECUTED", self.join("executed"))
             // The symbols of a backtrace take longer than everything that is measured.
@@ -91,6 +93,12 @@ impl Home {
         let (_, rest) = record.split_once("\"pid\":")?;
         let pid = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
         (!is_gone(pid)).then_some(pid)
+    }
+
+    /// Whether the life record says that the daemon is about to go.
+    pub(crate) fn is_draining(&self) -> bool {
+        let record = std::fs::read_to_string(self.place().join("life.lock"));
+        record.is_ok_and(|record| record.contains("\"draining\""))
     }
 
     pub(crate) fn starts(&self) -> Starts {

@@ -14,12 +14,16 @@ mod guard;
 mod home;
 mod ledger;
 mod options;
+mod orders;
 mod process;
 mod random;
 mod rows;
 mod setting;
+mod stranger;
+mod survey;
 mod table;
 mod tally;
+mod terminal;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Order::Guard(directory) => guard::stand_by(&directory).map(|()| true),
+        Order::Lead(program, args) => terminal::lead(&program, &args).map(|()| true),
         Order::Run(options) => run(&options),
     };
     match done {
