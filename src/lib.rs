@@ -24,9 +24,9 @@
 /// ```
 pub use autod_core::in_process;
 pub use autod_core::{
-    BoxError, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error, Hold,
-    Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status, Upgrade,
-    service,
+    BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
+    Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result, Session, Start, Status,
+    Upgrade, service,
 };
 pub use autod_macros::service;
 
@@ -34,8 +34,10 @@ pub use autod_macros::service;
 #[doc(hidden)]
 pub mod __private {
     pub use autod_core::service::{
-        Answered, Argument, Fallible, Kind, Method, Request, Serves, Service, Table,
+        Answered, Argument, Fallible, Kind, Method, Policy, Request, Serves, Service, Table,
         assert_distinct, method_id,
     };
-    pub use autod_core::{Client, Connection, call, call_fallible, open};
+    pub use autod_core::{
+        Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
+    };
 }

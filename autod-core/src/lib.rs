@@ -37,9 +37,9 @@ pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use in_process::in_process;
 pub use listening::Listening;
-pub use mux::{Call, Connection, Incoming, Origin};
+pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe};
 #[doc(hidden)]
-pub use mux::{call, call_fallible, open};
+pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
 pub use session::{Caller, DaemonHandle, Session, Status};
 pub use start::Start;
 pub use upgrade::Upgrade;

@@ -252,6 +252,12 @@ impl Running {
         drop(self.child.as_mut().expect("it runs").stdout.take());
     }
 
+    /// What it reads, if that is piped.
+    #[track_caller]
+    pub(crate) fn input(&mut self) -> std::process::ChildStdin {
+        self.child.as_mut().expect("it runs").stdin.take().expect("its input is piped")
+    }
+
     /// Lets it pass the barrier that it waits at.
     pub(crate) fn release(&mut self) {
         drop(self.child.as_mut().expect("it runs").stdin.take());

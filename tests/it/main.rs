@@ -26,6 +26,7 @@ mod removal;
 mod root;
 mod sandbox;
 mod scope;
+mod streams;
 mod terminal;
 mod ui;
 mod upgrade;

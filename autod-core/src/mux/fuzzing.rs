@@ -8,13 +8,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::flow::{Received, Role};
 use super::loss::Loss;
-use super::outgoing::{End, Expect};
+use super::outgoing::{End, Expect, Opening};
 use super::serving::Ticket;
 use super::shared::{Next, Shared};
 use super::state::{Arrived, Side};
 use crate::error::ErrorKind;
-use crate::wire::frame::{FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE};
+use crate::wire::frame::{
+    BEFORE_ARGUMENTS, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE, Options,
+};
 use crate::wire::limits::Receives;
 
 const LIMITS: Receives = Receives { message: 150_000, calls: 4, window: 4096 };
@@ -49,11 +52,20 @@ impl Script<'_> {
     }
 }
 
+/// What a call of this shape is answered with.
+fn answer_of(shape: u8) -> Expect {
+    match shape {
+        0 | 2 => Expect::Value,
+        1 | 3 => Expect::Items,
+        _ => Expect::Bytes,
+    }
+}
+
 /// One end and what its users hold.
 struct Party {
     shared: Arc<Shared>,
     side: Side,
-    calls: Vec<(u32, Expect)>,
+    calls: Vec<(u32, Opening)>,
     arrived: VecDeque<Arrived>,
     running: Vec<(Ticket, Expect)>,
     /// What came and is not a whole frame yet.
@@ -108,14 +120,19 @@ impl Party {
     }
 
     fn call(&mut self, script: &mut Script<'_>, context: &Context<'_>) {
-        let stream = script.byte() & 1;
-        let expect = if stream == 0 { Expect::Value } else { Expect::Items };
-        let mut message = vec![stream; script.length().max(1)];
+        let shape = script.byte() % 5;
+        let opening = Opening { expect: answer_of(shape), sends: shape > 1 };
+        let mut message = vec![shape; BEFORE_ARGUMENTS + script.length()];
+        message[BEFORE_ARGUMENTS - 1] = match shape {
+            0 | 1 => Options::Plain,
+            2 | 3 => Options::Items,
+            _ => Options::Bytes,
+        } as u8;
         let mut place = None;
         if let Poll::Ready(Ok(index)) =
-            self.shared.poll_begin(expect, &mut message, &mut place, context)
+            self.shared.poll_begin(opening, &mut message, &mut place, context.waker())
         {
-            self.calls.push((index, expect));
+            self.calls.push((index, opening));
         }
         if let Some(place) = place {
             self.shared.give_up(place);
@@ -124,7 +141,7 @@ impl Party {
 
     fn hear_answers(&mut self, context: &Context<'_>) {
         let shared = &self.shared;
-        self.calls.retain(|(index, expect)| match expect {
+        self.calls.retain(|(index, opening)| match opening.expect {
             Expect::Value => match shared.poll_end(*index, context) {
                 Poll::Ready(end) => {
                     assert!(!matches!(end, End::Finished), "a value ends otherwise");
@@ -132,14 +149,17 @@ impl Party {
                 }
                 Poll::Pending => true,
             },
-            Expect::Items => loop {
-                match shared.poll_items(*index, context) {
-                    Poll::Ready(Ok(_)) => {}
-                    Poll::Ready(Err(end)) => {
-                        assert!(!matches!(end, End::Value(_)), "a stream ends otherwise");
+            Expect::Items | Expect::Bytes => loop {
+                match shared.poll_receive(Role::Caller(*index), context) {
+                    Poll::Ready(Received::Chunk(_)) => {}
+                    Poll::Ready(Received::End(end)) => {
+                        let is_value = matches!(end, End::Value(_));
+                        assert!(!is_value || opening.expect == Expect::Bytes, "{end:?}");
                         break false;
                     }
-                    Poll::Pending => break true,
+                    // The answer is still to come.
+                    Poll::Ready(Received::Finished) | Poll::Pending => break true,
+                    Poll::Ready(Received::Cut(error)) => panic!("a caller is not cut off: {error}"),
                 }
             },
         });
@@ -147,9 +167,7 @@ impl Party {
 
     fn begin_arrived(&mut self) {
         for Arrived { ticket, body } in self.arrived.drain(..) {
-            let streams = body.first().is_some_and(|first| first & 1 == 1);
-            let expect = if streams { Expect::Items } else { Expect::Value };
-            self.running.push((ticket, expect));
+            self.running.push((ticket, answer_of(body.first().map_or(0, |first| first % 5))));
         }
     }
 
@@ -162,7 +180,7 @@ impl Party {
         match (script.byte() % 4, expect) {
             (0, _) => self.shared.fail(ticket, FailCode::Panicked, "it panicked"),
             (1, _) => self.shared.finish_stopped(ticket),
-            (_, Expect::Value) => {
+            (_, Expect::Value | Expect::Bytes) => {
                 self.shared.finish(ticket, Kind::Reply, vec![7; script.length()]);
             }
             (_, Expect::Items) => self.shared.finish(ticket, Kind::End, Vec::new()),
@@ -171,11 +189,32 @@ impl Party {
 
     fn stream(&mut self, script: &mut Script<'_>, context: &Context<'_>) {
         self.begin_arrived();
-        let mut items = vec![1; 4 + script.length()];
+        let items = vec![1; 4 + script.length()];
+        let skipped = u64::from(script.byte() & 1);
         for (ticket, expect) in &self.running {
-            if *expect == Expect::Items && !items.is_empty() {
-                self.shared.mark_stream(*ticket);
-                let _ = self.shared.poll_send_items(*ticket, &mut items, context);
+            let role = Role::Callee(*ticket);
+            match expect {
+                Expect::Items => {
+                    self.shared.mark_stream(*ticket);
+                    let _ = self.shared.poll_send(role, skipped, &items, context);
+                }
+                Expect::Bytes => {
+                    let _ = self.shared.poll_send(role, 0, &items, context);
+                }
+                Expect::Value => {}
+            }
+            match script.below(4) {
+                0 => drop(self.shared.poll_receive(role, context)),
+                1 if *expect == Expect::Bytes => self.shared.half_close(role),
+                2 if script.below(8) == 0 => self.shared.refuse(*ticket),
+                _ => {}
+            }
+        }
+        for (index, _) in self.calls.iter().filter(|(_, opening)| opening.sends) {
+            let role = Role::Caller(*index);
+            let _ = self.shared.poll_send(role, 0, &items, context);
+            if script.below(8) == 0 {
+                self.shared.half_close(role);
             }
         }
     }
@@ -195,8 +234,10 @@ impl Party {
             let own = header.id & 1 == self.side as u32;
             match header.kind {
                 Kind::Goodbye => assert_eq!(header.id, 0),
-                Kind::Call | Kind::Cancel | Kind::Credit => assert!(own, "{header:?}"),
-                _ => assert!(!own, "{header:?}"),
+                Kind::Call => assert!(own, "{header:?}"),
+                Kind::Reply | Kind::Fail => assert!(!own, "{header:?}"),
+                // A stream has either direction.
+                _ => {}
             }
             assert!(header.id >> 1 < LIMITS.calls, "{header:?}");
             rest = &rest[HEADER + header.length..];
@@ -210,8 +251,9 @@ impl Party {
     fn is_free(&self) -> bool {
         let context = &Context::from_waker(Waker::noop());
         (0..LIMITS.calls).all(|_| {
-            let (expect, mut place) = (Expect::Value, None);
-            self.shared.poll_begin(expect, &mut vec![0], &mut place, context).is_ready()
+            let opening = Opening { expect: Expect::Value, sends: false };
+            let mut message = vec![0; BEFORE_ARGUMENTS];
+            self.shared.poll_begin(opening, &mut message, &mut None, context.waker()).is_ready()
         })
     }
 
