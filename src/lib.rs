@@ -1,9 +1,9 @@
 #![doc = include_str!("../README.md")]
 
 pub use autod_core::{
-    BoxError, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error, Hold,
-    Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status, Upgrade,
-    service,
+    Activation, BoxError, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
+    Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status,
+    UntilIdle, Upgrade, Visit, service,
 };
 pub use autod_macros::service;
 

@@ -120,7 +120,7 @@ impl fmt::Display for What {
     }
 }
 
-/// The stream of a supervisor's events, from the moment on at which it was asked for.
+/// The stream of a supervisor's events.
 #[derive(Debug)]
 pub struct Events(pub(crate) broadcast::Receiver<Event>);
 

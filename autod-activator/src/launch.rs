@@ -17,6 +17,7 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use crate::address::{Address, Target};
 use crate::error::Cause;
 use crate::group::Group;
+use crate::place;
 use crate::service::{Kind, Mode, Ready, Service};
 use crate::spawner;
 use crate::sys::Program;
@@ -138,6 +139,7 @@ impl Launch<'_> {
                 .collect::<Result<_, _>>()?,
             listen_pid: mode == Mode::Fd,
             descriptors,
+            open_files: place::app_limit(),
             death_signal: match service.kind {
                 Kind::Plain => libc::SIGKILL,
                 // It knows how to end.

@@ -104,9 +104,11 @@ impl Builder {
         }
         let place = place::make()
             .map_err(|error| Error::system("cannot make a private directory", error))?;
+        let (events, first) = broadcast::channel(KEPT);
         let supervisor = Supervisor(Arc::new(Shared {
             keepers: Mutex::new(Some(BTreeMap::new())),
-            events: broadcast::Sender::new(KEPT),
+            events,
+            first: Mutex::new(Some(Events(first))),
             guard: Guard::new(&place),
             place,
             budget: Arc::new(Semaphore::new(place::connections())),
@@ -145,6 +147,8 @@ struct Shared {
     /// `None` once it is closed.
     keepers: Mutex<Option<BTreeMap<String, Kept>>>,
     events: broadcast::Sender<Event>,
+    /// Heard from the beginning on, for the first who asks.
+    first: Mutex<Option<Events>>,
     guard: Guard,
     place: PathBuf,
     budget: Arc<Semaphore>,
@@ -340,9 +344,10 @@ impl Supervisor {
         keepers.iter().flat_map(BTreeMap::values).map(|kept| kept.status.borrow().clone()).collect()
     }
 
-    /// The events from now on.
+    /// The events from now on; for the first who asks, from the beginning on.
     pub fn events(&self) -> Events {
-        Events(self.0.events.subscribe())
+        let first = self.0.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| Events(self.0.events.subscribe()))
     }
 
     /// Ends all services and returns when their processes are gone. Once closed, it stays so; to close

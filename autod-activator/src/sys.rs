@@ -25,6 +25,8 @@ pub(crate) struct Program {
     pub(crate) listen_pid: bool,
     /// Descriptors and the numbers that they have in the child.
     pub(crate) descriptors: Vec<(OwnedFd, RawFd)>,
+    /// The soft and the hard limit of open files, if they are not ours.
+    pub(crate) open_files: Option<(u64, u64)>,
     /// The signal that the child gets when the thread that started it ends.
     pub(crate) death_signal: i32,
 }
@@ -44,6 +46,7 @@ struct Prepared {
     descriptors: Vec<(OwnedFd, RawFd)>,
     /// Where the error number goes if there is no exec.
     report: OwnedFd,
+    open_files: Option<libc::rlimit>,
     parent: libc::pid_t,
     death_signal: i32,
     /// What `argv` and `envp` point to.
@@ -113,6 +116,9 @@ impl Prepared {
             pid,
             descriptors,
             report,
+            open_files: program
+                .open_files
+                .map(|(soft, hard)| libc::rlimit { rlim_cur: soft, rlim_max: hard }),
             parent: rustix::process::getpid().as_raw_nonzero().get(),
             death_signal: program.death_signal,
             _strings: [program.arguments, program.environment],
@@ -135,6 +141,9 @@ impl Prepared {
             }
             #[cfg(not(target_os = "linux"))]
             let _ = (self.death_signal, self.parent);
+            if let Some(limit) = &self.open_files {
+                libc::setrlimit(libc::RLIMIT_NOFILE, &raw const *limit);
+            }
             self.write_pid(libc::getpid());
             self.place_descriptors();
             libc::execve(self.path.as_ptr(), self.argv.as_ptr(), self.envp.as_ptr());
@@ -241,6 +250,7 @@ mod tests {
             environment: vec![text("PATH=/usr/bin:/bin"), text("A=1")],
             listen_pid: true,
             descriptors: Vec::new(),
+            open_files: Some((77, 78)),
             death_signal: libc::SIGKILL,
         };
         (command, program)
@@ -287,6 +297,11 @@ mod tests {
             (3..60).map(|number| (tempfile::tempfile().unwrap().into(), number)).collect();
         let error = spawn(command, program).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_the_apps_own() {
+        assert_eq!(output(shell("ulimit -Sn; ulimit -Hn")), "77\n78\n");
     }
 
     #[test]

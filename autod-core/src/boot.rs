@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
+use crate::activation::Activation;
 use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
-use crate::listening::{Desk, Listening, single_threaded_runtime};
+use crate::listening::{Desk, Door, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
 
@@ -53,7 +54,8 @@ where
         runtime.block_on(this.settings.with_log(work))
     }
 
-    /// Serves, and never returns, if this process was started as this daemon; else gives the
+    /// Serves, and never returns, if this process was started as this daemon, or by a supervisor that
+    /// has handed it a Unix socket (see [`Activation`]); else gives the
     /// description back. For programs that bring their own runtime: call it first in `main`, then
     /// [`connect`](Self::connect) where a client is needed.
     ///
@@ -63,6 +65,7 @@ where
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
         match Inherited::take(&self.settings.name)? {
             Some(inherited) => serve_spawned::<C, S, T>(self, inherited),
+            None if Activation::is_offered() => serve_activated::<C, S, T>(self),
             None => Ok(self),
         }
     }
@@ -74,6 +77,9 @@ where
     /// [`Error::is_already_running`] if a daemon serves here; what `init` returned; what is in the
     /// way of listening.
     pub fn foreground<C: Client + Serves<T>>(self) -> Result<()> {
+        if Activation::is_offered() {
+            return serve_inherited::<C, S, T>(self, Activation::take()?);
+        }
         serve_foreground::<C, S, T>(self)
     }
 }
@@ -104,8 +110,11 @@ where
     // life, and only its death lets a successor begin.
     let mut held = None;
     let result = Orders::from_bytes(&payload).and_then(|orders| {
-        let moved_in = async { Ok((Tenancy::from_inherited(place, life)?, listener)) };
-        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), &mut held)
+        let moved_in = async {
+            let tenancy = Some(Tenancy::from_inherited(place, life)?);
+            Ok(Door { listener, tenancy, kept: false })
+        };
+        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), None, &mut held)
     });
     let code = match result {
         Ok(()) => 0,
@@ -130,16 +139,58 @@ where
 {
     let orders = daemon.settings.orders()?;
     let (place, build) = daemon.settings.own_place()?;
-    let claim = async move { Tenancy::claim(place, &build).await };
-    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), &mut None)
+    let claim = async move {
+        let (tenancy, listener) = Tenancy::claim(place, &build).await?;
+        Ok(Door { listener, tenancy: Some(tenancy), kept: false })
+    };
+    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), None, &mut None)
+}
+
+/// Serves on the socket that a supervisor has handed over; exits the process.
+#[cold]
+#[inline(never)]
+fn serve_activated<C, S, T>(daemon: Daemon<S, T>) -> !
+where
+    C: Client + Serves<T>,
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    let result =
+        Activation::take().and_then(|activation| serve_inherited::<C, S, T>(daemon, activation));
+    let code = match result {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("autod: the daemon failed to start: {}", chain(&error));
+            EXIT_FAILED
+        }
+    };
+    std::process::exit(code)
+}
+
+/// Serves on an inherited socket: no lock, no file, and nothing to look after. The socket outlives
+/// this process, so whoever comes too late is for the next.
+fn serve_inherited<C, S, T>(daemon: Daemon<S, T>, mut activation: Activation) -> Result<()>
+where
+    C: Client + Serves<T>,
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    let orders = daemon.settings.orders()?;
+    let listener = activation.unix(None)?.ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "none of the inherited sockets is a Unix socket")
+    })?;
+    let door = async { Ok(Door { listener, tenancy: None, kept: true }) };
+    let nowhere = Arc::new(Status::nowhere());
+    run::<C, S, T>(daemon, orders, door, nowhere, Some(activation), &mut None)
 }
 
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
     orders: Orders,
-    moved_in: impl Future<Output = Result<(Tenancy, std::os::unix::net::UnixListener)>>,
+    moved_in: impl Future<Output = Result<Door>>,
     status: Arc<Status>,
+    activation: Option<Activation>,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
@@ -151,22 +202,25 @@ where
     let limit = daemon.settings.drain_limit;
     let exit_on_close = daemon.settings.exit_on_close;
     let result = runtime.block_on(async {
-        let (tenancy, listener) = moved_in.await?;
-        let listening = Listening::begin::<C, S, T>(
-            daemon,
-            orders,
-            listener,
-            Some(tenancy),
-            status,
-            Desk::Apart,
-        )?;
+        let door = moved_in.await?;
+        let mut listening = Listening::begin::<C, S, T>(daemon, orders, door, status, Desk::Apart)?;
         *held = listening.tenancy();
         let closing = listening.daemon().clone();
         tokio::spawn(async move {
             closing.close_requested().await;
             Watchdog::start(limit);
         });
-        listening.ended().await
+        let Some(activation) = activation else { return listening.ended().await };
+        let ready = listening.ready().await;
+        if ready.is_ok() {
+            activation.ready();
+        }
+        let closing = listening.daemon().clone();
+        tokio::spawn(async move {
+            closing.close_requested().await;
+            activation.stopping();
+        });
+        listening.ended().await.and(ready)
     });
     if exit_on_close {
         // Threads and tasks of the program are not waited for.

@@ -2,6 +2,7 @@
 //!
 //! Use that crate: it re-exports everything here that is meant for programs.
 
+mod activation;
 mod boot;
 mod builder;
 mod client;
@@ -24,9 +25,11 @@ pub mod service;
 mod session;
 mod settings;
 mod start;
+mod until_idle;
 mod upgrade;
 mod wire;
 
+pub use activation::Activation;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
@@ -37,5 +40,6 @@ pub use mux::{Call, Connection, Incoming, Origin};
 pub use mux::{call, call_fallible, open};
 pub use session::{Caller, DaemonHandle, Session, Status};
 pub use start::Start;
+pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
 pub use wire::limits::Limits;

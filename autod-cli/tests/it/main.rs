@@ -1,0 +1,4 @@
+//! The command as people and scripts run it. Leaves no process behind, also when a test fails.
+
+mod up;
+mod world;
