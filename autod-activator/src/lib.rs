@@ -50,6 +50,7 @@ mod status;
 mod stream;
 mod supervisor;
 mod sys;
+mod units;
 
 pub use address::{Address, Listen, Target};
 pub use backoff::Restart;
@@ -60,3 +61,4 @@ pub use place::raise_open_files;
 pub use service::{Kind, Mode, Ready, Service};
 pub use status::{Phase, Status};
 pub use supervisor::{Builder, Changes, Hold, Shutdown, Stop, Supervisor};
+pub use units::Units;

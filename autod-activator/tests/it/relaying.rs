@@ -70,7 +70,7 @@ fn ten_thousand_resets_at_any_moment_leave_nothing() {
                 let mut moments = Moments(0x9e37_79b9_7f4a_7c15_u64.wrapping_mul(seed));
                 for _ in 0..2500 {
                     let mut client = connect(address).unwrap();
-                    let bytes = vec![7; usize::try_from(moments.next(4096)).unwrap()];
+                    let bytes = vec![7; 1 + usize::try_from(moments.next(4095)).unwrap()];
                     let _ = client.write_all(&bytes);
                     if moments.next(3) == 0 {
                         let _ = client.shutdown(Shutdown::Write);

@@ -133,7 +133,7 @@ fn a_python_server_is_made_lazy_by_the_file_alone() {
     assert_eq!(up.end(), Some(0));
 }
 
-fn counter(world: &World, sock: &Path, words: &[&str]) -> String {
+pub(crate) fn counter(world: &World, sock: &Path, words: &[&str]) -> String {
     let output = world
         .command(example("counter"))
         .args(["--sockfile", sock.to_str().unwrap()])
@@ -174,7 +174,7 @@ fn a_daemon_of_autods_is_served_by_the_supervisor_without_a_change() {
 }
 
 /// The pid in the answer of the example.
-fn greeted_by(port: u16) -> u32 {
+pub(crate) fn greeted_by(port: u16) -> u32 {
     let answer = ask(port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let words = answer.split("\r\n\r\n").nth(1).expect("a body").trim();
     let pid = words.strip_prefix("Hello from process ").and_then(|rest| rest.strip_suffix('.'));
