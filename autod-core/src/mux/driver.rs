@@ -62,6 +62,8 @@ pub(crate) struct Driver<T, D> {
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
     writing: Batch,
+    /// A long message has been written.
+    wide: bool,
     /// Nothing will be sent after `writing`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
@@ -94,6 +96,7 @@ where
             amid: false,
             appetite: FIRST_READ,
             writing: Batch::default(),
+            wide: false,
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
@@ -249,6 +252,10 @@ where
             let written = if let Some(bytes) = self.writing.as_slice() {
                 transport.poll_write(context, bytes)
             } else {
+                if !self.wide {
+                    self.wide = true;
+                    transport.widen();
+                }
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = self.writing.slices(&mut slices);
                 transport.poll_write_vectored(context, &slices[..count])
