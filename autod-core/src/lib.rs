@@ -2,6 +2,7 @@
 //!
 //! Use that crate: it re-exports everything here that is meant for programs.
 
+mod arguments;
 mod boot;
 mod builder;
 mod client;
@@ -31,6 +32,7 @@ mod start;
 mod upgrade;
 mod wire;
 
+pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
