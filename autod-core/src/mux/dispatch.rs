@@ -2,7 +2,7 @@
 //!
 //! All methods of a service are one future type. It lives in a box that is used again: a handler
 //! that is ready at its first poll costs no allocation, no task and no wake-up. One that is not
-//! takes its box along into a task.
+//! takes its box along into a task, and so does one whose arguments are long.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +16,10 @@ use super::serving::Ticket;
 use super::shared::Shared;
 use crate::service::{Answered, Request};
 use crate::wire::frame::FailCode;
+
+/// The arguments of a longer call are decoded in a task, not in the driver's turn: other calls do not
+/// wait for that.
+const LONG: usize = 256 << 10;
 
 /// Boxes kept for later calls of a connection.
 const IDLE: usize = 8;
@@ -56,6 +60,14 @@ impl<F, B> Dispatcher<F, B> {
     }
 }
 
+impl<F: Future<Output = Answered> + Send + 'static, B> Dispatcher<F, B> {
+    fn spawn(&self, shared: &Arc<Shared>, ticket: Ticket, slot: Slot<F>) {
+        let shared = Arc::clone(shared);
+        let pulse = Arc::clone(&self.pulse);
+        drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
+    }
+}
+
 impl<F, B> Dispatch for Dispatcher<F, B>
 where
     F: Future<Output = Answered> + Send + 'static,
@@ -63,8 +75,13 @@ where
 {
     fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
         let ticket = call.ticket();
+        let is_long = call.length() > LONG;
         let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
         slot.set(Some((self.begin)(call)));
+        if is_long {
+            self.spawn(shared, ticket, slot);
+            return;
+        }
         let inside = self.pulse.enter();
         let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
         drop(inside);
@@ -74,17 +91,13 @@ where
                     self.idle.push(slot);
                 }
             }
-            Ok(Poll::Pending) => {
-                let shared = Arc::clone(shared);
-                let pulse = Arc::clone(&self.pulse);
-                drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
-            }
+            Ok(Poll::Pending) => self.spawn(shared, ticket, slot),
             Err(panic) => answer_panic(shared, ticket, &*panic),
         }
     }
 }
 
-/// A handler that was not ready at once.
+/// A handler that was not ready at once, or has long arguments.
 struct Handler<F> {
     shared: Arc<Shared>,
     pulse: Arc<Pulse>,

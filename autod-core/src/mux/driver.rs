@@ -6,14 +6,18 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::BufMut as _;
 use tokio::io::ReadBuf;
+use tokio_util::io::poll_read_buf;
 
+use super::arrival::{Loan, Taken};
+use super::batch::Batch;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
@@ -29,6 +33,9 @@ const FIRST_READ: usize = 8 << 10;
 
 /// What one read can take at most: a whole frame at least.
 const READ: usize = 2 * MAX_PIECE;
+
+/// The most parts of one write.
+const SLICES: usize = 16;
 
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
@@ -50,10 +57,13 @@ pub(crate) struct Driver<T, D> {
     dispatch: D,
     /// The start of a frame whose rest has not come.
     rest: Vec<u8>,
+    /// The last bytes were a part of a frame, and have been taken.
+    amid: bool,
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
-    writing: Vec<u8>,
-    written: usize,
+    writing: Batch,
+    /// A long message has been written.
+    wide: bool,
     /// Nothing will be sent after `writing`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
@@ -83,9 +93,10 @@ where
             shared,
             dispatch,
             rest,
+            amid: false,
             appetite: FIRST_READ,
-            writing: Vec::new(),
-            written: 0,
+            writing: Batch::default(),
+            wide: false,
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
@@ -216,8 +227,7 @@ where
                 Poll::Ready(Err(_)) => {
                     // Whoever closed may have said why: read on to the end.
                     self.deaf = true;
-                    self.writing.clear();
-                    self.written = 0;
+                    self.writing.clear(READ);
                 }
                 Poll::Ready(Ok(())) => {}
             }
@@ -230,34 +240,45 @@ where
                 Next::WriteAndEnd => self.ending = true,
             }
             if self.deaf {
-                self.writing.clear();
+                self.writing.clear(READ);
             }
             progress = Progress::Some;
         }
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.writing.len() {
-            let bytes = &self.writing[self.written..];
-            match Pin::new(&mut self.transport).poll_write(context, bytes) {
+        while !self.writing.is_written() {
+            let transport = Pin::new(&mut self.transport);
+            let written = if let Some(bytes) = self.writing.as_slice() {
+                transport.poll_write(context, bytes)
+            } else {
+                if !self.wide {
+                    self.wide = true;
+                    transport.widen();
+                }
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.writing.slices(&mut slices);
+                transport.poll_write_vectored(context, &slices[..count])
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Ok(count)) => self.writing.advance(count),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.written = 0;
-        if self.writing.capacity() > READ {
-            self.writing = Vec::new();
-        } else {
-            self.writing.clear();
-        }
+        self.writing.clear(READ);
         Poll::Ready(Ok(()))
     }
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
         if self.is_held_up() {
             return Progress::None;
+        }
+        if self.amid
+            && let Some(loan) = self.shared.lend()
+        {
+            return self.read_on(loan, context);
         }
         let mut scratch = SCRATCH.take();
         let kept = self.rest.len();
@@ -271,20 +292,52 @@ where
         buffer.advance(kept);
         let polled = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
         let length = buffer.filled().len();
-        let progress = match polled {
-            Poll::Pending => Progress::None,
-            Poll::Ready(Ok(())) if length > kept => {
-                self.lookout.woke(Instant::now);
-                self.rest.clear();
-                if length == offered {
-                    self.appetite = (self.appetite * 2).min(READ);
-                }
-                match self.take_bytes(&scratch[..length]) {
-                    Some(loss) => Progress::End(loss),
-                    None => Progress::Some,
-                }
+        let mut progress = self.on_read(polled.map_ok(|()| length - kept));
+        if matches!(progress, Progress::Some) {
+            self.rest.clear();
+            if length == offered {
+                self.appetite = (self.appetite * 2).min(READ);
             }
-            Poll::Ready(Ok(())) => Progress::End(end_of_stream()),
+            if let Some(loss) = self.take_bytes(&scratch[..length]) {
+                progress = Progress::End(loss);
+            }
+        }
+        SCRATCH.set(scratch);
+        progress
+    }
+
+    /// Reads the rest of a frame to where its message is kept.
+    fn read_on(&mut self, mut loan: Loan, context: &mut Context<'_>) -> Progress {
+        let room = loan.make_room();
+        let mut buffer = (&mut loan.message).limit(room);
+        let polled = poll_read_buf(Pin::new(&mut self.transport), context, &mut buffer);
+        let progress = self.on_read(polled);
+        let mut behind = std::mem::take(&mut self.rest);
+        loan.part(&mut behind);
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let taken = self.shared.give_back(loan, &mut arrived);
+        self.arrived = arrived;
+        if let Err(broken) = taken {
+            return Progress::End(self.on_broken(&broken));
+        }
+        if !matches!(progress, Progress::Some) {
+            return progress;
+        }
+        match self.take_bytes(&behind) {
+            Some(loss) => Progress::End(loss),
+            None => Progress::Some,
+        }
+    }
+
+    /// What a read of so many bytes means.
+    fn on_read(&mut self, read: Poll<io::Result<usize>>) -> Progress {
+        match read {
+            Poll::Pending => Progress::None,
+            Poll::Ready(Ok(0)) => Progress::End(end_of_stream()),
+            Poll::Ready(Ok(_)) => {
+                self.lookout.woke(Instant::now);
+                Progress::Some
+            }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                 Progress::End(end_of_stream())
             }
@@ -292,9 +345,7 @@ where
                 ErrorKind::Lost,
                 format!("the connection to the daemon broke: {error}"),
             )),
-        };
-        SCRATCH.set(scratch);
-        progress
+        }
     }
 
     /// Takes the frames in `bytes`, keeps the start of one that is not whole.
@@ -304,7 +355,8 @@ where
         self.arrived = arrived;
         self.dispatch();
         match taken {
-            Ok(used) => {
+            Ok(Taken { used, amid }) => {
+                self.amid = amid;
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
                 self.rest.extend_from_slice(&bytes[used..]);
                 if self.rest.is_empty() {

@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::arrival::Taken;
+use super::batch::Batch;
 use super::flow::{Received, Role};
 use super::loss::Loss;
 use super::outgoing::{End, Expect, Opening};
@@ -226,8 +228,9 @@ impl Party {
 
     /// What one write takes, which is well-formed; `false` if there is no more.
     fn say_some(&mut self) -> bool {
-        let mut written = Vec::new();
-        let next = self.shared.next(&mut written, &Context::from_waker(Waker::noop()));
+        let mut batch = Batch::default();
+        let next = self.shared.next(&mut batch, &Context::from_waker(Waker::noop()));
+        let written = batch.to_vec();
         let mut rest = &written[..];
         while !rest.is_empty() {
             let header = Header::parse(rest).expect("well-formed").expect("whole");
@@ -260,7 +263,7 @@ impl Party {
     /// Takes all whole frames that it has heard; `false` if they break the protocol.
     fn listen(&mut self) -> bool {
         let taken = self.shared.on_bytes(&self.heard, &mut self.arrived);
-        let Ok(used) = taken else { return false };
+        let Ok(Taken { used, .. }) = taken else { return false };
         self.heard.drain(..used);
         assert!(self.shared.is_lost() || self.heard.len() < HEADER + MAX_PIECE);
         true

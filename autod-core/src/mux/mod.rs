@@ -10,6 +10,8 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod arrival;
+mod batch;
 mod bytes;
 mod call;
 mod connection;

@@ -2,21 +2,24 @@
 //!
 //! Short messages are appended to one buffer in the order in which they came. A long one is kept
 //! apart and cut into pieces, in turn with other long ones, so that it delays nobody by more than
-//! a piece. Frames of one id never overtake each other.
+//! a piece. Frames of one id never overtake each other. A piece is written from where its message
+//! is.
 //!
 //! Bound: an id has at most the end of one call and the beginning of the next in here, each with one
 //! message of the negotiated size and a few short frames, and streams add no more than their credit.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::wire::frame::{self, Kind, MAX_PIECE};
+use super::batch::Batch;
+use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    ready: Vec<u8>,
+    ready: Batch,
     long: VecDeque<Long>,
 }
 
@@ -24,7 +27,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Long {
     id: u32,
-    messages: VecDeque<(Kind, Vec<u8>)>,
+    messages: VecDeque<(Kind, Arc<Vec<u8>>)>,
     /// How much of the first message has become pieces.
     cut: usize,
 }
@@ -51,13 +54,13 @@ impl Outbox {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
             self.push_long(kind, id, payload.to_vec());
         } else {
-            frame::put(&mut self.ready, kind, id, false, payload);
+            self.ready.put(kind, id, payload);
         }
     }
 
     /// Adds the last frame of the connection: behind what was cut, before what was not.
     pub(super) fn push_goodbye(&mut self, payload: &[u8]) {
-        frame::put(&mut self.ready, Kind::Goodbye, 0, false, payload);
+        self.ready.put(Kind::Goodbye, 0, payload);
     }
 
     /// Adds a message without copying it if it is long.
@@ -65,7 +68,7 @@ impl Outbox {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
             self.push_long(kind, id, payload);
         } else {
-            frame::put(&mut self.ready, kind, id, false, &payload);
+            self.ready.put(kind, id, &payload);
         }
     }
 
@@ -74,6 +77,7 @@ impl Outbox {
     }
 
     fn push_long(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
+        let payload = Arc::new(payload);
         match self.long.iter_mut().find(|long| long.id == id) {
             Some(long) => long.messages.push_back((kind, payload)),
             None => self.long.push_back(Long {
@@ -102,8 +106,8 @@ impl Outbox {
         true
     }
 
-    /// Swaps the bytes to be written next with an empty buffer.
-    pub(super) fn take(&mut self, empty: &mut Vec<u8>) {
+    /// Swaps what is to be written next with an empty batch.
+    pub(super) fn take(&mut self, empty: &mut Batch) {
         debug_assert!(empty.is_empty());
         self.cut();
         std::mem::swap(&mut self.ready, empty);
@@ -115,7 +119,7 @@ impl Outbox {
             let Some((kind, payload)) = long.messages.front() else { continue };
             let end = payload.len().min(long.cut + MAX_PIECE);
             let more = end < payload.len();
-            frame::put(&mut self.ready, *kind, long.id, more, &payload[long.cut..end]);
+            self.ready.put_piece(*kind, long.id, more, payload, long.cut..end);
             long.cut = end;
             if !more {
                 long.messages.pop_front();
@@ -136,8 +140,9 @@ mod tests {
     fn drain(outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
         let mut frames = Vec::new();
         while !outbox.is_empty() {
-            let mut bytes = Vec::new();
-            outbox.take(&mut bytes);
+            let mut batch = Batch::default();
+            outbox.take(&mut batch);
+            let bytes = batch.to_vec();
             let mut rest = &bytes[..];
             while let Some(header) = Header::parse(rest).unwrap() {
                 frames.push((header, rest[HEADER..HEADER + header.length].to_vec()));
@@ -190,7 +195,7 @@ mod tests {
         outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE]);
         outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE]);
         assert!(outbox.withdraw(4));
-        outbox.take(&mut Vec::new());
+        outbox.take(&mut Batch::default());
         assert!(!outbox.withdraw(2));
         assert!(outbox.waiting() < 9 * MAX_PIECE);
     }

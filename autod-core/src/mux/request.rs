@@ -48,6 +48,11 @@ impl Incall {
         self.ticket
     }
 
+    /// The bytes of its arguments, and what stands before them.
+    pub(super) fn length(&self) -> usize {
+        self.body.len()
+    }
+
     /// Decodes the arguments of a method that takes such a stream.
     fn decoded<A: Arguments>(mut self, options: Options) -> Result<(A, Self), Answered> {
         if self.options != options {

@@ -17,6 +17,7 @@ use std::task::Waker;
 use super::inflow::{Bounds, Chunk, Form};
 use super::input::{Input, InputEnd};
 use super::outflow::{Outflow, credit};
+use super::pieces::Part;
 use super::wakers::set_waker;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
@@ -127,7 +128,7 @@ impl Serving {
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
         let Header { kind, id, .. } = header;
@@ -147,7 +148,7 @@ impl Serving {
         }
     }
 
-    fn on_call(&mut self, header: Header, payload: &[u8]) -> Result<Step, Broken> {
+    fn on_call(&mut self, header: Header, payload: Part<'_>) -> Result<Step, Broken> {
         let index = header.id >> 1;
         let slot = &mut self.slots[index as usize];
         let mut body = match std::mem::take(&mut slot.stage) {
@@ -161,15 +162,16 @@ impl Serving {
             }
         };
         if body.refused.is_none() {
-            if body.bytes.len() + payload.len() > self.bounds.message + ENVELOPE {
+            let length = payload.len();
+            payload.join(&mut body.bytes);
+            if body.bytes.len() > self.bounds.message + ENVELOPE {
                 body.refused = Some(FailCode::TooLarge);
-            } else if self.held + payload.len() > self.memory {
+            } else if self.held + length > self.memory {
                 body.refused = Some(FailCode::Memory);
             } else {
-                self.held += payload.len();
-                slot.held += payload.len();
+                self.held += length;
+                slot.held += length;
             }
-            body.bytes.extend_from_slice(payload);
             if body.refused.is_some() {
                 self.held -= std::mem::take(&mut slot.held);
                 body.bytes.truncate(BEFORE_ARGUMENTS);
@@ -186,6 +188,19 @@ impl Serving {
             Some(code) => Step::Refuse(ticket, code),
             None => Step::Call(ticket, body.bytes),
         })
+    }
+
+    /// Lends what has come of the message that a frame belongs to, so that more can be read behind
+    /// it. `None` if it is thrown away.
+    pub(super) fn lend(&mut self, header: Header) -> Option<Vec<u8>> {
+        match (header.kind, &mut self.slots.get_mut((header.id >> 1) as usize)?.stage) {
+            (Kind::Call, Stage::Idle) => Some(Vec::new()),
+            (Kind::Call, Stage::Receiving(body)) if body.refused.is_none() => {
+                Some(std::mem::take(&mut body.bytes))
+            }
+            (Kind::Items, Stage::Running(Running { input: Some(input), .. })) => input.lend(),
+            _ => None,
+        }
     }
 
     fn run(&mut self, index: u32, options: Options) -> Ticket {
@@ -229,10 +244,10 @@ impl Serving {
     fn on_credit(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
-        let credit = credit(payload)?;
+        let credit = credit(payload.bytes())?;
         if let Stage::Running(running) = &mut self.slots[(header.id >> 1) as usize].stage
             && let Some(outflow) = &mut running.outflow
         {
@@ -244,7 +259,7 @@ impl Serving {
     fn on_stream(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
         let slot = &mut self.slots[(header.id >> 1) as usize];

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
+use super::arrival::{Loan, Taken};
+use super::batch::Batch;
 use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
 use super::outgoing::{End, Opening};
@@ -15,7 +17,7 @@ use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};
 use crate::error::Error;
-use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::Receives;
 
 #[derive(Debug)]
@@ -192,38 +194,37 @@ impl Shared {
 
     // ---- for the driver
 
-    /// Takes all whole frames at the start of `bytes` and tells how long they were.
+    /// Takes the frames at the start of `bytes` and tells how much that was.
     pub(super) fn on_bytes(
         &self,
         bytes: &[u8],
         arrived: &mut VecDeque<Arrived>,
-    ) -> Result<usize, Broken> {
+    ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
-        let mut used = 0;
-        let mut state = self.lock();
-        let result = loop {
-            let rest = &bytes[used..];
-            let header = match Header::parse(rest) {
-                Ok(Some(header)) => header,
-                Ok(None) => break Ok(used),
-                Err(broken) => break Err(broken),
-            };
-            let Some(payload) = rest.get(HEADER..HEADER + header.length) else { break Ok(used) };
-            used += HEADER + header.length;
-            if let Err(broken) = state.on_frame(header, payload, arrived, &mut wakers) {
-                break Err(broken);
-            }
-            if state.lost.is_some() {
-                break Ok(used);
-            }
-        };
-        drop(state);
+        let result = self.lock().on_bytes(bytes, arrived, &mut wakers);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// The message of the frame that has come in part, to read the rest of the frame behind it.
+    pub(super) fn lend(&self) -> Option<Loan> {
+        self.lock().lend()
+    }
+
+    /// Takes back what was lent, with what was read.
+    pub(super) fn give_back(
+        &self,
+        loan: Loan,
+        arrived: &mut VecDeque<Arrived>,
+    ) -> Result<(), Broken> {
+        let mut wakers = Vec::new();
+        let result = self.lock().give_back(loan, arrived, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
 
     /// Fills `empty` with what is to be written, or leaves the driver's waker.
-    pub(super) fn next(&self, empty: &mut Vec<u8>, context: &Context<'_>) -> Next {
+    pub(super) fn next(&self, empty: &mut Batch, context: &Context<'_>) -> Next {
         let mut state = self.lock();
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);

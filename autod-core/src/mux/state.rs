@@ -16,6 +16,7 @@ use super::inflow::Bounds;
 use super::loss::Loss;
 use super::outbox::Outbox;
 use super::outgoing::{Answer, Opening, Outgoing};
+use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::error::ErrorKind;
@@ -33,6 +34,8 @@ pub(crate) enum Side {
 pub(super) struct State {
     side: Side,
     pub(super) outbox: Outbox,
+    /// A frame that has come in part, and how much of its payload is to come.
+    pub(super) open: Option<(Header, usize)>,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
     /// A long answer is not begun while more than this waits for the other end to read.
@@ -73,6 +76,7 @@ impl State {
         Self {
             side,
             outbox: Outbox::default(),
+            open: None,
             outgoing: Outgoing::new(theirs.calls, bounds),
             serving: Serving::new(ours.calls, bounds, memory),
             memory: memory.max(theirs.message as usize),
@@ -178,18 +182,18 @@ impl State {
 
     // ---- frames
 
-    /// Takes one frame. Calls that are complete go to `arrived`, who has to be woken to `wakers`.
+    /// Takes one frame, or a part of one as if it were a piece. Calls that are complete go to `arrived`, who has to be woken to `wakers`.
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         arrived: &mut VecDeque<Arrived>,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         let Header { kind, id, .. } = header;
         let of_our_call = id & 1 == self.side as u32;
         match kind {
-            Kind::Goodbye => self.on_goodbye(payload)?,
+            Kind::Goodbye => self.on_goodbye(payload.bytes())?,
             Kind::Reply | Kind::Fail | Kind::Skip if !of_our_call => {
                 return Err(Broken::Unexpected(kind, id));
             }

@@ -70,7 +70,7 @@ impl Kind {
     }
 
     /// Whether a message of this kind may be cut into pieces.
-    fn in_pieces(self) -> bool {
+    pub(crate) fn in_pieces(self) -> bool {
         matches!(self, Self::Call | Self::Reply | Self::Fail | Self::Items)
     }
 }
