@@ -121,7 +121,7 @@ where
     async fn last_words(&mut self) {
         std::future::poll_fn(|context| {
             if !self.deaf && matches!(self.poll_write(context), Poll::Ready(Ok(()))) {
-                self.shared.next(&mut self.writing, context);
+                self.shared.next(&mut self.writing);
                 let _ = self.poll_write(context);
             }
             let _ = Pin::new(&mut self.transport).poll_shutdown(context);
@@ -149,17 +149,24 @@ where
             match self.look() {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => {}
-                Progress::None => return Poll::Pending,
+                Progress::None if self.sleep(context) => return Poll::Pending,
+                Progress::None => {}
             }
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// `false` if there is something to do after all. The transport has the waker already for what
+    /// may come, and the waker alone while it takes nothing: more to write would change nothing then.
+    fn sleep(&mut self, context: &Context<'_>) -> bool {
+        !self.writing.is_empty() || self.shared.sleep(context)
+    }
+
     /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to
     /// be answered; answers are for tasks that have to get their turn first.
     ///
-    /// The wakers are in place already, so whoever wants something sent is heard afterwards.
+    /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
         if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
@@ -195,6 +202,9 @@ where
                 // The runtime's own read will say the same.
                 Err(_) => break Progress::None,
             }
+            if self.shared.expected() != expected {
+                break Progress::None;
+            }
             if Instant::now() >= end {
                 self.lookout.missed();
                 self.lookout.sleeps(Instant::now);
@@ -207,7 +217,7 @@ where
     }
 
     /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// shared state in the first case, in the transport in the second.
+    /// transport in the second case.
     fn write_turn(&mut self, context: &mut Context<'_>) -> Progress {
         let mut progress = Progress::None;
         loop {
@@ -224,8 +234,8 @@ where
             if self.ending {
                 return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
             }
-            match self.shared.next(&mut self.writing, context) {
-                Next::Sleep => return progress,
+            match self.shared.next(&mut self.writing) {
+                Next::Nothing => return progress,
                 Next::Write => {}
                 Next::WriteAndEnd => self.ending = true,
             }

@@ -227,7 +227,7 @@ impl Party {
     /// What one write takes, which is well-formed; `false` if there is no more.
     fn say_some(&mut self) -> bool {
         let mut written = Vec::new();
-        let next = self.shared.next(&mut written, &Context::from_waker(Waker::noop()));
+        let next = self.shared.next(&mut written);
         let mut rest = &written[..];
         while !rest.is_empty() {
             let header = Header::parse(rest).expect("well-formed").expect("whole");

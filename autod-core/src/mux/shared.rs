@@ -30,7 +30,7 @@ pub(crate) struct Shared {
 /// What the driver has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    Sleep,
+    Nothing,
     Write,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
@@ -63,8 +63,8 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes those for whom that matters, and the driver if there is
-    /// something to write.
+    /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
+    /// there is something to write.
     fn change<R>(&self, change: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -222,19 +222,30 @@ impl Shared {
         result
     }
 
-    /// Fills `empty` with what is to be written, or leaves the driver's waker.
-    pub(super) fn next(&self, empty: &mut Vec<u8>, context: &Context<'_>) -> Next {
+    /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
+    /// before it has gone to [`sleep`](Self::sleep).
+    pub(super) fn next(&self, empty: &mut Vec<u8>) -> Next {
         let mut state = self.lock();
+        state.driver = None;
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
         if end && state.outbox.is_empty() {
             return Next::WriteAndEnd;
         }
-        if empty.is_empty() {
-            state.driver = Some(context.waker().clone());
-            return Next::Sleep;
+        if empty.is_empty() { Next::Nothing } else { Next::Write }
+    }
+
+    /// Leaves the driver's waker, unless there is something for it to do: then `false`.
+    ///
+    /// No wake-up is lost: whatever is changed under the lock is either seen by this look, or finds
+    /// the waker that this has left under the same lock.
+    pub(super) fn sleep(&self, context: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if state.try_leave() || state.unused || !state.outbox.is_empty() {
+            return false;
         }
-        Next::Write
+        state.driver = Some(context.waker().clone());
+        true
     }
 
     /// Whether more answers wait for the other end to read than this.
