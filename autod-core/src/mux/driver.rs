@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::ReadBuf;
 
+use super::company::Company;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
@@ -61,6 +62,7 @@ pub(crate) struct Driver<T, D> {
     /// Calls that wait until the answers before them are read.
     arrived: VecDeque<Arrived>,
     lookout: Lookout,
+    company: Company,
     finds: u32,
 }
 
@@ -90,14 +92,15 @@ where
             deaf: false,
             arrived: VecDeque::new(),
             lookout: Lookout::closed(),
+            company: Company::join(),
             finds: 0,
         }
     }
 
     /// Looks for so long for what comes next before it sleeps, if that turns out to help. One that
-    /// is eager does so from the beginning.
+    /// is eager does so from the beginning, if it is the only one in this process.
     pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
-        self.lookout = Lookout::new(limit, eager);
+        self.lookout = Lookout::new(limit, eager && self.company.is_alone());
         self
     }
 
@@ -176,6 +179,9 @@ where
             self.finds = 0;
             return Progress::None;
         }
+        if self.company.is_disturbed() {
+            return Progress::None;
+        }
         let Some(limit) = self.lookout.limit() else {
             self.lookout.sleeps(Instant::now);
             return Progress::None;
@@ -190,6 +196,7 @@ where
             match self.transport.read_now(&mut scratch[..self.appetite]) {
                 Ok(0) => break Progress::End(end_of_stream()),
                 Ok(length) => {
+                    self.company.heard();
                     self.lookout.found();
                     self.finds += 1;
                     break match self.take_bytes(&scratch[..length]) {
@@ -284,6 +291,7 @@ where
         let progress = match polled {
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(())) if length > kept => {
+                self.company.heard();
                 self.lookout.woke(Instant::now);
                 self.rest.clear();
                 if length == offered {

@@ -12,6 +12,7 @@
 
 mod bytes;
 mod call;
+mod company;
 mod connection;
 mod dispatch;
 mod driver;

@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
@@ -170,8 +170,8 @@ enum Doing {
     Unused,
 }
 
-/// A caller with one call open, beside whom this is done at that moment.
-fn at_a_moment(doing: Doing, moment: usize, full: bool, answered_at: usize) {
+/// A caller with one call open who looks for so long, beside whom this is done at that moment.
+fn at_a_moment(doing: Doing, moment: usize, full: bool, answered_at: usize, looks: Duration) {
     let shared = Shared::new(Side::Connector, ROOMY, ROOMY, MEMORY);
     let origin = Origin { pid: 0, build: String::new(), life: 0, started: None };
     let connection = Connection::new(Arc::clone(&shared), origin);
@@ -193,8 +193,7 @@ fn at_a_moment(doing: Doing, moment: usize, full: bool, answered_at: usize) {
         frame::put(&mut script.inbox, Kind::Reply, 0, false, &[1, 1]);
     }
     let wakes = Arc::new(Wakes::default());
-    let driver = Driver::new(wire.clone(), shared, NoService, Vec::new())
-        .looking(Duration::from_micros(100), true);
+    let driver = Driver::new(wire.clone(), shared, NoService, Vec::new()).looking(looks, true);
     let mut driver = pin!(driver.run());
     let mut ended = settle(driver.as_mut(), &wakes);
     let late = wire.0.borrow_mut().act.take();
@@ -227,11 +226,21 @@ fn what_is_done_at_any_moment_is_seen_or_wakes_the_driver() {
         for full in [false, true] {
             for answered_at in [1, 2, 4, 6, usize::MAX] {
                 for moment in 1..10 {
-                    at_a_moment(doing, moment, full, answered_at);
+                    let looks = Duration::from_micros(100);
+                    at_a_moment(doing, moment, full, answered_at, looks);
                 }
             }
         }
     }
+}
+
+/// Whoever looks is awake and so is not woken: it has to see it.
+#[test]
+fn one_that_looks_stops_when_there_is_something_to_do() {
+    let looks = Duration::from_secs(20);
+    let begun = Instant::now();
+    at_a_moment(Doing::Leave, 4, false, usize::MAX, looks);
+    assert!(begun.elapsed() < looks / 2);
 }
 
 #[test]
