@@ -22,13 +22,13 @@ const IDLE: usize = 8;
 
 /// What a connection does with the calls of the other end.
 pub(crate) trait Dispatch: Send + 'static {
-    /// Answers the call now, or later from a task.
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall);
+    /// Answers the calls now, or later from tasks.
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>);
 }
 
 impl Dispatch for Box<dyn Dispatch> {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        (**self).dispatch(shared, call);
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        (**self).dispatch(shared, calls);
     }
 }
 
@@ -36,8 +36,8 @@ impl Dispatch for Box<dyn Dispatch> {
 pub(crate) struct NoService;
 
 impl Dispatch for NoService {
-    fn dispatch(&mut self, _: &Arc<Shared>, call: Incall) {
-        call.unknown();
+    fn dispatch(&mut self, _: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        calls.for_each(|call| drop(call.unknown()));
     }
 }
 
@@ -61,25 +61,25 @@ where
     F: Future<Output = Answered> + Send + 'static,
     B: FnMut(Incall) -> F + Send + 'static,
 {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        let ticket = call.ticket();
-        let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
-        slot.set(Some((self.begin)(call)));
-        let inside = self.pulse.enter();
-        let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
-        drop(inside);
-        match polled {
-            Ok(Poll::Ready(())) => {
-                if self.idle.len() < IDLE {
-                    self.idle.push(slot);
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        let _inside = self.pulse.enter();
+        for call in calls {
+            let ticket = call.ticket();
+            let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
+            slot.set(Some((self.begin)(call)));
+            match poll_handler(&mut slot, &mut Context::from_waker(Waker::noop())) {
+                Ok(Poll::Ready(())) => {
+                    if self.idle.len() < IDLE {
+                        self.idle.push(slot);
+                    }
                 }
+                Ok(Poll::Pending) => {
+                    let shared = Arc::clone(shared);
+                    let pulse = Arc::clone(&self.pulse);
+                    drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
+                }
+                Err(panic) => answer_panic(shared, ticket, &*panic),
             }
-            Ok(Poll::Pending) => {
-                let shared = Arc::clone(shared);
-                let pulse = Arc::clone(&self.pulse);
-                drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
-            }
-            Err(panic) => answer_panic(shared, ticket, &*panic),
         }
     }
 }

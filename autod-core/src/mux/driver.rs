@@ -37,6 +37,11 @@ const FINDS: u32 = 64;
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
 
+/// Calls handed to the service before their answers are written and other tasks of the runtime get
+/// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
+/// do meanwhile.
+const CALLS: usize = 128;
+
 /// With so much waiting for the other end to read, nothing more is taken from it.
 const HIGH_WATER: usize = 4 << 20;
 
@@ -61,6 +66,8 @@ pub(crate) struct Driver<T, D> {
     deaf: bool,
     /// Calls that wait until the answers before them are read.
     arrived: VecDeque<Arrived>,
+    /// How many of them may be handed over in this poll.
+    allowed: usize,
     lookout: Lookout,
     company: Company,
     finds: u32,
@@ -91,6 +98,7 @@ where
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
+            allowed: CALLS,
             lookout: Lookout::closed(),
             company: Company::join(),
             finds: 0,
@@ -134,12 +142,16 @@ where
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
+        self.allowed = CALLS;
         for _ in 0..TURNS {
             let wrote = match self.write_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
                 Progress::None => false,
             };
+            if self.allowed == 0 {
+                break;
+            }
             let dispatched = self.dispatch();
             let read = match self.read_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -336,18 +348,26 @@ where
 
     /// Hands the calls that have arrived to the service, as long as their answers are taken.
     fn dispatch(&mut self) -> bool {
-        let mut some = false;
-        while !self.arrived.is_empty() && !self.shared.has_unread_answers(HIGH_WATER) {
-            let Some(call) = self.arrived.pop_front() else { break };
-            some = true;
-            if let Some(call) = Incall::new(&self.shared, call) {
-                self.dispatch.dispatch(&self.shared, call);
-            }
+        if self.arrived.is_empty() {
+            return false;
         }
+        let before = self.allowed;
+        let (shared, arrived, allowed) = (&self.shared, &mut self.arrived, &mut self.allowed);
+        let mut calls = std::iter::from_fn(|| {
+            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+                let call = arrived.pop_front()?;
+                *allowed -= 1;
+                if let Some(call) = Incall::new(shared, call) {
+                    return Some(call);
+                }
+            }
+            None
+        });
+        self.dispatch.dispatch(shared, &mut calls);
         if self.arrived.is_empty() {
             self.arrived = VecDeque::new();
         }
-        some
+        self.allowed < before
     }
 
     /// The other end does not read what it is answered: nothing more is taken from it.

@@ -3,6 +3,7 @@
 //! Every method is a few lines under the lock; wakers run after it is free.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -21,6 +22,8 @@ use crate::wire::limits::Receives;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// What waits of the answers of an accepting end, for the driver to read without the lock.
+    answers: AtomicUsize,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// Cancelled when the driver has ended.
@@ -53,6 +56,7 @@ impl Shared {
     pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, memory)),
+            answers: AtomicUsize::new(0),
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
@@ -61,6 +65,15 @@ impl Shared {
     /// User code never runs under the lock, so a poisoned state is still whole.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// After each change of the outbox, before the lock is free. The connecting end gives none: its
+    /// own calls are no reason not to read, else two ends that are busy writing to each other would
+    /// wait for each other for ever.
+    fn note_answers(&self, state: &State) {
+        if state.side() == Side::Acceptor {
+            self.answers.store(state.outbox.waiting(), Relaxed);
+        }
     }
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
@@ -72,6 +85,7 @@ impl Shared {
         if !state.outbox.is_empty() || state.is_leaving() {
             wakers.extend(state.driver.take());
         }
+        self.note_answers(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -217,6 +231,7 @@ impl Shared {
                 break Ok(used);
             }
         };
+        self.note_answers(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -229,6 +244,7 @@ impl Shared {
         state.driver = None;
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
+        self.note_answers(&state);
         if end && state.outbox.is_empty() {
             return Next::WriteAndEnd;
         }
@@ -249,12 +265,8 @@ impl Shared {
     }
 
     /// Whether more answers wait for the other end to read than this.
-    ///
-    /// The connecting end has none, and its own calls are no reason not to read: else two ends that
-    /// are busy writing to each other would wait for each other for ever.
     pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
-        let state = self.lock();
-        state.side() == Side::Acceptor && state.outbox.waiting() > limit
+        self.answers.load(Relaxed) > limit
     }
 
     /// What the other end is likely to say soon.

@@ -23,6 +23,7 @@ use crate::mux::state::Side;
 use crate::mux::transport::Transport;
 use crate::mux::{Call, Connection, Origin, Upstream, call};
 use crate::wire::frame::{self, BEFORE_ARGUMENTS, GoodbyeCode, HEADER, Header, Kind, Options};
+use crate::wire::limits::Receives;
 
 #[derive(Default)]
 struct Wakes(AtomicUsize);
@@ -83,9 +84,9 @@ impl Wire {
         if script.moments < script.inbox_at {
             return 0;
         }
-        let length = script.inbox.len();
-        buffer[..length].copy_from_slice(&script.inbox);
-        script.inbox.clear();
+        let length = script.inbox.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&script.inbox[..length]);
+        script.inbox.drain(..length);
         length
     }
 }
@@ -243,25 +244,46 @@ fn one_that_looks_stops_when_there_is_something_to_do() {
     assert!(begun.elapsed() < looks / 2);
 }
 
-#[test]
-fn an_answer_given_at_once_wakes_nobody() {
+/// A server to which so many calls have come, all in one read.
+fn called(calls: u32) -> (Wire, Pin<Box<impl Future<Output = ()>>>) {
+    let mut message = ECHO.id.to_le_bytes().to_vec();
+    message.push(Options::Plain as u8);
+    assert_eq!(message.len(), BEFORE_ARGUMENTS);
+    message.extend_from_slice(&[1, 7]);
     let wire = Wire::default();
-    {
-        let mut script = wire.0.borrow_mut();
-        let mut message = ECHO.id.to_le_bytes().to_vec();
-        message.push(Options::Plain as u8);
-        assert_eq!(message.len(), BEFORE_ARGUMENTS);
-        message.extend_from_slice(&[2, 7, 7]);
-        for id in [0, 2] {
-            frame::put(&mut script.inbox, Kind::Call, id, false, &message);
-        }
+    for index in 0..calls {
+        frame::put(&mut wire.0.borrow_mut().inbox, Kind::Call, index << 1, false, &message);
     }
-    let shared = Shared::new(Side::Acceptor, ROOMY, ROOMY, MEMORY);
+    let receives = Receives { calls, ..ROOMY };
+    let shared = Shared::new(Side::Acceptor, receives, ROOMY, MEMORY);
     let begin = |request| handle(request, Arc::new(Semaphore::new(0)), Arc::default());
     let dispatch = Dispatcher::new(begin, Arc::default());
+    let driver = Driver::new(wire.clone(), shared, dispatch, Vec::new());
+    (wire, Box::pin(driver.run()))
+}
+
+#[test]
+fn an_answer_given_at_once_wakes_nobody() {
+    let (wire, mut driver) = called(2);
     let wakes = Arc::new(Wakes::default());
-    let mut driver = pin!(Driver::new(wire.clone(), shared, dispatch, Vec::new()).run());
     assert!(!settle(driver.as_mut(), &wakes));
     assert_eq!(wire.0.borrow().kinds(), [Kind::Reply, Kind::Reply]);
     assert_eq!(wakes.0.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn others_get_their_turns_between_the_calls_of_one_read() {
+    const CALLS: u32 = 300;
+    let (wire, mut driver) = called(CALLS);
+    let wakes = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&wakes));
+    let mut answered = Vec::new();
+    while answered.last() != Some(&(CALLS as usize)) {
+        let before = wakes.0.load(Ordering::SeqCst);
+        assert!(driver.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        answered.push(wire.0.borrow().kinds().len());
+        let woken = wakes.0.load(Ordering::SeqCst) > before;
+        assert_eq!(woken, answered.last() != Some(&(CALLS as usize)), "{answered:?}");
+    }
+    assert_eq!(answered, [128, 256, 300], "what is answered is written before the others' turn");
 }
