@@ -18,6 +18,7 @@ use super::company::Company;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
+use super::outbox::KEPT;
 use super::request::Incall;
 use super::shared::{Next, Shared};
 use super::state::{Arrived, Expected};
@@ -175,7 +176,14 @@ where
     /// `false` if there is something to do after all. The transport has the waker already for what
     /// may come, and the waker alone while it takes nothing: more to write would change nothing then.
     fn sleep(&mut self, context: &Context<'_>) -> bool {
-        !self.writing.is_empty() || self.shared.sleep(context)
+        if !self.writing.is_empty() {
+            return true;
+        }
+        let sleeps = self.shared.sleep(context);
+        if sleeps && self.writing.capacity() > KEPT {
+            self.writing = Vec::new();
+        }
+        sleeps
     }
 
     /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to

@@ -260,6 +260,7 @@ impl Shared {
         if state.try_leave() || state.unused || !state.outbox.is_empty() {
             return false;
         }
+        state.outbox.shrink();
         state.driver = Some(context.waker().clone());
         true
     }
