@@ -4,13 +4,13 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
 use super::failure::{failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use super::outgoing::{End, Expect};
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{CallError, Error};
 use crate::service::Method;
@@ -44,7 +44,7 @@ pub(super) type Decode<T, E> = fn(End, &'static Method) -> Result<T, E>;
 pub fn call<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
@@ -55,7 +55,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
 pub fn call_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Call<T, CallError<E>>
 where
@@ -66,7 +66,7 @@ where
     Call { outcall, decode: decode_result, output: PhantomData }
 }
 
-pub(super) fn decode_value<T: DeserializeOwned>(
+pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> Result<T, Error> {
@@ -76,7 +76,7 @@ pub(super) fn decode_value<T: DeserializeOwned>(
     }
 }
 
-pub(super) fn decode_result<T: DeserializeOwned, E: DeserializeOwned>(
+pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> Result<T, CallError<E>> {
@@ -87,7 +87,7 @@ pub(super) fn decode_result<T: DeserializeOwned, E: DeserializeOwned>(
 }
 
 /// The error of a call of a method that has its own ones.
-pub(super) fn service_error<E: DeserializeOwned>(
+pub(super) fn service_error<E: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> CallError<E> {
