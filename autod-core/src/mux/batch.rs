@@ -36,6 +36,18 @@ impl Batch {
         self.bytes.len() + self.apart
     }
 
+    #[cfg(test)]
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Gives back the memory of an empty batch, if it is more than this.
+    pub(super) fn shrink(&mut self, most: usize) {
+        if self.is_empty() && self.bytes.capacity() > most {
+            self.bytes = Vec::new();
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -26,13 +26,13 @@ const IDLE: usize = 8;
 
 /// What a connection does with the calls of the other end.
 pub(crate) trait Dispatch: Send + 'static {
-    /// Answers the call now, or later from a task.
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall);
+    /// Answers the calls now, or later from tasks.
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>);
 }
 
 impl Dispatch for Box<dyn Dispatch> {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        (**self).dispatch(shared, call);
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        (**self).dispatch(shared, calls);
     }
 }
 
@@ -40,8 +40,10 @@ impl Dispatch for Box<dyn Dispatch> {
 pub(crate) struct NoService;
 
 impl Dispatch for NoService {
-    fn dispatch(&mut self, _: &Arc<Shared>, call: Incall) {
-        call.unknown();
+    fn dispatch(&mut self, _: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        for call in calls {
+            call.unknown();
+        }
     }
 }
 
@@ -73,26 +75,26 @@ where
     F: Future<Output = Answered> + Send + 'static,
     B: FnMut(Incall) -> F + Send + 'static,
 {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        let ticket = call.ticket();
-        let is_long = call.length() > LONG;
-        let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
-        slot.set(Some((self.begin)(call)));
-        if is_long {
-            self.spawn(shared, ticket, slot);
-            return;
-        }
-        let inside = self.pulse.enter();
-        let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
-        drop(inside);
-        match polled {
-            Ok(Poll::Ready(())) => {
-                if self.idle.len() < IDLE {
-                    self.idle.push(slot);
-                }
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        let _inside = self.pulse.enter();
+        for call in calls {
+            let ticket = call.ticket();
+            let is_long = call.length() > LONG;
+            let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
+            slot.set(Some((self.begin)(call)));
+            if is_long {
+                self.spawn(shared, ticket, slot);
+                continue;
             }
-            Ok(Poll::Pending) => self.spawn(shared, ticket, slot),
-            Err(panic) => answer_panic(shared, ticket, &*panic),
+            match poll_handler(&mut slot, &mut Context::from_waker(Waker::noop())) {
+                Ok(Poll::Ready(())) => {
+                    if self.idle.len() < IDLE {
+                        self.idle.push(slot);
+                    }
+                }
+                Ok(Poll::Pending) => self.spawn(shared, ticket, slot),
+                Err(panic) => answer_panic(shared, ticket, &*panic),
+            }
         }
     }
 }

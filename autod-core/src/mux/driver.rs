@@ -18,9 +18,11 @@ use tokio_util::io::poll_read_buf;
 
 use super::arrival::{Loan, Taken};
 use super::batch::Batch;
+use super::company::Company;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
+use super::outbox::KEPT;
 use super::request::Incall;
 use super::shared::{Next, Shared};
 use super::state::{Arrived, Expected};
@@ -43,6 +45,11 @@ const FINDS: u32 = 64;
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
 
+/// Calls handed to the service before their answers are written and other tasks of the runtime get
+/// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
+/// do meanwhile.
+const CALLS: usize = 128;
+
 /// With so much waiting for the other end to read, nothing more is taken from it.
 const HIGH_WATER: usize = 4 << 20;
 
@@ -51,6 +58,7 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that happens once")]
 pub(crate) struct Driver<T, D> {
     transport: T,
     shared: Arc<Shared>,
@@ -70,7 +78,10 @@ pub(crate) struct Driver<T, D> {
     deaf: bool,
     /// Calls that wait until the answers before them are read.
     arrived: VecDeque<Arrived>,
+    /// How many of them may be handed over in this poll.
+    allowed: usize,
     lookout: Lookout,
+    company: Company,
     finds: u32,
 }
 
@@ -100,15 +111,17 @@ where
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
+            allowed: CALLS,
             lookout: Lookout::closed(),
+            company: Company::join(),
             finds: 0,
         }
     }
 
     /// Looks for so long for what comes next before it sleeps, if that turns out to help. One that
-    /// is eager does so from the beginning.
+    /// is eager does so from the beginning, if it is the only one in this process.
     pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
-        self.lookout = Lookout::new(limit, eager);
+        self.lookout = Lookout::new(limit, eager && self.company.is_alone());
         self
     }
 
@@ -132,7 +145,7 @@ where
     async fn last_words(&mut self) {
         std::future::poll_fn(|context| {
             if !self.deaf && matches!(self.poll_write(context), Poll::Ready(Ok(()))) {
-                self.shared.next(&mut self.writing, context);
+                self.shared.next(&mut self.writing);
                 let _ = self.poll_write(context);
             }
             let _ = Pin::new(&mut self.transport).poll_shutdown(context);
@@ -142,12 +155,16 @@ where
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
+        self.allowed = CALLS;
         for _ in 0..TURNS {
             let wrote = match self.write_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
                 Progress::None => false,
             };
+            if self.allowed == 0 {
+                break;
+            }
             let dispatched = self.dispatch();
             let read = match self.read_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -159,18 +176,31 @@ where
             }
             match self.look() {
                 Progress::End(loss) => return Poll::Ready(loss),
-                Progress::Some => {}
-                Progress::None => return Poll::Pending,
+                Progress::None if self.sleep(context) => return Poll::Pending,
+                Progress::Some | Progress::None => {}
             }
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// `false` if there is something to do after all. The transport has the waker already for what
+    /// may come, and the waker alone while it takes nothing: more to write would change nothing then.
+    fn sleep(&mut self, context: &Context<'_>) -> bool {
+        if !self.writing.is_empty() {
+            return true;
+        }
+        let sleeps = self.shared.sleep(context);
+        if sleeps {
+            self.writing.shrink(KEPT);
+        }
+        sleeps
+    }
+
     /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to
     /// be answered; answers are for tasks that have to get their turn first.
     ///
-    /// The wakers are in place already, so whoever wants something sent is heard afterwards.
+    /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
         if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
@@ -178,6 +208,9 @@ where
         }
         if self.finds >= FINDS {
             self.finds = 0;
+            return Progress::None;
+        }
+        if self.company.is_disturbed() {
             return Progress::None;
         }
         let Some(limit) = self.lookout.limit() else {
@@ -194,6 +227,7 @@ where
             match self.transport.read_now(&mut scratch[..self.appetite]) {
                 Ok(0) => break Progress::End(end_of_stream()),
                 Ok(length) => {
+                    self.company.heard();
                     self.lookout.found();
                     self.finds += 1;
                     break match self.take_bytes(&scratch[..length]) {
@@ -205,6 +239,9 @@ where
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The runtime's own read will say the same.
                 Err(_) => break Progress::None,
+            }
+            if self.shared.expected() != expected {
+                break Progress::None;
             }
             if Instant::now() >= end {
                 self.lookout.missed();
@@ -218,7 +255,7 @@ where
     }
 
     /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// shared state in the first case, in the transport in the second.
+    /// transport in the second case.
     fn write_turn(&mut self, context: &mut Context<'_>) -> Progress {
         let mut progress = Progress::None;
         loop {
@@ -234,8 +271,8 @@ where
             if self.ending {
                 return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
             }
-            match self.shared.next(&mut self.writing, context) {
-                Next::Sleep => return progress,
+            match self.shared.next(&mut self.writing) {
+                Next::Nothing => return progress,
                 Next::Write => {}
                 Next::WriteAndEnd => self.ending = true,
             }
@@ -335,6 +372,7 @@ where
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(0)) => Progress::End(end_of_stream()),
             Poll::Ready(Ok(_)) => {
+                self.company.heard();
                 self.lookout.woke(Instant::now);
                 Progress::Some
             }
@@ -370,18 +408,26 @@ where
 
     /// Hands the calls that have arrived to the service, as long as their answers are taken.
     fn dispatch(&mut self) -> bool {
-        let mut some = false;
-        while !self.arrived.is_empty() && !self.shared.has_unread_answers(HIGH_WATER) {
-            let Some(call) = self.arrived.pop_front() else { break };
-            some = true;
-            if let Some(call) = Incall::new(&self.shared, call) {
-                self.dispatch.dispatch(&self.shared, call);
-            }
+        if self.arrived.is_empty() {
+            return false;
         }
+        let before = self.allowed;
+        let (shared, arrived, allowed) = (&self.shared, &mut self.arrived, &mut self.allowed);
+        let mut calls = std::iter::from_fn(|| {
+            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+                let call = arrived.pop_front()?;
+                *allowed -= 1;
+                if let Some(call) = Incall::new(shared, call) {
+                    return Some(call);
+                }
+            }
+            None
+        });
+        self.dispatch.dispatch(shared, &mut calls);
         if self.arrived.is_empty() {
             self.arrived = VecDeque::new();
         }
-        some
+        self.allowed < before
     }
 
     /// The other end does not read what it is answered: nothing more is taken from it.

@@ -229,7 +229,7 @@ impl Party {
     /// What one write takes, which is well-formed; `false` if there is no more.
     fn say_some(&mut self) -> bool {
         let mut batch = Batch::default();
-        let next = self.shared.next(&mut batch, &Context::from_waker(Waker::noop()));
+        let next = self.shared.next(&mut batch);
         let written = batch.to_vec();
         let mut rest = &written[..];
         while !rest.is_empty() {

@@ -14,6 +14,7 @@ mod arrival;
 mod batch;
 mod bytes;
 mod call;
+mod company;
 mod connection;
 mod dispatch;
 mod driver;

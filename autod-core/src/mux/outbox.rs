@@ -17,6 +17,9 @@ use crate::wire::frame::{Kind, MAX_PIECE};
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
 
+/// What an empty buffer may hold while its connection sleeps.
+pub(super) const KEPT: usize = 16 << 10;
+
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     ready: Batch,
@@ -106,6 +109,11 @@ impl Outbox {
         true
     }
 
+    /// Gives back the memory of bytes that have been taken, if it is much.
+    pub(super) fn shrink(&mut self) {
+        self.ready.shrink(KEPT);
+    }
+
     /// Swaps what is to be written next with an empty batch.
     pub(super) fn take(&mut self, empty: &mut Batch) {
         debug_assert!(empty.is_empty());
@@ -163,6 +171,24 @@ mod tests {
         assert_eq!(frames.len(), 11);
         assert!(frames[1..10].iter().all(|(header, _)| header.more));
         assert!(!frames[10].0.more);
+    }
+
+    #[test]
+    fn a_buffer_that_was_large_is_given_back_when_it_is_empty() {
+        let mut outbox = Outbox::default();
+        for length in [100, 2 * KEPT] {
+            let kept = length < KEPT;
+            let mut writing = Batch::default();
+            outbox.push(Kind::Reply, 2, &vec![1; length]);
+            outbox.shrink();
+            outbox.take(&mut writing);
+            assert_eq!(writing.len(), HEADER + length);
+            writing.clear(usize::MAX);
+            // The two buffers take turns.
+            outbox.take(&mut writing);
+            outbox.shrink();
+            assert_eq!(outbox.ready.capacity() > 0, kept);
+        }
     }
 
     #[test]

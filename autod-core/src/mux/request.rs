@@ -29,6 +29,7 @@ pub(crate) struct Incall {
     method: u64,
     options: Options,
     body: Vec<u8>,
+    answered: bool,
 }
 
 impl Incall {
@@ -41,7 +42,7 @@ impl Incall {
             shared.fail(ticket, FailCode::Arguments, "the call is malformed");
             return None;
         };
-        Some(Self { shared: Arc::clone(shared), ticket, method, options, body })
+        Some(Self { shared: Arc::clone(shared), ticket, method, options, body, answered: false })
     }
 
     pub(super) fn ticket(&self) -> Ticket {
@@ -66,8 +67,15 @@ impl Incall {
         }
     }
 
-    fn fail(self, code: FailCode, text: &str) -> Answered {
+    fn fail(mut self, code: FailCode, text: &str) -> Answered {
+        self.answered = true;
         self.shared.fail(self.ticket, code, text);
+        Answered::new()
+    }
+
+    fn answer(mut self, kind: Kind, payload: Vec<u8>) -> Answered {
+        self.answered = true;
+        self.shared.finish(self.ticket, kind, payload);
         Answered::new()
     }
 
@@ -83,10 +91,7 @@ impl Incall {
         let limit = self.shared.peer_message;
         match sent {
             // Whoever takes no more has ended the call, which makes this the end of nothing.
-            Ok(()) | Err(Stopped::Over) => {
-                self.shared.finish(self.ticket, Kind::End, Vec::new());
-                Answered::new()
-            }
+            Ok(()) | Err(Stopped::Over) => self.answer(Kind::End, Vec::new()),
             Err(Stopped::Unsendable(Unsendable::Encoding(error))) => {
                 self.fail(FailCode::Answer, &chain(&error))
             }
@@ -111,8 +116,7 @@ impl Incall {
             let text = format!("it takes {} bytes, the caller receives {limit}", payload.len());
             return self.fail(FailCode::AnswerTooLarge, &text);
         }
-        self.shared.finish(self.ticket, kind, payload);
-        Answered::new()
+        self.answer(kind, payload)
     }
 }
 
@@ -178,9 +182,8 @@ impl Request for Incall {
 
 impl Drop for Incall {
     fn drop(&mut self) {
-        // A panicking handler is answered by whoever catches the panic and knows its message. An
-        // answered ticket is worth nothing, so this does not speak twice.
-        if !std::thread::panicking() {
+        // A panicking handler is answered by whoever catches the panic and knows its message.
+        if !self.answered && !std::thread::panicking() {
             self.shared.finish_stopped(self.ticket);
         }
     }

@@ -3,6 +3,7 @@
 //! Every method is a few lines under the lock; wakers run after it is free.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -23,6 +24,8 @@ use crate::wire::limits::Receives;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// What waits of the answers of an accepting end, for the driver to read without the lock.
+    answers: AtomicUsize,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// Cancelled when the driver has ended.
@@ -32,7 +35,7 @@ pub(crate) struct Shared {
 /// What the driver has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    Sleep,
+    Nothing,
     Write,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
@@ -55,6 +58,7 @@ impl Shared {
     pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, memory)),
+            answers: AtomicUsize::new(0),
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
@@ -65,8 +69,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes those for whom that matters, and the driver if there is
-    /// something to write.
+    /// After each change of the outbox, before the lock is free. The connecting end gives none: its
+    /// own calls are no reason not to read, else two ends that are busy writing to each other would
+    /// wait for each other for ever.
+    fn note_answers(&self, state: &State) {
+        if state.side() == Side::Acceptor {
+            self.answers.store(state.outbox.waiting(), Relaxed);
+        }
+    }
+
+    /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
+    /// there is something to write.
     fn change<R>(&self, change: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -74,6 +87,7 @@ impl Shared {
         if !state.outbox.is_empty() || state.is_leaving() {
             wakers.extend(state.driver.take());
         }
+        self.note_answers(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -201,7 +215,10 @@ impl Shared {
         arrived: &mut VecDeque<Arrived>,
     ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
-        let result = self.lock().on_bytes(bytes, arrived, &mut wakers);
+        let mut state = self.lock();
+        let result = state.on_bytes(bytes, arrived, &mut wakers);
+        self.note_answers(&state);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
@@ -218,33 +235,45 @@ impl Shared {
         arrived: &mut VecDeque<Arrived>,
     ) -> Result<(), Broken> {
         let mut wakers = Vec::new();
-        let result = self.lock().give_back(loan, arrived, &mut wakers);
+        let mut state = self.lock();
+        let result = state.give_back(loan, arrived, &mut wakers);
+        self.note_answers(&state);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
 
-    /// Fills `empty` with what is to be written, or leaves the driver's waker.
-    pub(super) fn next(&self, empty: &mut Batch, context: &Context<'_>) -> Next {
+    /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
+    /// before it has gone to [`sleep`](Self::sleep).
+    pub(super) fn next(&self, empty: &mut Batch) -> Next {
         let mut state = self.lock();
+        state.driver = None;
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
+        self.note_answers(&state);
         if end && state.outbox.is_empty() {
             return Next::WriteAndEnd;
         }
-        if empty.is_empty() {
-            state.driver = Some(context.waker().clone());
-            return Next::Sleep;
+        if empty.is_empty() { Next::Nothing } else { Next::Write }
+    }
+
+    /// Leaves the driver's waker, unless there is something for it to do: then `false`.
+    ///
+    /// No wake-up is lost: whatever is changed under the lock is either seen by this look, or finds
+    /// the waker that this has left under the same lock.
+    pub(super) fn sleep(&self, context: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if state.try_leave() || state.unused || !state.outbox.is_empty() {
+            return false;
         }
-        Next::Write
+        state.outbox.shrink();
+        state.driver = Some(context.waker().clone());
+        true
     }
 
     /// Whether more answers wait for the other end to read than this.
-    ///
-    /// The connecting end has none, and its own calls are no reason not to read: else two ends that
-    /// are busy writing to each other would wait for each other for ever.
     pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
-        let state = self.lock();
-        state.side() == Side::Acceptor && state.outbox.waiting() > limit
+        self.answers.load(Relaxed) > limit
     }
 
     /// What the other end is likely to say soon.

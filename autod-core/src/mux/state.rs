@@ -40,7 +40,8 @@ pub(super) struct State {
     pub(super) serving: Serving,
     /// A long answer is not begun while more than this waits for the other end to read.
     memory: usize,
-    /// Present while the driver sleeps.
+    /// Present while the driver sleeps. While it is awake it looks at the outbox itself before it
+    /// sleeps.
     pub(super) driver: Option<Waker>,
     /// The other end has made a call.
     pub(super) was_called: bool,

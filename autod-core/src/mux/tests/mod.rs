@@ -12,6 +12,7 @@ mod policy;
 mod queue;
 mod streams;
 mod upstream;
+mod waking;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
