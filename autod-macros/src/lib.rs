@@ -54,6 +54,10 @@ mod types;
 ///   not the caller takes them. What the caller has made room for is sent; of the rest the newest 64
 ///   are kept, and at most a mebibyte of them, and the others are counted in
 ///   `autod::Incoming::skipped`. Without it the stream waits for its caller.
+/// - `#[autod(no_cancel)]` on a method without a stream: its handler runs to its end whatever becomes
+///   of the caller. Dropping the call takes nothing back once it was polled and there was room for
+///   it, and a lost connection does not stop the handler; the answer is thrown away. As long as
+///   it runs it is a user of the daemon, which waits for it as for any other call when it closes.
 #[proc_macro_attribute]
 pub fn service(
     options: proc_macro::TokenStream,

@@ -9,8 +9,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Toke
 use crate::mistakes::Mistakes;
 
 const SERVICE_FORM: &str = "the only option of a service is `crate = \"path\"`";
-const METHOD_FORM: &str =
-    "the options of a method are `rename = \"name\"` and, if it streams, `drop_oldest = 64`";
+const METHOD_FORM: &str = "the options of a method are `rename = \"name\"`, `no_cancel` and, if it \
+     streams, `drop_oldest = 64`";
 
 /// The options of `#[autod::service(..)]`.
 pub(crate) struct ServiceOptions {
@@ -41,6 +41,8 @@ pub(crate) struct MethodOptions {
     pub(crate) rename: Option<LitStr>,
     /// How many items are kept for a slow caller.
     pub(crate) drop_oldest: Option<(Meta, usize)>,
+    /// The handler is not stopped when its caller is gone.
+    pub(crate) no_cancel: Option<Meta>,
 }
 
 impl MethodOptions {
@@ -59,6 +61,10 @@ impl MethodOptions {
                     } else {
                         options.drop_oldest = most.map(|most| (option, most));
                     }
+                    continue;
+                }
+                if option.path().is_ident("no_cancel") {
+                    flag(option, &mut options.no_cancel, mistakes);
                     continue;
                 }
                 let Some(value) = text(&option, "rename", METHOD_FORM, mistakes) else { continue };
@@ -89,6 +95,17 @@ fn list(tokens: TokenStream, form: &str, mistakes: &mut Mistakes) -> Vec<Meta> {
             Vec::new()
         }
     }
+}
+
+/// An option that has no value.
+fn flag(option: Meta, found: &mut Option<Meta>, mistakes: &mut Mistakes) {
+    let name = crate::types::tokens(option.path().to_token_stream());
+    if !matches!(option, Meta::Path(_)) {
+        mistakes.at(&option, format_args!("`{name}` has no value: write `#[autod({name})]`"));
+    } else if found.is_some() {
+        mistakes.at(&option, format_args!("`{name}` is given twice"));
+    }
+    found.get_or_insert(option);
 }
 
 /// The value of `drop_oldest = 64`.
@@ -213,6 +230,20 @@ mod tests {
         );
         assert_eq!(method(&parse_quote!(#[autod])).1.len(), 1);
         assert_eq!(method(&parse_quote!(#[autod(rename = )])).1.len(), 1);
+    }
+
+    #[test]
+    fn a_flag_is_given_once_and_without_a_value() {
+        let mut mistakes = Mistakes::default();
+        let attribute: Attribute = parse_quote!(#[autod(no_cancel, rename = "a")]);
+        let options = MethodOptions::parse(&[attribute], &mut mistakes);
+        assert!(options.no_cancel.is_some() && options.rename.is_some() && mistakes.is_empty());
+
+        let (_, mistakes) = method(&parse_quote!(#[autod(no_cancel = true, no_cancel)]));
+        assert_eq!(
+            mistakes,
+            ["`no_cancel` has no value: write `#[autod(no_cancel)]`", "`no_cancel` is given twice"]
+        );
     }
 
     #[test]

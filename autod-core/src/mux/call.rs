@@ -19,7 +19,7 @@ use crate::wire::frame::FailCode;
 /// A call of a method: a future of its answer.
 ///
 /// Nothing is sent before the first poll. Dropping it cancels the call: the daemon drops the
-/// handler at its next `await`. Above the limit of calls in flight it waits for its turn.
+/// handler at its next `await`, unless the method is `#[autod(no_cancel)]`. Above the limit of calls in flight it waits for its turn.
 ///
 /// A stream among the arguments is sent while the call is awaited, as fast as the handler takes its
 /// items, and no further than [`Limits::window`](crate::Limits::window) ahead of it. When the

@@ -1,7 +1,7 @@
 //! A call that this end makes, whatever it is answered with.
 //!
 //! It is sent at the first poll, and it sends the caller's stream whenever it is polled. Dropped
-//! before its end it is cancelled.
+//! before its end it is cancelled, unless its method says otherwise.
 
 use std::task::{Context, Poll, Waker, ready};
 
@@ -158,6 +158,7 @@ impl Outcall {
     /// Ends the call; the callee is told if it is not over.
     pub(super) fn close(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open(index) if self.method.no_cancel => self.shared().forget(index),
             Stage::Open(index) => self.shared().abandon(index),
             Stage::Unsent(_, Some(place)) => self.shared().give_up(place),
             Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}

@@ -115,6 +115,10 @@ impl Request for Incall {
         self.method
     }
 
+    fn keep(&self) {
+        self.shared.keep(self.ticket);
+    }
+
     fn arguments<A: DeserializeOwned + 'static>(self) -> Result<(A, Self), Answered> {
         self.decoded(Options::Plain)
     }

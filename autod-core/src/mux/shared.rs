@@ -109,6 +109,11 @@ impl Shared {
         self.change(|state, wakers| state.abandon(index, wakers));
     }
 
+    /// The user dropped a call that is not to be cancelled.
+    pub(super) fn forget(&self, index: u32) {
+        self.change(|state, wakers| state.forget(index, wakers));
+    }
+
     /// The user dropped a call that waited for a slot.
     pub(super) fn give_up(&self, place: Place) {
         self.change(|state, wakers| state.outgoing.give_up(place, wakers));
@@ -142,6 +147,23 @@ impl Shared {
             };
             state.fail(ticket, code, &text, wakers);
         });
+    }
+
+    pub(super) fn keep(&self, ticket: Ticket) {
+        self.lock().serving.keep(ticket);
+    }
+
+    /// Completes when no handler runs that outlives the connection.
+    pub(crate) async fn survivors_ended(&self) {
+        std::future::poll_fn(|context| {
+            let mut state = self.lock();
+            if state.serving.kept() == 0 {
+                return Poll::Ready(());
+            }
+            state.survivors = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(super) fn attend(&self, ticket: Ticket, context: &Context<'_>) -> Option<FailCode> {

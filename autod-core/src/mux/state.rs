@@ -44,6 +44,8 @@ pub(super) struct State {
     leaving: Option<(GoodbyeCode, String)>,
     goodbye_sent: bool,
     pub(super) lost: Option<Loss>,
+    /// Waits until no handler runs that outlives the connection.
+    pub(super) survivors: Option<Waker>,
     /// No handle is left, so nobody can make a call any more.
     pub(super) unused: bool,
 }
@@ -81,6 +83,7 @@ impl State {
             leaving: None,
             goodbye_sent: false,
             lost: None,
+            survivors: None,
             unused: false,
         }
     }
@@ -134,6 +137,11 @@ impl State {
         }
     }
 
+    /// The user does not wait for the answer any more, and the call goes on.
+    pub(super) fn forget(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+        self.outgoing.abandon(index, wakers);
+    }
+
     // ---- calls of the other end
 
     /// Gives the last word about a call. Nothing happens if it was given before.
@@ -144,7 +152,11 @@ impl State {
         payload: Vec<u8>,
         wakers: &mut Vec<Waker>,
     ) {
-        if self.serving.finish(ticket, wakers) && self.lost.is_none() {
+        let finished = self.serving.finish(ticket, wakers);
+        if self.serving.kept() == 0 {
+            wakers.extend(self.survivors.take());
+        }
+        if finished && self.lost.is_none() {
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
                 let id = self.their_id(Serving::index(ticket));

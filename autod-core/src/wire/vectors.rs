@@ -104,6 +104,7 @@ const fn method(name: &'static str, arguments: &'static [Argument]) -> Method {
         output: "i64",
         error: None,
         policy: Policy::BackPressure,
+        no_cancel: false,
         docs: "",
     }
 }

@@ -109,8 +109,17 @@ fn method<'a>(
     if let Some((option, _)) = options.drop_oldest.as_ref().filter(|_| !streams) {
         mistakes.at(option, "`drop_oldest` is for a method that returns a stream");
     }
+    if let Some(option) = &options.no_cancel
+        && (streams || !matches!(input, Input::None))
+    {
+        mistakes.at(
+            option,
+            "`no_cancel` is for a method without a stream, which ends when nobody takes it",
+        );
+    }
     let drop_oldest = options.drop_oldest.map(|(_, most)| most);
-    Some(Method { item, name, arguments, input, answer, drop_oldest })
+    let no_cancel = options.no_cancel.is_some();
+    Some(Method { item, name, arguments, input, answer, drop_oldest, no_cancel })
 }
 
 fn qualifiers(item: &TraitItemFn, mistakes: &mut Mistakes) {

@@ -63,6 +63,7 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
         }
     };
     let error = option(error.map(|error| quote!(#error)));
+    let no_cancel = method.no_cancel;
     let docs = docs(&method.item.attrs);
     quote! {
         #root::__private::Method {
@@ -74,6 +75,7 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
             output: #output,
             error: #error,
             policy: #root::__private::Policy::#policy,
+            no_cancel: #no_cancel,
             docs: #docs,
         }
     }

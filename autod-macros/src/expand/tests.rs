@@ -16,6 +16,8 @@ fn counter() -> TokenStream {
             #[cfg(feature = "division")]
             async fn div(&self, a: i64, b: i64) -> Result<i64, String>;
             async fn load(&self) -> io::Result<Vec<u8>>;
+            #[autod(no_cancel)]
+            async fn save(&self, path: String) -> Result<(), String>;
             #[autod(rename = "quit")]
             async fn close(&self) {
                 self.add(0).await;

@@ -7,6 +7,7 @@ mod ends;
 mod flows;
 mod frames;
 mod interleavings;
+mod kept;
 mod memory;
 mod policy;
 mod queue;
@@ -45,6 +46,7 @@ const fn method(name: &'static str) -> Method {
         output: "_",
         error: None,
         policy: Policy::BackPressure,
+        no_cancel: false,
         docs: "",
     }
 }
@@ -55,6 +57,7 @@ static HALVE: Method = method("halve");
 static PANIC: Method = method("panic");
 static PANIC_LATER: Method = method("panic_later");
 static NEVER: Method = method("never");
+static SAVE: Method = Method { no_cancel: true, ..method("save") };
 static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
 static MIXED: Method = method("mixed");
@@ -118,6 +121,16 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         let _trace = Trace(traces);
         std::future::pending::<()>().await;
         request.reply(&())
+    } else if id == SAVE.id {
+        request.keep();
+        let ((number,), request) = match request.arguments::<(u32,)>() {
+            Ok(arguments) => arguments,
+            Err(answered) => return answered,
+        };
+        let _trace = Trace(Arc::clone(&traces));
+        gate.acquire().await.unwrap().forget();
+        traces.produced.fetch_add(1, Ordering::SeqCst);
+        request.reply(&number)
     } else if id == COUNT.id {
         let ((end,), request) = match request.arguments::<(u64,)>() {
             Ok(arguments) => arguments,
