@@ -212,6 +212,12 @@ fn closing_answers_calls_that_run() {
 }
 
 #[test]
+fn a_call_ends_at_its_deadline_which_its_handler_knows() {
+    let home = Home::new();
+    assert_eq!(home.fixture(["deadline", "50"]).out(), "true true\ntrue None");
+}
+
+#[test]
 fn a_call_that_is_not_cancelled_outlives_its_caller_and_keeps_the_daemon() {
     for close in [false, true] {
         let home = Home::new();

@@ -56,6 +56,7 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
                 .caused_by(text.into_owned())
                 .maybe_executed()
         }
+        FailCode::Deadline => timed_out(method).maybe_executed(),
         FailCode::TooLarge => Error::new(
             ErrorKind::Limit,
             format!("the arguments of {name} are larger than the daemon receives"),
@@ -72,6 +73,11 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
                 .maybe_executed()
         }
     }
+}
+
+/// The error of a call whose deadline has passed.
+pub(super) fn timed_out(method: &Method) -> Error {
+    Error::new(ErrorKind::Timeout, format!("{} was not answered before its deadline", method.name))
 }
 
 /// The error of a call whose caller's stream cannot be sent.

@@ -13,6 +13,7 @@
 mod bytes;
 mod call;
 mod connection;
+mod deadline;
 mod dispatch;
 mod driver;
 mod failure;
@@ -44,6 +45,7 @@ mod wakers;
 pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};
 pub use connection::{Connection, Origin};
+pub use deadline::deadline;
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;

@@ -381,6 +381,13 @@ impl Serving {
         }
     }
 
+    /// Tells a handler to stop.
+    pub(super) fn stop_one(&mut self, ticket: Ticket, why: FailCode, wakers: &mut Vec<Waker>) {
+        if let Some(running) = self.running_mut(ticket) {
+            running.stop(why, wakers);
+        }
+    }
+
     /// Tells all handlers to stop.
     pub(super) fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
         for running in self.slots.iter_mut().filter_map(Slot::running) {

@@ -104,9 +104,9 @@ impl Shared {
         })
     }
 
-    /// The user dropped a call or stream that is not over.
-    pub(super) fn abandon(&self, index: u32) {
-        self.change(|state, wakers| state.abandon(index, wakers));
+    /// The user dropped a call or stream that is not over. `true` if nothing of it was sent.
+    pub(super) fn abandon(&self, index: u32) -> bool {
+        self.change(|state, wakers| state.abandon(index, wakers))
     }
 
     /// The user dropped a call that is not to be cancelled.
@@ -151,6 +151,11 @@ impl Shared {
 
     pub(super) fn keep(&self, ticket: Ticket) {
         self.lock().serving.keep(ticket);
+    }
+
+    /// Tells the handler to stop.
+    pub(super) fn stop(&self, ticket: Ticket, why: FailCode) {
+        self.change(|state, wakers| state.serving.stop_one(ticket, why, wakers));
     }
 
     /// Completes when no handler runs that outlives the connection.

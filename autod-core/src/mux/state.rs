@@ -127,14 +127,17 @@ impl State {
         Some(index)
     }
 
-    /// The user is not interested in a call any more.
-    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+    /// The user is not interested in a call any more. `true` if nothing of it was sent.
+    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) -> bool {
         let id = self.own_id(index);
         if self.outbox.withdraw(id) {
             self.outgoing.release(index, wakers);
-        } else if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
+            return true;
+        }
+        if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
             self.outbox.push(Kind::Cancel, id, &[]);
         }
+        false
     }
 
     /// The user does not wait for the answer any more, and the call goes on.

@@ -3,6 +3,7 @@
 mod bytes;
 mod calls;
 mod chaos;
+mod deadlines;
 mod ends;
 mod flows;
 mod frames;
@@ -21,13 +22,14 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::dispatch::{Dispatcher, NoService};
 use super::driver::Driver;
 use super::request::Incall;
 use super::shared::Shared;
 use super::state::Side;
-use super::{Call, Connection, Incoming, Origin, Upstream, call, open};
+use super::{Call, Connection, Incoming, Origin, Upstream, call, deadline, open};
 use crate::service::{Answered, Argument, Kind, Method, Policy, Request, method_id};
 use crate::wire::limits::Receives;
 
@@ -58,6 +60,7 @@ static PANIC: Method = method("panic");
 static PANIC_LATER: Method = method("panic_later");
 static NEVER: Method = method("never");
 static SAVE: Method = Method { no_cancel: true, ..method("save") };
+static WHEN: Method = method("when");
 static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
 static MIXED: Method = method("mixed");
@@ -131,6 +134,14 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         gate.acquire().await.unwrap().forget();
         traces.produced.fetch_add(1, Ordering::SeqCst);
         request.reply(&number)
+    } else if id == WHEN.id {
+        let at_once = deadline();
+        gate.acquire().await.unwrap().forget();
+        assert_eq!(deadline(), at_once, "it is known at every poll");
+        let elsewhere = tokio::spawn(async { deadline() }).await.unwrap();
+        assert_eq!(elsewhere, None);
+        let left = at_once.map(|at| at - Instant::now().into_std());
+        request.reply(&left)
     } else if id == COUNT.id {
         let ((end,), request) = match request.arguments::<(u64,)>() {
             Ok(arguments) => arguments,
