@@ -62,6 +62,8 @@ pub struct Method {
     pub policy: Policy,
     /// The handler runs to its end whatever becomes of its caller.
     pub no_cancel: bool,
+    /// Executed twice it does no more than once, so a call of it can always be sent again.
+    pub idempotent: bool,
     /// The doc comment.
     pub docs: &'static str,
 }
@@ -285,6 +287,7 @@ mod tests {
         error: None,
         policy: Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
 

@@ -100,6 +100,7 @@ const _: () = {
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "Adds `n` and returns the new total.",
     };
     const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
@@ -112,6 +113,7 @@ const _: () = {
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "The total now, and after every change.",
     };
     #[cfg(feature = "division")]
@@ -134,6 +136,7 @@ const _: () = {
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
@@ -146,6 +149,7 @@ const _: () = {
         error: ::core::option::Option::Some("<io::Result<Vec<u8>>>::Error"),
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: true,
         docs: "",
     };
     const __METHOD_4: ::autod::__private::Method = ::autod::__private::Method {
@@ -163,6 +167,7 @@ const _: () = {
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: true,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_5: ::autod::__private::Method = ::autod::__private::Method {
@@ -175,6 +180,7 @@ const _: () = {
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     #[automatically_derived]

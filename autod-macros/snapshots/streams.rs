@@ -84,6 +84,7 @@ const _: () = {
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
@@ -99,6 +100,7 @@ const _: () = {
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::DropOldest(64usize),
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_2: ::autod::__private::Method = ::autod::__private::Method {
@@ -116,6 +118,7 @@ const _: () = {
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
@@ -128,6 +131,7 @@ const _: () = {
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     #[automatically_derived]

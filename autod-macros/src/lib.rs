@@ -58,6 +58,10 @@ mod types;
 ///   of the caller. Dropping the call takes nothing back once it was polled and there was room for
 ///   it, and a lost connection does not stop the handler; the answer is thrown away. As long as
 ///   it runs it is a user of the daemon, which waits for it as for any other call when it closes.
+/// - `#[autod(idempotent)]` on a method that does no more when it is executed twice, such as one that
+///   reads, or sets a value: `Error::is_retry_safe` is then true also of a call that may have been
+///   executed, when the connection was lost, the daemon closed or the deadline passed. Nothing is
+///   sent again by itself.
 #[proc_macro_attribute]
 pub fn service(
     options: proc_macro::TokenStream,

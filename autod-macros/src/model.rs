@@ -43,6 +43,8 @@ pub(crate) struct Method<'a> {
     pub(crate) drop_oldest: Option<usize>,
     /// The handler runs to its end whatever becomes of its caller.
     pub(crate) no_cancel: bool,
+    /// Executed twice it does no more than once.
+    pub(crate) idempotent: bool,
 }
 
 impl Method<'_> {

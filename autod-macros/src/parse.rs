@@ -9,8 +9,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Toke
 use crate::mistakes::Mistakes;
 
 const SERVICE_FORM: &str = "the only option of a service is `crate = \"path\"`";
-const METHOD_FORM: &str = "the options of a method are `rename = \"name\"`, `no_cancel` and, if it \
-     streams, `drop_oldest = 64`";
+const METHOD_FORM: &str = "the options of a method are `rename = \"name\"`, `no_cancel`, `idempotent` \
+     and, if it streams, `drop_oldest = 64`";
 
 /// The options of `#[autod::service(..)]`.
 pub(crate) struct ServiceOptions {
@@ -43,6 +43,8 @@ pub(crate) struct MethodOptions {
     pub(crate) drop_oldest: Option<(Meta, usize)>,
     /// The handler is not stopped when its caller is gone.
     pub(crate) no_cancel: Option<Meta>,
+    /// Executed twice it does no more than once.
+    pub(crate) idempotent: Option<Meta>,
 }
 
 impl MethodOptions {
@@ -65,6 +67,10 @@ impl MethodOptions {
                 }
                 if option.path().is_ident("no_cancel") {
                     flag(option, &mut options.no_cancel, mistakes);
+                    continue;
+                }
+                if option.path().is_ident("idempotent") {
+                    flag(option, &mut options.idempotent, mistakes);
                     continue;
                 }
                 let Some(value) = text(&option, "rename", METHOD_FORM, mistakes) else { continue };

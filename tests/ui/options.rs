@@ -31,6 +31,10 @@ pub trait Counter {
     fn watch(&self) -> impl futures::Stream<Item = i64>;
     #[autod(no_cancel)]
     fn endless(&self) -> impl futures::Stream<Item = i64>;
+    #[autod(idempotent, idempotent)]
+    async fn load(&self) -> i64;
+    #[autod(idempotent("yes"))]
+    async fn read(&self) -> i64;
     #[autod(no_cancel = true, no_cancel)]
     async fn save(&self);
     #[autod(drop_oldest)]

@@ -14,6 +14,15 @@ pub(super) fn undecodable(method: &Method, cause: Error) -> Error {
 
 /// The error of a call or stream that ended otherwise than its method promises.
 pub(super) fn failure(end: End, method: &Method) -> Error {
+    of(method, in_words(end, method))
+}
+
+/// The error as one of this method.
+fn of(method: &Method, error: Error) -> Error {
+    if method.idempotent { error.repeatable() } else { error }
+}
+
+fn in_words(end: End, method: &Method) -> Error {
     let name = method.name;
     let (code, bytes) = match end {
         End::Fail(code, bytes) => (code, bytes),
@@ -77,7 +86,8 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
 
 /// The error of a call whose deadline has passed.
 pub(super) fn timed_out(method: &Method) -> Error {
-    Error::new(ErrorKind::Timeout, format!("{} was not answered before its deadline", method.name))
+    let text = format!("{} was not answered before its deadline", method.name);
+    of(method, Error::new(ErrorKind::Timeout, text))
 }
 
 /// The error of a call whose caller's stream cannot be sent.

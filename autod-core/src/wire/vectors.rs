@@ -105,6 +105,7 @@ const fn method(name: &'static str, arguments: &'static [Argument]) -> Method {
         error: None,
         policy: Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     }
 }

@@ -119,7 +119,8 @@ fn method<'a>(
     }
     let drop_oldest = options.drop_oldest.map(|(_, most)| most);
     let no_cancel = options.no_cancel.is_some();
-    Some(Method { item, name, arguments, input, answer, drop_oldest, no_cancel })
+    let idempotent = options.idempotent.is_some();
+    Some(Method { item, name, arguments, input, answer, drop_oldest, no_cancel, idempotent })
 }
 
 fn qualifiers(item: &TraitItemFn, mistakes: &mut Mistakes) {

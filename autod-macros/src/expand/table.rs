@@ -64,6 +64,7 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     };
     let error = option(error.map(|error| quote!(#error)));
     let no_cancel = method.no_cancel;
+    let idempotent = method.idempotent;
     let docs = docs(&method.item.attrs);
     quote! {
         #root::__private::Method {
@@ -76,6 +77,7 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
             error: #error,
             policy: #root::__private::Policy::#policy,
             no_cancel: #no_cancel,
+            idempotent: #idempotent,
             docs: #docs,
         }
     }

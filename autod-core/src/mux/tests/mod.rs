@@ -49,6 +49,7 @@ const fn method(name: &'static str) -> Method {
         error: None,
         policy: Policy::BackPressure,
         no_cancel: false,
+        idempotent: false,
         docs: "",
     }
 }
@@ -61,6 +62,8 @@ static PANIC_LATER: Method = method("panic_later");
 static NEVER: Method = method("never");
 static SAVE: Method = Method { no_cancel: true, ..method("save") };
 static WHEN: Method = method("when");
+/// NEVER, as a method that can be called twice.
+static READ: Method = Method { idempotent: true, ..method("never") };
 static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
 static MIXED: Method = method("mixed");
