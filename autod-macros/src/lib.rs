@@ -44,6 +44,11 @@ mod types;
 /// it if `T` does. What is sent owns its data: arguments and answers have no references, no
 /// lifetimes but `'static`, and are serde values.
 ///
+/// A method may have a default body. `#[cfg]`, `#[deprecated]`, `#[allow]` and the docs of a method hold
+/// for the client's too. A service has no type parameters; a macro can write a trait for each type. Names
+/// in scope do not matter, but for one: a module called `diagnostic` beside the trait hides the
+/// compiler's own.
+///
 /// A return type whose last segment is `Result` is a fallible method, under whatever path or alias.
 ///
 /// # Options

@@ -45,6 +45,8 @@ pub(crate) struct Method<'a> {
     pub(crate) no_cancel: bool,
     /// Executed twice it does no more than once.
     pub(crate) idempotent: bool,
+    /// Nothing is wrong with it.
+    pub(crate) right: bool,
 }
 
 impl Method<'_> {

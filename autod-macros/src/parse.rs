@@ -50,6 +50,12 @@ pub(crate) struct MethodOptions {
 impl MethodOptions {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut options = Self::default();
+        for attribute in attributes.iter().filter(|attribute| is_conditional_option(attribute)) {
+            mistakes.at(
+                attribute,
+                "an option has no condition: write the method twice, each with its `#[cfg(..)]`",
+            );
+        }
         for attribute in attributes.iter().filter(|attribute| is_option(attribute)) {
             let Meta::List(meta) = &attribute.meta else {
                 mistakes.at(attribute, format_args!("an option is missing: {METHOD_FORM}"));
@@ -91,6 +97,12 @@ impl MethodOptions {
 /// Whether this is our `#[autod(..)]`.
 pub(crate) fn is_option(attribute: &Attribute) -> bool {
     attribute.path().is_ident("autod")
+}
+
+/// Whether this is our `#[autod(..)]` in a `cfg_attr`.
+pub(crate) fn is_conditional_option(attribute: &Attribute) -> bool {
+    !is_option(attribute)
+        && !attributes_named(std::slice::from_ref(attribute), &["autod"]).is_empty()
 }
 
 fn list(tokens: TokenStream, form: &str, mistakes: &mut Mistakes) -> Vec<Meta> {

@@ -31,6 +31,8 @@ pub trait Counter {
     fn watch(&self) -> impl futures::Stream<Item = i64>;
     #[autod(no_cancel)]
     fn endless(&self) -> impl futures::Stream<Item = i64>;
+    #[cfg_attr(unix, autod(no_cancel))]
+    async fn store(&self);
     #[autod(idempotent, idempotent)]
     async fn load(&self) -> i64;
     #[autod(idempotent("yes"))]
