@@ -26,7 +26,7 @@ pub use autod_core::in_process;
 pub use autod_core::{
     BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
     Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result, Session, Start, Status,
-    Upgrade, deadline, service,
+    Upgrade, deadline, service, testing,
 };
 pub use autod_macros::service;
 

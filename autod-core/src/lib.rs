@@ -28,6 +28,7 @@ pub mod service;
 mod session;
 mod settings;
 mod start;
+pub mod testing;
 mod upgrade;
 mod wire;
 
