@@ -43,7 +43,7 @@ bench:
 bench-rpc *args:
     scripts/bench-rpc {{args}}
 
-# The loads and faults of LIFECYCLE.md at full size; five minutes
+# The loads and faults of LIFECYCLE.md at full size; six minutes
 stress *args:
     scripts/stress {{args}}
 

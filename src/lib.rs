@@ -24,9 +24,9 @@
 /// ```
 pub use autod_core::in_process;
 pub use autod_core::{
-    BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
-    Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result, Session, Start, Status,
-    Upgrade, deadline, service, testing,
+    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
+    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
+    Session, Start, Status, UntilIdle, Upgrade, Visit, deadline, service, testing,
 };
 pub use autod_macros::service;
 

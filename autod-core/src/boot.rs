@@ -1,16 +1,16 @@
 //! Running a description: as the caller, or as the daemon's process from its first act to its exit.
 
-use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
+use crate::activation::Activation;
 use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
-use crate::listening::{Desk, Listening, single_threaded_runtime};
+use crate::listening::{Desk, Door, Listening, single_threaded_runtime};
 use crate::service::Serves;
 use crate::settings::Orders;
 
@@ -54,7 +54,8 @@ where
         runtime.block_on(this.settings.with_log(work))
     }
 
-    /// Serves, and never returns, if this process was started as this daemon; else gives the
+    /// Serves, and never returns, if this process was started as this daemon, or by a supervisor that
+    /// has handed it a Unix socket (see [`Activation`]); else gives the
     /// description back. For programs that bring their own runtime: call it first in `main`, then
     /// [`connect`](Self::connect) where a client is needed.
     ///
@@ -64,6 +65,7 @@ where
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
         match Heir::announce(&self.settings.name)? {
             Some(heir) => serve_spawned::<C, S, T>(self, heir),
+            None if Activation::is_offered() => serve_activated::<C, S, T>(self),
             None => Ok(self),
         }
     }
@@ -75,6 +77,9 @@ where
     /// [`Error::is_already_running`] if a daemon serves here; what `init` returned; what is in the
     /// way of listening.
     pub fn foreground<C: Client + Serves<T>>(self) -> Result<()> {
+        if Activation::is_offered() {
+            return serve_inherited::<C, S, T>(self, Activation::take()?);
+        }
         serve_foreground::<C, S, T>(self)
     }
 }
@@ -107,10 +112,11 @@ where
     let moved_in = async {
         let Inherited { place, life, listener, payload } = heir.receive()?;
         let orders = Orders::from_bytes(&payload)?;
-        Ok((orders, Tenancy::from_inherited(place, life)?, listener))
+        let tenancy = Some(Tenancy::from_inherited(place, life)?);
+        Ok((orders, Door { listener, tenancy, kept: false }))
     };
     let watchdog = Watchdog::new(daemon.settings.drain_limit);
-    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), &watchdog, &mut held);
+    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), None, &watchdog, &mut held);
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
@@ -136,21 +142,61 @@ where
     let (place, build) = daemon.settings.own_place()?;
     let claim = async move {
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
-        Ok((orders, tenancy, listener))
+        Ok((orders, Door { listener, tenancy: Some(tenancy), kept: false }))
     };
     let watchdog = Watchdog::new(daemon.settings.drain_limit);
     let nobody = Arc::new(Status::nowhere());
-    let result = run::<C, S, T>(daemon, claim, nobody, &watchdog, &mut None);
+    let result = run::<C, S, T>(daemon, claim, nobody, None, &watchdog, &mut None);
     // What the program does now is its own business.
     watchdog.disarm();
     result
 }
 
+/// Serves on the socket that a supervisor has handed over; exits the process.
+#[cold]
+#[inline(never)]
+fn serve_activated<C, S, T>(daemon: Daemon<S, T>) -> !
+where
+    C: Client + Serves<T>,
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    let result =
+        Activation::take().and_then(|activation| serve_inherited::<C, S, T>(daemon, activation));
+    let code = match result {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("autod: the daemon failed to start: {}", chain(&error));
+            EXIT_FAILED
+        }
+    };
+    std::process::exit(code)
+}
+
+/// Serves on an inherited socket: no lock, no file, and nothing to look after. The socket outlives
+/// this process, so whoever comes too late is for the next.
+fn serve_inherited<C, S, T>(daemon: Daemon<S, T>, mut activation: Activation) -> Result<()>
+where
+    C: Client + Serves<T>,
+    S: Send + Sync + 'static,
+    T: Send + Sync + 'static,
+{
+    let orders = daemon.settings.orders()?;
+    let listener = activation.unix(None)?.ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "none of the inherited sockets is a Unix socket")
+    })?;
+    let door = async { Ok((orders, Door { listener, tenancy: None, kept: true })) };
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    run::<C, S, T>(daemon, door, nobody, Some(activation), &watchdog, &mut None)
+}
+
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
-    moved_in: impl Future<Output = Result<(Orders, Tenancy, UnixListener)>>,
+    moved_in: impl Future<Output = Result<(Orders, Door)>>,
     status: Arc<Status>,
+    activation: Option<Activation>,
     watchdog: &Watchdog,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
@@ -162,21 +208,26 @@ where
     let runtime = daemon_runtime()?;
     let limit = daemon.settings.drain_limit;
     let exit_on_close = daemon.settings.exit_on_close;
+    let mut moved = false;
     let result = runtime.block_on(async {
-        let (orders, tenancy, listener) = moved_in.await?;
-        let listening = Listening::begin::<C, S, T>(
-            daemon,
-            orders,
-            listener,
-            Some(tenancy),
-            status,
-            Desk::Apart,
-        )?;
+        let (orders, door) = moved_in.await?;
+        moved = true;
+        let mut listening = Listening::begin::<C, S, T>(daemon, orders, door, status, Desk::Apart)?;
         *held = listening.tenancy();
         listening.daemon().limit_end(watchdog);
-        listening.ended().await
+        let Some(activation) = activation else { return listening.ended().await };
+        let ready = listening.ready().await;
+        if ready.is_ok() {
+            activation.ready();
+        }
+        let closing = listening.daemon().clone();
+        tokio::spawn(async move {
+            closing.close_requested().await;
+            activation.stopping();
+        });
+        listening.ended().await.and(ready)
     });
-    if exit_on_close || held.is_none() {
+    if exit_on_close || !moved {
         // Threads and tasks of the program are not waited for; nor is there a limit for them yet if
         // this process has not become the daemon.
         runtime.shutdown_background();

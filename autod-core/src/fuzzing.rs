@@ -72,7 +72,7 @@ pub fn value(bytes: &[u8]) {
     same::<Tree>(bytes);
 }
 
-fn same<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) {
+fn same<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(bytes: &[u8]) {
     let Ok((value, length)) = codec::decode_prefix::<T>(bytes) else { return };
     assert!(length <= bytes.len());
     let mut written = Vec::new();

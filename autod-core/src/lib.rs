@@ -2,6 +2,8 @@
 //!
 //! Use that crate: it re-exports everything here that is meant for programs.
 
+mod activation;
+mod arguments;
 mod boot;
 mod builder;
 mod client;
@@ -29,9 +31,12 @@ mod session;
 mod settings;
 mod start;
 pub mod testing;
+mod until_idle;
 mod upgrade;
 mod wire;
 
+pub use activation::Activation;
+pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
@@ -43,5 +48,6 @@ pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
 pub use session::{Caller, DaemonHandle, Session, Status};
 pub use start::Start;
+pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
 pub use wire::limits::Limits;

@@ -67,7 +67,8 @@ where
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, Some(tenancy), nobody, Desk::Here)
+        let door = Door { listener, tenancy: Some(tenancy), kept: false };
+        Listening::begin::<C, S, T>(self, orders, door, nobody, Desk::Here)
     }
 
     /// Serves on a socket that somebody else has made and looks after. No file is locked, made or
@@ -86,17 +87,17 @@ where
     ) -> Result<Listening> {
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
-        Listening::begin::<C, S, T>(self, orders, listener, None, nobody, Desk::Here)
+        let door = Door { listener, tenancy: None, kept: false };
+        Listening::begin::<C, S, T>(self, orders, door, nobody, Desk::Here)
     }
 }
 
 impl Listening {
-    /// Begins to accept on `listener`. Connections are served in the current runtime.
+    /// Begins to accept at the door. Connections are served in the current runtime.
     pub(crate) fn begin<C, S, T>(
         mut daemon: Daemon<S, T>,
         orders: Orders,
-        listener: std::os::unix::net::UnixListener,
-        tenancy: Option<Tenancy>,
+        door: Door,
         status: Arc<Status>,
         desk: Desk,
     ) -> Result<Self>
@@ -105,6 +106,7 @@ impl Listening {
         S: Send + Sync + 'static,
         T: Send + Sync + 'static,
     {
+        let Door { listener, tenancy, kept } = door;
         let cannot_serve = |error| Error::system("cannot serve on the socket", error);
         listener.set_nonblocking(true).map_err(cannot_serve)?;
         let socket = listener
@@ -125,6 +127,7 @@ impl Listening {
             build: daemon.settings.own_build(),
             drain,
             root,
+            kept,
         };
         let make_state = daemon
             .take_init()
@@ -243,6 +246,15 @@ impl Listening {
             eprintln!("autod: no snapshot is handed on: {}", chain(&error));
         }
     }
+}
+
+/// The socket of a daemon, and what makes it the daemon's.
+pub(crate) struct Door {
+    pub(crate) listener: std::os::unix::net::UnixListener,
+    /// Nothing, if somebody else looks after the socket.
+    pub(crate) tenancy: Option<Tenancy>,
+    /// Somebody keeps the socket open when the daemon leaves.
+    pub(crate) kept: bool,
 }
 
 /// Where connections are accepted and greeted.

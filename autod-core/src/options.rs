@@ -70,7 +70,7 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// A daemon that already runs keeps the value it was started with.
     pub fn args<A: Serialize>(mut self, value: &A) -> Self {
         let mut bytes = Vec::new();
-        self.settings.args = codec::encode_into(&mut bytes, value)
+        self.settings.args = codec::encode_borrowing(&mut bytes, value)
             .map(|()| bytes)
             .map_err(|error| crate::error::chain(&error));
         self

@@ -10,6 +10,8 @@ use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::arguments::Arguments;
+
 use crate::mux::{ByteStream, Incoming};
 
 /// The method table of a service.
@@ -211,18 +213,16 @@ pub trait Request: Sized + Send + 'static {
 
     /// Decodes the arguments, a tuple in the order of the method. A request whose arguments do not
     /// decode has been answered with an error of that call.
-    fn arguments<A: DeserializeOwned + 'static>(self) -> Result<(A, Self), Answered>;
+    fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered>;
 
     /// As [`arguments`](Self::arguments), of a method that takes a stream of items too.
     fn arguments_and_items<A, T>(self) -> Result<(A, Incoming<T>, Self), Answered>
     where
-        A: DeserializeOwned + 'static,
+        A: Arguments,
         T: DeserializeOwned + 'static;
 
     /// As [`arguments`](Self::arguments), of a method that takes a byte stream too.
-    fn arguments_and_bytes<A: DeserializeOwned + 'static>(
-        self,
-    ) -> Result<(A, ByteStream, Self), Answered>;
+    fn arguments_and_bytes<A: Arguments>(self) -> Result<(A, ByteStream, Self), Answered>;
 
     /// Answers with a value.
     fn reply<O: Serialize + 'static>(self, output: &O) -> Answered;

@@ -62,7 +62,7 @@ impl Session {
     /// # Errors
     ///
     /// No value was given, or it is of another type.
-    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+    pub fn args<A: DeserializeOwned + 'static>(&self) -> Result<A> {
         self.0.daemon.args()
     }
 
@@ -300,7 +300,7 @@ impl DaemonHandle {
     /// # Errors
     ///
     /// No value was given, or it is of another type.
-    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+    pub fn args<A: DeserializeOwned + 'static>(&self) -> Result<A> {
         codec::decode(&self.0.args)
     }
 

@@ -40,7 +40,7 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// The value cannot be encoded or decoded, with the reason, or it comes back as another one: its
 /// bytes are then not the same, in whatever order, since a `HashMap` has none.
-pub fn roundtrip<T: Serialize + DeserializeOwned>(value: &T) -> Result<T> {
+pub fn roundtrip<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<T> {
     let encoded = |value: &T| {
         let mut bytes = Vec::new();
         codec::encode_into(&mut bytes, value).map(|()| bytes)
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn assert_refused<T: Serialize + DeserializeOwned + Debug>(value: &T, words: &str) {
+    fn assert_refused<T: Serialize + DeserializeOwned + Debug + 'static>(value: &T, words: &str) {
         let error = roundtrip(value).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
     }

@@ -23,15 +23,31 @@ use serde::de::DeserializeOwned;
 
 use self::decoder::Decoder;
 use self::encoder::Encoder;
+use crate::arguments::{Arguments, Received, Sent};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The name of the format in the hello.
 pub(crate) const NAME: &str = "bincode2";
 
 /// Appends the encoding of `value`. On an error `bytes` is as it was.
-pub(crate) fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
+pub(crate) fn encode_into<T: Serialize + 'static>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
+    encode::<T>(bytes, &Sent(value))
+}
+
+/// Appends the encoding of a value that may borrow.
+pub(crate) fn encode_borrowing<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
+    encode::<T>(bytes, value)
+}
+
+/// Appends the encoding of the arguments of a call.
+pub(crate) fn encode_arguments<A: Arguments>(bytes: &mut Vec<u8>, arguments: &A) -> Result<()> {
+    encode::<A>(bytes, &arguments.sent())
+}
+
+/// Encodes what is sent for a `T`.
+fn encode<T>(bytes: &mut Vec<u8>, sent: &impl Serialize) -> Result<()> {
     let start = bytes.len();
-    value.serialize(&mut Encoder::new(bytes)).map_err(|error| {
+    sent.serialize(&mut Encoder::new(bytes)).map_err(|error| {
         bytes.truncate(start);
         let name = type_name::<T>();
         let message = match error {
@@ -47,25 +63,38 @@ pub(crate) fn encode_into<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T)
 }
 
 /// Decodes one value that fills `bytes` exactly.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T> {
     let (value, used) = decode_prefix(bytes)?;
-    if used != bytes.len() {
-        let left = bytes.len() - used;
-        return Err(codec(format!(
-            "cannot decode {}: {left} bytes are left over",
-            type_name::<T>()
-        )));
-    }
+    check_end::<T>(bytes.len() - used)?;
     Ok(value)
 }
 
+/// Decodes the arguments of a call.
+pub(crate) fn decode_arguments<A: Arguments>(bytes: &[u8]) -> Result<A> {
+    let (received, used) = decode_received::<A, A::Received>(bytes)?;
+    check_end::<A>(bytes.len() - used)?;
+    Ok(A::received(received))
+}
+
 /// Decodes one value from the start of `bytes` and tells how long it was.
-pub(crate) fn decode_prefix<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize)> {
+pub(crate) fn decode_prefix<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<(T, usize)> {
+    decode_received::<T, Received<T>>(bytes).map(|(received, used)| (received.0, used))
+}
+
+/// Decodes what was sent for a `T`.
+fn decode_received<T, R: DeserializeOwned>(bytes: &[u8]) -> Result<(R, usize)> {
     let mut decoder = Decoder::new(bytes);
-    match T::deserialize(&mut decoder) {
-        Ok(value) => Ok((value, bytes.len() - decoder.left())),
+    match R::deserialize(&mut decoder) {
+        Ok(received) => Ok((received, bytes.len() - decoder.left())),
         Err(error) => Err(undecodable::<T>(error)),
     }
+}
+
+fn check_end<T>(left: usize) -> Result<()> {
+    if left == 0 {
+        return Ok(());
+    }
+    Err(codec(format!("cannot decode {}: {left} bytes are left over", type_name::<T>())))
 }
 
 fn undecodable<T>(error: DecodeError) -> Error {

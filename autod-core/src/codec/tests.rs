@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{DEPTH, EMPTY};
 use super::*;
 
-fn round_trip<T: Serialize + DeserializeOwned>(value: &T) -> Result<T> {
+fn round_trip<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<T> {
     let mut bytes = Vec::new();
     encode_into(&mut bytes, value)?;
     decode(&bytes)
@@ -167,4 +167,50 @@ fn borrowed_and_owned_forms_are_read_alike() {
     assert_eq!(round_trip(&'é').unwrap(), 'é');
     assert_eq!(round_trip(&(u128::MAX, i128::MIN)).unwrap(), (u128::MAX, i128::MIN));
     assert_eq!(round_trip(&std::ffi::CString::from(c"bytes")).unwrap().as_c_str(), c"bytes");
+}
+
+/// Bytes are copied, whoever encodes or decodes them element by element.
+#[test]
+fn bytes_have_the_form_of_a_sequence() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Inside {
+        bytes: Vec<u8>,
+    }
+    for length in [0, 1, 250, 251, 70_000] {
+        let bytes: Vec<u8> = (0..length).map(|n| u8::try_from(n % 251).unwrap()).collect();
+        let inside = Inside { bytes: bytes.clone() };
+        let (mut by_copy, mut by_element) = (Vec::new(), Vec::new());
+        encode_into(&mut by_copy, &bytes).unwrap();
+        encode_into(&mut by_element, &inside).unwrap();
+        assert_eq!(by_copy, by_element);
+        assert_eq!(decode::<Vec<u8>>(&by_element).unwrap(), bytes);
+        assert_eq!(decode::<Inside>(&by_copy).unwrap(), inside);
+
+        let maybe = Some(bytes);
+        assert_eq!(round_trip(&maybe).unwrap(), maybe);
+        let (mut arguments, mut tuple) = (Vec::new(), Vec::new());
+        encode_arguments(&mut arguments, &(7_u16, maybe.clone(), "text".to_owned())).unwrap();
+        encode_borrowing(&mut tuple, &(7_u16, &maybe, "text")).unwrap();
+        assert_eq!(arguments, tuple);
+        let all: (u16, Option<Vec<u8>>, String) = decode_arguments(&tuple).unwrap();
+        assert_eq!(all, (7, maybe, "text".to_owned()));
+    }
+    assert_eq!(round_trip(&None::<Vec<u8>>).unwrap(), None);
+    assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err(), "too few");
+    let error = decode_arguments::<(Vec<u8>,)>(&[1, 1, 1]).unwrap_err();
+    assert_eq!(error.to_string(), "cannot decode (alloc::vec::Vec<u8>,): 1 bytes are left over");
+}
+
+#[test]
+fn as_many_arguments_as_serde_has_tuples_for() {
+    let most = (1_u8, 2_u8, 3_u8, 4_u8, 5_u8, 6_u8, 7_u8, 8_u8, 9_u8, 10_u8);
+    let mut bytes = Vec::new();
+    encode_arguments(&mut bytes, &most).unwrap();
+    assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    let ten: (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8) = decode_arguments(&bytes).unwrap();
+    assert_eq!(ten, most);
+    bytes.clear();
+    encode_arguments(&mut bytes, &()).unwrap();
+    decode_arguments::<()>(&bytes).unwrap();
+    assert!(bytes.is_empty());
 }

@@ -58,6 +58,7 @@ pub(crate) use start::{Starter, Turn};
 pub(crate) use starting::Starting;
 pub(crate) use status::Status;
 pub(crate) use succession::Succession;
+pub(crate) use sys::{adopt_descriptor, forget_variables};
 pub(crate) use tenancy::Tenancy;
 pub(crate) use waiting::{Behind, Patience, wait_until_gone};
 pub(crate) use watchdog::Watchdog;

@@ -107,6 +107,25 @@ pub(super) fn adopt(descriptor: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
+/// Takes over a descriptor past the standard ones that a supervisor left open and named in the
+/// environment.
+///
+/// The caller must take each number once; `activation` does so once in a process, and removes the
+/// variables.
+pub(crate) fn adopt_descriptor(descriptor: RawFd) -> io::Result<OwnedFd> {
+    if descriptor <= 2 {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    // SAFETY: fcntl changes a flag and fails if nothing is open there. Past it the number is open, and
+    // nothing in this process has opened or wrapped it: it came through the exec.
+    unsafe {
+        if libc::fcntl(descriptor, libc::F_SETFD, libc::FD_CLOEXEC) == -1 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(OwnedFd::from_raw_fd(descriptor))
+    }
+}
+
 /// Closes the standard descriptors, as a caller in a closed shell has them.
 #[cfg(test)]
 pub(super) fn close_standard() {
@@ -117,7 +136,7 @@ pub(super) fn close_standard() {
 }
 
 /// Removes variables from this process's environment.
-pub(super) fn forget_variables(names: &[&str]) {
+pub(crate) fn forget_variables(names: &[&str]) {
     for name in names {
         // SAFETY: std's own readers are locked out while this runs, and it is called in the first
         // act of a daemon, before anything that could read the environment through C runs.
@@ -256,6 +275,14 @@ mod tests {
         assert!(adopt(file.as_raw_fd()).is_err(), "no socket");
         let (one, _other) = UnixStream::pair().unwrap();
         let adopted = adopt(one.into_raw_fd()).unwrap();
+        assert!(rustix::io::fcntl_getfd(&adopted).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
+    }
+
+    #[test]
+    fn any_open_descriptor_of_a_supervisors_is_adopted() {
+        assert!(adopt_descriptor(2).is_err());
+        assert!(adopt_descriptor(1_000_000).is_err());
+        let adopted = adopt_descriptor(tempfile::tempfile().unwrap().into_raw_fd()).unwrap();
         assert!(rustix::io::fcntl_getfd(&adopted).unwrap().contains(rustix::io::FdFlags::CLOEXEC));
     }
 

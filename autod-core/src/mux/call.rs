@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
@@ -13,6 +12,7 @@ use super::deadline::Deadline;
 use super::failure::{failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use super::outgoing::{End, Expect};
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{CallError, Error};
 use crate::service::Method;
@@ -54,7 +54,7 @@ pub(super) type Decode<T, E> = fn(End, &'static Method) -> Result<T, E>;
 pub fn call<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
@@ -65,7 +65,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
 pub fn call_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Call<T, CallError<E>>
 where
@@ -76,7 +76,7 @@ where
     Call { outcall, decode: decode_result, patience: None, output: PhantomData }
 }
 
-pub(super) fn decode_value<T: DeserializeOwned>(
+pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> Result<T, Error> {
@@ -86,7 +86,7 @@ pub(super) fn decode_value<T: DeserializeOwned>(
     }
 }
 
-pub(super) fn decode_result<T: DeserializeOwned, E: DeserializeOwned>(
+pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> Result<T, CallError<E>> {
@@ -97,7 +97,7 @@ pub(super) fn decode_result<T: DeserializeOwned, E: DeserializeOwned>(
 }
 
 /// The error of a call of a method that has its own ones.
-pub(super) fn service_error<E: DeserializeOwned>(
+pub(super) fn service_error<E: DeserializeOwned + 'static>(
     end: End,
     method: &'static Method,
 ) -> CallError<E> {

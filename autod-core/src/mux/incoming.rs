@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::call::service_error;
@@ -18,6 +17,7 @@ use super::outcall::{Outcall, Upstream};
 use super::outgoing::{End, Expect};
 use super::serving::Ticket;
 use super::shared::Shared;
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{CallError, Error, ErrorKind};
 use crate::service::Method;
@@ -66,7 +66,7 @@ enum Source<E> {
 pub fn open<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
@@ -77,7 +77,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
 pub fn open_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T, CallError<E>>
 where
@@ -115,7 +115,7 @@ impl<T, E> Incoming<T, E> {
     }
 }
 
-impl<T: DeserializeOwned, E: From<Error>> Incoming<T, E> {
+impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
     /// The next item; `None` after the last one. Nothing is lost if the future is dropped.
     pub async fn next(&mut self) -> Option<Result<T, E>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
@@ -158,7 +158,7 @@ impl<T: DeserializeOwned, E: From<Error>> Incoming<T, E> {
     }
 }
 
-impl<T: DeserializeOwned, E: From<Error>> Stream for Incoming<T, E> {
+impl<T: DeserializeOwned + 'static, E: From<Error>> Stream for Incoming<T, E> {
     type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {

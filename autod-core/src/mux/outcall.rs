@@ -17,6 +17,7 @@ use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
@@ -57,7 +58,7 @@ impl Outcall {
     pub(super) fn new(
         connection: &Connection,
         method: &'static Method,
-        arguments: &impl Serialize,
+        arguments: &impl Arguments,
         expect: Expect,
         Upstream(feed): Upstream,
     ) -> Self {
@@ -215,13 +216,13 @@ fn message(
     connection: &Connection,
     method: &Method,
     options: Options,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
 ) -> Result<Vec<u8>, Error> {
     let mut message = Vec::with_capacity(64);
     message.extend_from_slice(&method.id.to_le_bytes());
     message.push(options as u8);
     debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
-    codec::encode_into(&mut message, arguments)?;
+    codec::encode_arguments(&mut message, arguments)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

@@ -37,7 +37,7 @@ pub(super) trait Queue {
     /// Whether the stream is asked for items also when they cannot be sent.
     const DROPS: bool;
 
-    fn add<T: Serialize>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable>;
+    fn add<T: Serialize + 'static>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable>;
 
     fn is_empty(&self) -> bool;
 
@@ -78,7 +78,7 @@ impl Pack {
 impl Queue for Pack {
     const DROPS: bool = false;
 
-    fn add<T: Serialize>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable> {
         let start = self.bytes.len();
         encode(&mut self.bytes, item, limit)?;
         if self.count > 0 && self.bytes.len() - HEAD > limit {
@@ -152,7 +152,7 @@ impl Newest {
 impl Queue for Newest {
     const DROPS: bool = true;
 
-    fn add<T: Serialize>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: &T, limit: usize) -> Result<(), Unsendable> {
         let mut bytes = Vec::new();
         encode(&mut bytes, item, limit)?;
         self.bytes += bytes.len();
@@ -187,7 +187,11 @@ impl Queue for Newest {
 }
 
 /// Appends an item, if it is not longer than the other end receives.
-fn encode<T: Serialize>(bytes: &mut Vec<u8>, item: &T, limit: usize) -> Result<(), Unsendable> {
+fn encode<T: Serialize + 'static>(
+    bytes: &mut Vec<u8>,
+    item: &T,
+    limit: usize,
+) -> Result<(), Unsendable> {
     let start = bytes.len();
     codec::encode_into(bytes, item).map_err(Unsendable::Encoding)?;
     let length = bytes.len() - start;

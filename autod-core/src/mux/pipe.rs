@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
 use futures::task::AtomicWaker;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -19,6 +18,7 @@ use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
 use super::outgoing::{End, Expect};
+use crate::arguments::Arguments;
 use crate::error::{CallError, Error, ErrorKind, chain};
 use crate::service::Method;
 use crate::wire::frame::FailCode;
@@ -68,7 +68,7 @@ impl Wake for Opening {
 pub fn pipe<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
 ) -> Pipe<T> {
     Pipe::new(connection, method, arguments, decode_value)
 }
@@ -77,7 +77,7 @@ pub fn pipe<T: DeserializeOwned + Send + 'static>(
 pub fn pipe_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
 ) -> Pipe<T, CallError<E>>
 where
     T: DeserializeOwned + Send + 'static,
@@ -90,7 +90,7 @@ impl<T, E> Pipe<T, E> {
     fn new(
         connection: &Connection,
         method: &'static Method,
-        arguments: &impl Serialize,
+        arguments: &impl Arguments,
         decode: Decode<T, E>,
     ) -> Self {
         let outcall = Outcall::new(connection, method, arguments, Expect::Bytes, Upstream::NONE);

@@ -41,7 +41,7 @@ pub(super) struct Pump<S, Q> {
 
 impl<S, Q> Pump<S, Q>
 where
-    S: Stream<Item: Serialize> + Unpin,
+    S: Stream<Item: Serialize + 'static> + Unpin,
     Q: Queue,
 {
     pub(super) fn new(items: S, queue: Q) -> Self {
@@ -122,7 +122,7 @@ pub(super) trait Feed: Send {
     ) -> Poll<Result<(), Stopped>>;
 }
 
-impl<S: Stream<Item: Serialize> + Unpin + Send> Feed for Pump<S, Pack> {
+impl<S: Stream<Item: Serialize + 'static> + Unpin + Send> Feed for Pump<S, Pack> {
     fn poll(
         &mut self,
         shared: &Shared,

@@ -16,6 +16,7 @@ use super::pump::{Pump, Stopped};
 use super::serving::Ticket;
 use super::shared::Shared;
 use super::state::Arrived;
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::chain;
 use crate::service::{Answered, Policy, Request};
@@ -62,14 +63,14 @@ impl Incall {
     }
 
     /// Decodes the arguments of a method that takes such a stream.
-    fn decoded<A: DeserializeOwned>(mut self, options: Options) -> Result<(A, Self), Answered> {
+    fn decoded<A: Arguments>(mut self, options: Options) -> Result<(A, Self), Answered> {
         if self.options != options {
             let text = "the caller sends another kind of stream than the method takes";
             return Err(self.fail(FailCode::Arguments, text));
         }
         let body = std::mem::take(&mut self.body);
         let before = BEFORE_ARGUMENTS + self.deadline.map_or(0, |_| DEADLINE_LENGTH);
-        match codec::decode(&body[before..]) {
+        match codec::decode_arguments(&body[before..]) {
             Ok(arguments) => Ok((arguments, self)),
             Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
         }
@@ -134,22 +135,20 @@ impl Request for Incall {
         self.shared.keep(self.ticket);
     }
 
-    fn arguments<A: DeserializeOwned + 'static>(self) -> Result<(A, Self), Answered> {
+    fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered> {
         self.decoded(Options::Plain)
     }
 
     fn arguments_and_items<A, T>(self) -> Result<(A, Incoming<T>, Self), Answered>
     where
-        A: DeserializeOwned + 'static,
+        A: Arguments,
         T: DeserializeOwned + 'static,
     {
         let (arguments, this) = self.decoded(Options::Items)?;
         Ok((arguments, Incoming::of_call(&this.shared, this.ticket), this))
     }
 
-    fn arguments_and_bytes<A: DeserializeOwned + 'static>(
-        self,
-    ) -> Result<(A, ByteStream, Self), Answered> {
+    fn arguments_and_bytes<A: Arguments>(self) -> Result<(A, ByteStream, Self), Answered> {
         let (arguments, this) = self.decoded(Options::Bytes)?;
         Ok((arguments, ByteStream::new(&this.shared, this.ticket), this))
     }

@@ -56,26 +56,38 @@ impl Shop {
             tenancy.unpublish(spawn)?;
         }
         fault::pass(Point::LeaverUnpublished);
-        send_on(listener);
+        self.send_on(listener);
         Ok(Idle::Left(spawn))
     }
-}
 
-/// Leaves whatever anybody holds. With the spawn lock busy the door stays where it is: its next
-/// holder replaces it. The lock is to be freed after the listener.
-pub(super) fn leave_now(listener: &UnixListener, tenancy: Option<&Tenancy>) -> Option<SpawnLock> {
-    let spawn = tenancy.and_then(|tenancy| {
-        let left = tenancy.try_spawn_lock().and_then(|spawn| {
-            spawn.as_ref().map_or(Ok(()), |spawn| tenancy.unpublish(spawn))?;
-            Ok(spawn)
+    /// Leaves whatever anybody holds. With the spawn lock busy the door stays where it is: its next
+    /// holder replaces it. The lock is to be freed after the listener.
+    pub(super) fn leave_now(
+        &self,
+        listener: &UnixListener,
+        tenancy: Option<&Tenancy>,
+    ) -> Option<SpawnLock> {
+        let spawn = tenancy.and_then(|tenancy| {
+            let left = tenancy.try_spawn_lock().and_then(|spawn| {
+                spawn.as_ref().map_or(Ok(()), |spawn| tenancy.unpublish(spawn))?;
+                Ok(spawn)
+            });
+            left.unwrap_or_else(|error| {
+                tracing::warn!(error = %chain(&error), "the door could not be taken away");
+                None
+            })
         });
-        left.unwrap_or_else(|error| {
-            tracing::warn!(error = %chain(&error), "the door could not be taken away");
-            None
-        })
-    });
-    send_on(listener);
-    spawn
+        self.send_on(listener);
+        spawn
+    }
+
+    /// Whoever is in the queue is sent on, unless the queue outlives this daemon: then the next one
+    /// serves them.
+    fn send_on(&self, listener: &UnixListener) {
+        if !self.server.kept {
+            send_on(listener);
+        }
+    }
 }
 
 /// Tells everybody in the queue that the daemon is closing. Whoever comes later is cut off by the

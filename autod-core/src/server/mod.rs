@@ -27,7 +27,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::leaving::{Idle, leave_now};
+use self::leaving::Idle;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
@@ -54,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) drain: Duration,
     /// The directory that the daemon works for.
     pub(crate) root: Option<Root>,
+    /// The socket goes on without this daemon: whoever is in its queue is for the next.
+    pub(crate) kept: bool,
 }
 
 struct Shop {
@@ -152,7 +154,7 @@ impl Desk {
                 Event::Close => {
                     // Evicted, it touches nothing but its own lock.
                     let tenancy = self.tenancy().filter(|_| !self.evicted);
-                    let spawn = leave_now(&self.listener, tenancy);
+                    let spawn = self.shop.leave_now(&self.listener, tenancy);
                     return self.close(spawn);
                 }
                 Event::Found(Finding::Evicted) => {

@@ -71,7 +71,7 @@ impl Block {
     #[track_caller]
     fn value<T>(&mut self, name: &str, value: &T)
     where
-        T: Serialize + DeserializeOwned + PartialEq + Debug,
+        T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
     {
         let bytes = self.take_written(name, &encoded(value));
         assert_eq!(codec::decode::<T>(&bytes).expect(name), *value);
@@ -86,7 +86,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
+fn encoded<T: Serialize + 'static>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
     codec::encode_into(&mut bytes, value).expect("it encodes");
     bytes

@@ -71,7 +71,9 @@ async fn what_the_daemon_cannot_use_was_not_executed() {
     let unknown = call::<()>(&pair.connection, &UNKNOWN, &(), Upstream::NONE).await.unwrap_err();
     assert!(unknown.to_string().contains("no method unknown"), "{unknown}");
     let mismatch =
-        call::<u32>(&pair.connection, &HALVE, &(1_u8, "text"), Upstream::NONE).await.unwrap_err();
+        call::<u32>(&pair.connection, &HALVE, &(1_u8, "text".to_owned()), Upstream::NONE)
+            .await
+            .unwrap_err();
     assert!(mismatch.to_string().contains("arguments of halve"), "{mismatch}");
     for error in [unknown, mismatch] {
         assert!(!error.may_have_executed());

@@ -1,0 +1,78 @@
+//! A connected stream, TCP or Unix.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use rustix::net::{Shutdown, shutdown, sockopt};
+use tokio::io::{Interest, Ready};
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::address::Address;
+
+#[derive(Debug)]
+pub(crate) enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Stream {
+    pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
+        match address {
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await?;
+                // A port that nobody listens on may be given to our own end; TCP then connects it to
+                // itself.
+                if stream.local_addr()? == stream.peer_addr()? {
+                    let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                let _ = stream.set_nodelay(true);
+                Ok(Self::Tcp(stream))
+            }
+            Address::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+        }
+    }
+
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(stream) => stream.ready(interest).await,
+            Self::Unix(stream) => stream.ready(interest).await,
+        }
+    }
+
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+
+    pub(crate) fn try_write(&self, buffer: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(buffer),
+            Self::Unix(stream) => stream.try_write(buffer),
+        }
+    }
+
+    /// Says that nothing more is written.
+    pub(crate) fn finish(&self) {
+        // The other end may be gone, which it is told as well.
+        let _ = shutdown(self, Shutdown::Write);
+    }
+
+    /// Closes it in a way that cannot be mistaken for an answer. A Unix socket can say so only if
+    /// there is something unread.
+    pub(crate) fn reset(self) {
+        let _ = sockopt::set_socket_linger(&self, Some(Duration::ZERO));
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}

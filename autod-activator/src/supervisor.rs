@@ -1,0 +1,454 @@
+//! The supervisor: the services by name, and the handle by which a program reaches them.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+
+use crate::address::Address;
+use crate::error::{Error, Kind, Result};
+use crate::event::{Event, Events, KEPT, Teller, What};
+use crate::guard::Guard;
+use crate::keeper::{Close, Keeper, Order, Surroundings};
+use crate::place;
+use crate::public::Public;
+use crate::service::Service;
+use crate::status::Status;
+
+/// How a service is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// Forwarded connections come to their end within the service's `drain_timeout`; then SIGTERM;
+    /// after its `stop_timeout` SIGKILL. Each to the whole process group.
+    Soft,
+    /// SIGKILL to the whole process group, now. Its connections are reset.
+    Force,
+}
+
+/// How a supervisor is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Open connections may take this long; then as [`Stop::Soft`] goes on.
+    Drain(Duration),
+    /// As [`Stop::Force`].
+    Force,
+}
+
+/// What a change of the services did, by their names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// New ones.
+    pub added: Vec<String>,
+    /// Those that are gone.
+    pub removed: Vec<String>,
+    /// Those that were stopped and go on with another description.
+    pub changed: Vec<String>,
+}
+
+/// Collects what a supervisor begins with.
+#[derive(Debug, Default)]
+#[must_use = "nothing listens before it is opened"]
+pub struct Builder {
+    services: Vec<Service>,
+    inherited: Vec<(String, OwnedFd)>,
+}
+
+impl Builder {
+    /// Adds a service.
+    pub fn service(mut self, service: Service) -> Self {
+        self.services.push(service);
+        self
+    }
+
+    /// Adds services.
+    pub fn services(mut self, services: impl IntoIterator<Item = Service>) -> Self {
+        self.services.extend(services);
+        self
+    }
+
+    /// Hands over a socket that listens already, by systemd for example. It is used for the listener
+    /// that has its address, else for the one that has this name.
+    pub fn inherit(mut self, name: impl Into<String>, socket: OwnedFd) -> Self {
+        self.inherited.push((name.into(), socket));
+        self
+    }
+
+    /// Listens for all services. Everything is checked and opened before anything is served: after an
+    /// error nothing listens.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the descriptions, or the first address that cannot be listened at
+    /// ([`Error::is_in_use`]).
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with IO and time.
+    pub fn open(self) -> Result<Supervisor> {
+        let faults: Vec<String> = self
+            .services
+            .iter()
+            .filter_map(|service| service.check().err())
+            .map(|error| error.to_string())
+            .collect();
+        if !faults.is_empty() {
+            return Err(Error::new(Kind::Description, faults.join("; ")));
+        }
+        let mut inherited = Vec::new();
+        for (name, socket) in self.inherited {
+            inherited.push(Public::adopt(&name, socket)?);
+        }
+        let place = place::make()
+            .map_err(|error| Error::system("cannot make a private directory", error))?;
+        let (events, first) = broadcast::channel(KEPT);
+        let supervisor = Supervisor(Arc::new(Shared {
+            keepers: Mutex::new(Some(BTreeMap::new())),
+            events,
+            first: Mutex::new(Some(Events(first))),
+            guard: Guard::new(&place),
+            place,
+            budget: Arc::new(Semaphore::new(place::connections())),
+            next: AtomicU64::new(0),
+            inherited: Mutex::new(inherited),
+            changing: tokio::sync::Mutex::new(()),
+        }));
+        let mut ready = Vec::new();
+        for service in self.services {
+            ready.push(supervisor.prepare(service, Vec::new())?);
+        }
+        let mut names = Vec::new();
+        for prepared in &ready {
+            if names.contains(&prepared.service.name) {
+                return Err(duplicate(&prepared.service.name));
+            }
+            names.push(prepared.service.name.clone());
+        }
+        for prepared in ready {
+            supervisor.keep(prepared)?;
+        }
+        Ok(supervisor)
+    }
+}
+
+/// Starts services on their first connection, forwards to them, and lets them go when they are idle.
+///
+/// A handle; clones lead to the same supervisor. When the last one is dropped it is closed as with
+/// [`Shutdown::Force`]. Its tasks live in the runtime in which it was opened: if that ends first, the
+/// apps are ended by SIGTERM, and by SIGKILL 0.7 s later.
+#[derive(Clone, Debug)]
+pub struct Supervisor(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// `None` once it is closed.
+    keepers: Mutex<Option<BTreeMap<String, Kept>>>,
+    events: broadcast::Sender<Event>,
+    /// Heard from the beginning on, for the first who asks.
+    first: Mutex<Option<Events>>,
+    guard: Guard,
+    place: PathBuf,
+    budget: Arc<Semaphore>,
+    next: AtomicU64,
+    /// Those that no service has taken yet.
+    inherited: Mutex<Vec<Public>>,
+    /// Held while the set of services changes.
+    changing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    service: Arc<Service>,
+    /// Bounded by those who wait for an answer, and by the guards that there are.
+    orders: mpsc::UnboundedSender<Order>,
+    status: watch::Receiver<Status>,
+}
+
+#[derive(Debug)]
+struct Prepared {
+    service: Service,
+    publics: Vec<Public>,
+}
+
+impl Supervisor {
+    /// Begins a supervisor.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// Adds a service and listens for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_duplicate_service`], [`Error::is_description`], [`Error::is_in_use`],
+    /// [`Error::is_closed`].
+    pub async fn add(&self, service: Service) -> Result<()> {
+        let _changing = self.0.changing.lock().await;
+        self.add_with(service, Vec::new())
+    }
+
+    fn add_with(&self, service: Service, publics: Vec<Public>) -> Result<()> {
+        service.check()?;
+        if self.keepers().as_ref().ok_or_else(Error::closed)?.contains_key(&service.name) {
+            return Err(duplicate(&service.name));
+        }
+        let prepared = self.prepare(service, publics)?;
+        self.keep(prepared)
+    }
+
+    /// Removes a service; its open connections come to their end within its `drain_timeout`.
+    /// `false` if there is none of this name. Dropping the future does not stop the removal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_closed`].
+    pub async fn remove(&self, name: &str) -> Result<bool> {
+        let _changing = self.0.changing.lock().await;
+        Ok(self.take_out(name, false).await?.is_some())
+    }
+
+    async fn take_out(&self, name: &str, keep: bool) -> Result<Option<Vec<Public>>> {
+        let kept = self.keepers().as_mut().ok_or_else(Error::closed)?.remove(name);
+        let Some(kept) = kept else { return Ok(None) };
+        let (done, ended) = oneshot::channel();
+        let drain = Some(kept.service.drain_timeout);
+        let _ = kept.orders.send(Order::Close(Close { drain, keep, done }));
+        Ok(Some(ended.await.unwrap_or_default()))
+    }
+
+    /// Makes the services what is given: adds, removes, and replaces those whose description is
+    /// another one. Those that are described as before are not touched. A socket whose address stays
+    /// in use stays open, and whoever comes meanwhile waits in its queue.
+    ///
+    /// # Errors
+    ///
+    /// All descriptions are checked first: after [`Error::is_description`] or
+    /// [`Error::is_duplicate_service`] nothing was changed. [`Error::is_in_use`] and the like name a
+    /// service that could not be opened; the others are as they were given.
+    pub async fn apply(&self, services: Vec<Service>) -> Result<Changes> {
+        let _changing = self.0.changing.lock().await;
+        let mut wanted = BTreeMap::new();
+        for service in services {
+            service.check()?;
+            let name = service.name.clone();
+            if wanted.insert(name.clone(), service).is_some() {
+                return Err(duplicate(&name));
+            }
+        }
+        let present: BTreeMap<String, Arc<Service>> = self
+            .keepers()
+            .as_ref()
+            .ok_or_else(Error::closed)?
+            .iter()
+            .map(|(name, kept)| (name.clone(), Arc::clone(&kept.service)))
+            .collect();
+        let mut changes = Changes::default();
+        let mut leaving = Vec::new();
+        for (name, service) in &present {
+            match wanted.get(name) {
+                Some(same) if *same == **service => {
+                    wanted.remove(name);
+                    continue;
+                }
+                Some(_) => changes.changed.push(name.clone()),
+                None => changes.removed.push(name.clone()),
+            }
+            let this = self.clone();
+            let name = name.clone();
+            leaving.push(tokio::spawn(async move { this.take_out(&name, true).await }));
+        }
+        let mut publics = Vec::new();
+        for left in leaving {
+            publics.extend(left.await.ok().transpose()?.flatten().unwrap_or_default());
+        }
+        let mut failed = None;
+        for (name, service) in wanted {
+            let at = |public: &mut Public| {
+                service.listens.iter().any(|listen| listen.at == public.address)
+            };
+            let own: Vec<Public> = publics.extract_if(.., at).collect();
+            match self.add_with(service, own) {
+                Ok(()) if changes.changed.contains(&name) => {}
+                Ok(()) => changes.added.push(name),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        failed.map_or(Ok(changes), Err)
+    }
+
+    /// Starts a service, if it does not run, and returns when it is ready. Two who do so at a time
+    /// start it once. Dropping the future does not stop the start.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_start_failed`], [`Error::is_stopped`], [`Error::is_unknown_service`],
+    /// [`Error::is_closed`].
+    pub async fn start(&self, name: &str) -> Result<()> {
+        let (reply, answer) = oneshot::channel();
+        self.order(name, Order::Start(reply))?;
+        answer.await.unwrap_or_else(|_| Err(Error::closed()))
+    }
+
+    /// Stops a service, if it runs, and returns when its processes are gone. The next connection
+    /// starts it again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unknown_service`], [`Error::is_closed`].
+    pub async fn stop(&self, name: &str, how: Stop) -> Result<()> {
+        let (done, stopped) = oneshot::channel();
+        self.order(name, Order::Stop { force: how == Stop::Force, done })?;
+        // A keeper that ended meanwhile has stopped it as well.
+        let _ = stopped.await;
+        Ok(())
+    }
+
+    /// Keeps a service alive without connections until the guard is dropped, if it runs. It does not
+    /// start it. The reason is shown by [`status`](Self::status).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unknown_service`], [`Error::is_closed`].
+    pub fn hold(&self, name: &str, reason: impl Into<String>) -> Result<Hold> {
+        let id = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let orders = self.order(name, Order::Hold { id, reason: reason.into() })?;
+        Ok(Hold { id, orders })
+    }
+
+    /// What a service is doing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unknown_service`], [`Error::is_closed`].
+    pub fn status(&self, name: &str) -> Result<Status> {
+        let keepers = self.keepers();
+        let kept = keepers.as_ref().ok_or_else(Error::closed)?.get(name);
+        Ok(kept.ok_or_else(|| Error::unknown(name))?.status.borrow().clone())
+    }
+
+    /// The public addresses of a service, with the port that the system chose for a port 0.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_unknown_service`], [`Error::is_closed`].
+    pub fn addresses(&self, name: &str) -> Result<Vec<Address>> {
+        Ok(self.status(name)?.listens)
+    }
+
+    /// What all services are doing, by name. Empty once it is closed.
+    pub fn list(&self) -> Vec<Status> {
+        let keepers = self.keepers();
+        keepers.iter().flat_map(BTreeMap::values).map(|kept| kept.status.borrow().clone()).collect()
+    }
+
+    /// The events from now on; for the first who asks, from the beginning on.
+    pub fn events(&self) -> Events {
+        let first = self.0.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| Events(self.0.events.subscribe()))
+    }
+
+    /// Ends all services and returns when their processes are gone. Once closed, it stays so; to close
+    /// it again, with force, cuts a drain short.
+    pub async fn close(&self, how: Shutdown) {
+        let drain = match how {
+            Shutdown::Drain(limit) => Some(limit),
+            Shutdown::Force => None,
+        };
+        let kept: Vec<Kept> = self.keepers().iter().flat_map(BTreeMap::values).cloned().collect();
+        let mut ended = Vec::new();
+        for kept in &kept {
+            let (done, end) = oneshot::channel();
+            let _ = kept.orders.send(Order::Close(Close { drain, keep: false, done }));
+            ended.push(end);
+        }
+        for end in ended {
+            let _ = end.await;
+        }
+        if self.keepers().take().is_some() {
+            Teller { events: self.0.events.clone(), service: None }.tell(What::Closed);
+        }
+    }
+
+    fn order(&self, name: &str, order: Order) -> Result<mpsc::UnboundedSender<Order>> {
+        let keepers = self.keepers();
+        let kept = keepers.as_ref().ok_or_else(Error::closed)?.get(name);
+        let orders = &kept.ok_or_else(|| Error::unknown(name))?.orders;
+        orders.send(order).map_err(|_| Error::closed())?;
+        Ok(orders.clone())
+    }
+
+    fn keepers(&self) -> MutexGuard<'_, Option<BTreeMap<String, Kept>>> {
+        self.0.keepers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens for a service; `publics` are sockets that it may go on with.
+    fn prepare(&self, service: Service, mut publics: Vec<Public>) -> Result<Prepared> {
+        let mut inherited = self.0.inherited.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened = Vec::new();
+        for listen in &service.listens {
+            let name = service.listen_name(listen);
+            let own = publics.iter().position(|public| public.address == listen.at);
+            let given = inherited
+                .iter()
+                .position(|public| public.address == listen.at)
+                .or_else(|| inherited.iter().position(|public| *public.name == *name));
+            let public = if let Some(index) = own {
+                let mut public = publics.remove(index);
+                public.name = Arc::from(name);
+                public
+            } else if let Some(index) = given {
+                let mut public = inherited.remove(index);
+                public.name = Arc::from(name);
+                public
+            } else {
+                Public::open(name, &listen.at)?
+            };
+            opened.push(public);
+        }
+        Ok(Prepared { service, publics: opened })
+    }
+
+    fn keep(&self, prepared: Prepared) -> Result<()> {
+        let Prepared { service, publics } = prepared;
+        let name = service.name.clone();
+        let service = Arc::new(service);
+        let number = self.0.next.fetch_add(1, Ordering::Relaxed);
+        let surroundings = Surroundings {
+            teller: Teller {
+                events: self.0.events.clone(),
+                service: Some(Arc::from(name.as_str())),
+            },
+            guard: self.0.guard.clone(),
+            private: self.0.place.join(number.to_string()),
+            budget: Arc::clone(&self.0.budget),
+        };
+        let (keeper, status) = Keeper::new(Arc::clone(&service), publics, surroundings)?;
+        let (orders, received) = mpsc::unbounded_channel();
+        let mut keepers = self.keepers();
+        let keepers = keepers.as_mut().ok_or_else(Error::closed)?;
+        keepers.insert(name, Kept { service, orders, status });
+        tokio::spawn(keeper.run(received));
+        Ok(())
+    }
+}
+
+/// Keeps a service alive; see [`Supervisor::hold`].
+#[derive(Debug)]
+#[must_use = "it holds until it is dropped"]
+pub struct Hold {
+    id: u64,
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let _ = self.orders.send(Order::Release { id: self.id });
+    }
+}
+
+fn duplicate(name: &str) -> Error {
+    Error::new(Kind::DuplicateService, format!("there are two services {name:?}"))
+}

@@ -1,0 +1,148 @@
+//! Apps that do not start, and apps that die.
+
+use std::io::{Read as _, Write as _};
+use std::time::{Duration, Instant};
+
+use autod_activator::{Cause, Exit, Phase, Ready, Restart, Service, What};
+use rustix::process::Signal;
+
+use crate::world::{World, ask, connect, eventually, is_gone, is_reset, kill};
+
+fn failure(what: &What) -> Option<Cause> {
+    match what {
+        What::StartFailed { cause } => Some(cause.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn clients_of_an_app_that_ends_while_it_starts_are_reset() {
+    let ways: [(&[&str], Exit); 3] = [
+        (&["exit", "0"], Exit::Code(0)),
+        (&["exit", "3"], Exit::Code(3)),
+        (&["die", "9"], Exit::Signal(9)),
+    ];
+    for (words, exit) in ways {
+        let world = World::new();
+        let words = [&["sleep", "300"], words].concat();
+        let mut running = world.open(world.service(&words));
+        let address = running.address();
+        let clients: Vec<_> =
+            (0..10).map(|_| std::thread::spawn(move || (ask(address), Instant::now()))).collect();
+        assert_eq!(running.event(failure), Cause::Exited(exit));
+        let told = Instant::now();
+        for client in clients {
+            let (answer, ended) = client.join().unwrap();
+            is_reset(&answer);
+            let late = ended.saturating_duration_since(told);
+            // 100 ms on a machine that has nothing else to do; here others test beside it.
+            assert!(late < Duration::from_secs(2), "{late:?}");
+        }
+        running.event(|what| matches!(what, What::Backoff { .. }).then_some(()));
+        assert_eq!(running.status().phase, Phase::Backoff);
+        eventually("the pause is over", || running.status().phase == Phase::Stopped);
+    }
+}
+
+#[test]
+fn a_missing_program_is_an_error_and_heals() {
+    let world = World::new();
+    let program = world.join("program");
+    let service = world.service(&["serve"]);
+    let mended = Service::new("it", program.to_str().unwrap());
+    let mended = mended
+        .arg("serve")
+        .env("AUTOD_TEST_HOME", world.join("").to_str().unwrap().trim_end_matches('/'))
+        .listen(autod_activator::Listen::tcp(crate::world::any_port()));
+    drop(service);
+    let mut running = world.open(mended);
+    is_reset(&running.ask());
+    assert!(matches!(running.event(failure), Cause::Program { .. }));
+    let error = world.block_on(running.supervisor.start("it")).unwrap_err();
+    assert!(error.is_start_failed(), "{error}");
+    std::os::unix::fs::symlink(crate::world::app(), &program).unwrap();
+    assert_eq!(running.ask().unwrap(), "hello");
+}
+
+#[test]
+fn a_missing_directory_is_an_error_and_heals() {
+    let world = World::new();
+    let dir = world.join("dir");
+    let mut running = world.open(world.service(&["serve"]).dir(&dir));
+    is_reset(&running.ask());
+    assert!(matches!(running.event(failure), Cause::Directory { path, .. } if path == dir));
+    std::fs::create_dir(&dir).unwrap();
+    assert_eq!(running.ask().unwrap(), "hello");
+}
+
+#[test]
+fn an_app_that_is_never_ready_is_ended_with_its_group() {
+    let world = World::new();
+    let helper = world.join("helper");
+    let words = ["ignore-term", "fork", helper.to_str().unwrap(), "serve"];
+    let service = world
+        .service(&words)
+        .ready(Ready::Notify)
+        .start_timeout(Duration::from_secs(3))
+        .stop_timeout(Duration::from_millis(300));
+    let mut running = world.open(service);
+    let address = running.address();
+    let clients: Vec<_> = (0..200).map(|_| std::thread::spawn(move || ask(address))).collect();
+    assert_eq!(running.event(failure), Cause::TimedOut(Duration::from_secs(3)));
+    for client in clients {
+        is_reset(&client.join().unwrap());
+    }
+    eventually("the group is gone", || {
+        let group = [world.starts(), world.numbers("helper")].concat();
+        group.len() >= 2 && group.into_iter().all(is_gone)
+    });
+    eventually("nobody is left", || running.status().waiting + running.status().connections == 0);
+}
+
+#[test]
+fn an_app_that_always_dies_is_started_a_few_times_only() {
+    let world = World::new();
+    let running = world.open(world.service(&["exit", "1"]));
+    let address = running.address();
+    let mut clients = Vec::new();
+    let began = Instant::now();
+    for number in 1..=400_u32 {
+        clients.push(std::thread::spawn(move || ask(address)));
+        std::thread::sleep(
+            (began + number * Duration::from_millis(10)).saturating_duration_since(Instant::now()),
+        );
+    }
+    for client in clients {
+        is_reset(&client.join().unwrap());
+    }
+    eventually("nobody is left", || running.status().waiting + running.status().connections == 0);
+    let starts = world.starts().len();
+    assert!((2..=6).contains(&starts), "{starts} starts");
+}
+
+#[test]
+fn a_client_of_an_app_that_is_killed_is_reset_and_the_next_is_served() {
+    let world = World::new();
+    let restart =
+        Restart { first: Duration::from_millis(10), stable: Duration::ZERO, ..Restart::default() };
+    let mut running = world.open(world.service(&["greet", "i-am", "serve"]).restart(restart));
+    for round in 0..20 {
+        let mut stream = connect(running.address()).unwrap();
+        let mut greeting = [0; 64];
+        let length = stream.read(&mut greeting).unwrap();
+        let greeting = std::str::from_utf8(&greeting[..length]).unwrap().trim();
+        let pid = greeting.strip_prefix("i-am ").unwrap().parse().unwrap();
+        assert_eq!(Some(&pid), world.starts().last());
+        kill(pid, Signal::KILL);
+        let answer = stream.read_to_end(&mut Vec::new());
+        is_reset(&answer);
+        let _ = stream.write_all(b"for nobody");
+        let exit = running.event(|what| match what {
+            What::Crashed { exit } => Some(*exit),
+            _ => None,
+        });
+        assert_eq!(exit, Exit::Signal(9), "round {round}");
+    }
+    let answer = running.ask().unwrap();
+    assert!(answer.starts_with("i-am ") && answer.ends_with("hello"), "{answer}");
+}

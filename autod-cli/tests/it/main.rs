@@ -1,0 +1,5 @@
+//! The command as people and scripts run it. Leaves no process behind, also when a test fails.
+
+mod systemd;
+mod up;
+mod world;
