@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::deadline::{Deadline, Known};
 use super::pulse::Pulse;
 use super::request::Incall;
 use super::serving::Ticket;
@@ -63,10 +64,16 @@ impl<F, B> Dispatcher<F, B> {
 }
 
 impl<F: Future<Output = Answered> + Send + 'static, B> Dispatcher<F, B> {
-    fn spawn(&self, shared: &Arc<Shared>, ticket: Ticket, slot: Slot<F>) {
+    fn spawn(
+        &self,
+        shared: &Arc<Shared>,
+        ticket: Ticket,
+        deadline: Option<Deadline>,
+        slot: Slot<F>,
+    ) {
         let shared = Arc::clone(shared);
         let pulse = Arc::clone(&self.pulse);
-        drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
+        drop(tokio::spawn(Handler { shared, pulse, ticket, deadline, slot }));
     }
 }
 
@@ -80,19 +87,23 @@ where
         for call in calls {
             let ticket = call.ticket();
             let is_long = call.length() > LONG;
+            let deadline = call.deadline().and_then(Deadline::after);
             let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
             slot.set(Some((self.begin)(call)));
             if is_long {
-                self.spawn(shared, ticket, slot);
+                self.spawn(shared, ticket, deadline, slot);
                 continue;
             }
-            match poll_handler(&mut slot, &mut Context::from_waker(Waker::noop())) {
+            let known = deadline.as_ref().map(|deadline| Known::new(deadline.at));
+            let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
+            drop(known);
+            match polled {
                 Ok(Poll::Ready(())) => {
                     if self.idle.len() < IDLE {
                         self.idle.push(slot);
                     }
                 }
-                Ok(Poll::Pending) => self.spawn(shared, ticket, slot),
+                Ok(Poll::Pending) => self.spawn(shared, ticket, deadline, slot),
                 Err(panic) => answer_panic(shared, ticket, &*panic),
             }
         }
@@ -104,6 +115,7 @@ struct Handler<F> {
     shared: Arc<Shared>,
     pulse: Arc<Pulse>,
     ticket: Ticket,
+    deadline: Option<Deadline>,
     slot: Slot<F>,
 }
 
@@ -113,6 +125,12 @@ impl<F: Future<Output = Answered>> Future for Handler<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let _inside = this.pulse.enter();
+        let _known = this.deadline.as_ref().map(|deadline| Known::new(deadline.at));
+        if let Some(deadline) = &mut this.deadline
+            && deadline.poll(context).is_ready()
+        {
+            this.shared.stop(this.ticket, FailCode::Deadline);
+        }
         if this.shared.attend(this.ticket, context).is_some() {
             // Dropping the handler answers the call.
             if let Err(panic) = empty(&mut this.slot) {

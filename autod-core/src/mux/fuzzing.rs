@@ -70,6 +70,8 @@ struct Party {
     calls: Vec<(u32, Opening)>,
     arrived: VecDeque<Arrived>,
     running: Vec<(Ticket, Expect)>,
+    /// Those that nobody stops.
+    kept: Vec<Ticket>,
     /// What came and is not a whole frame yet.
     heard: Vec<u8>,
     said: Vec<u8>,
@@ -84,6 +86,7 @@ impl Party {
             calls: Vec::new(),
             arrived: VecDeque::new(),
             running: Vec::new(),
+            kept: Vec::new(),
             heard: Vec::new(),
             said: Vec::new(),
             over: false,
@@ -96,8 +99,12 @@ impl Party {
         match script.below(10) {
             0 | 1 => self.call(script, context),
             2 if !self.calls.is_empty() => {
-                let (index, _) = self.calls.swap_remove(script.below(self.calls.len()));
-                self.shared.abandon(index);
+                let (index, opening) = self.calls.swap_remove(script.below(self.calls.len()));
+                if opening.expect == Expect::Value && !opening.sends && script.byte() & 1 == 1 {
+                    self.shared.forget(index);
+                } else {
+                    self.shared.abandon(index);
+                }
             }
             3 => self.hear_answers(context),
             4 | 5 => self.answer(script),
@@ -112,6 +119,11 @@ impl Party {
                 for (ticket, _) in stopped {
                     self.shared.finish_stopped(ticket);
                 }
+            }
+            9 if !self.running.is_empty() && script.byte() < 64 => {
+                let (ticket, _) = self.running[script.below(self.running.len())];
+                self.shared.keep(ticket);
+                self.kept.push(ticket);
             }
             9 if script.byte() > 250 => {
                 let codes = [GoodbyeCode::Closing, GoodbyeCode::Disconnected];
@@ -278,7 +290,7 @@ impl Party {
         let context = &Context::from_waker(Waker::noop());
         for (ticket, _) in self.running.drain(..) {
             let stop = self.shared.attend(ticket, context);
-            assert!(stop.is_some(), "a handler still runs");
+            assert!(stop.is_none() == self.kept.contains(&ticket), "{stop:?}");
             self.shared.finish_stopped(ticket);
         }
     }

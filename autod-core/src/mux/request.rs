@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::chain;
 use crate::service::{Answered, Policy, Request};
-use crate::wire::frame::{BEFORE_ARGUMENTS, FailCode, Kind, Options};
+use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, FailCode, Kind, Options};
 
 /// A call that came over a connection. Dropped without an answer it answers that it was cancelled.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ pub(crate) struct Incall {
     ticket: Ticket,
     method: u64,
     options: Options,
+    deadline: Option<Duration>,
     body: Vec<u8>,
     answered: bool,
 }
@@ -37,12 +39,20 @@ impl Incall {
     pub(super) fn new(shared: &Arc<Shared>, arrived: Arrived) -> Option<Self> {
         let Arrived { ticket, body } = arrived;
         let id = body.first_chunk().map(|id| u64::from_le_bytes(*id));
-        let options = body.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
-        let (Some(method), Some(options)) = (id, options) else {
+        let flags = body.get(BEFORE_ARGUMENTS - 1).copied().unwrap_or(u8::MAX);
+        let deadline = (flags & DEADLINE != 0).then(|| {
+            let bytes = body.get(BEFORE_ARGUMENTS..)?.first_chunk::<DEADLINE_LENGTH>()?;
+            Some(Duration::from_millis(u32::from_le_bytes(*bytes).into()))
+        });
+        let (Some(method), Some(options), None | Some(Some(_))) =
+            (id, Options::from_wire(flags), deadline)
+        else {
             shared.fail(ticket, FailCode::Arguments, "the call is malformed");
             return None;
         };
-        Some(Self { shared: Arc::clone(shared), ticket, method, options, body, answered: false })
+        let deadline = deadline.flatten();
+        let shared = Arc::clone(shared);
+        Some(Self { shared, ticket, method, options, deadline, body, answered: false })
     }
 
     pub(super) fn ticket(&self) -> Ticket {
@@ -54,6 +64,11 @@ impl Incall {
         self.body.len()
     }
 
+    /// How much time its caller gives it.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
     /// Decodes the arguments of a method that takes such a stream.
     fn decoded<A: Arguments>(mut self, options: Options) -> Result<(A, Self), Answered> {
         if self.options != options {
@@ -61,7 +76,8 @@ impl Incall {
             return Err(self.fail(FailCode::Arguments, text));
         }
         let body = std::mem::take(&mut self.body);
-        match codec::decode_arguments(&body[BEFORE_ARGUMENTS..]) {
+        let before = BEFORE_ARGUMENTS + self.deadline.map_or(0, |_| DEADLINE_LENGTH);
+        match codec::decode_arguments(&body[before..]) {
             Ok(arguments) => Ok((arguments, self)),
             Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
         }
@@ -123,6 +139,10 @@ impl Incall {
 impl Request for Incall {
     fn method(&self) -> u64 {
         self.method
+    }
+
+    fn keep(&self) {
+        self.shared.keep(self.ticket);
     }
 
     fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered> {

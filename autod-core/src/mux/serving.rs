@@ -37,6 +37,8 @@ pub(super) struct Serving {
     memory: usize,
     held: usize,
     running: usize,
+    /// Those of them that nobody stops.
+    kept: usize,
 }
 
 #[derive(Debug, Default)]
@@ -71,6 +73,8 @@ struct Running {
     stop: Option<FailCode>,
     /// Waits for that.
     waker: Option<Waker>,
+    /// It runs to its end whatever becomes of its caller.
+    kept: bool,
     streaming: bool,
     /// Our stream; present until it is ended.
     outflow: Option<Outflow>,
@@ -79,6 +83,13 @@ struct Running {
 }
 
 impl Running {
+    fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
+        if !self.kept {
+            self.stop.get_or_insert(why);
+            self.wake(wakers);
+        }
+    }
+
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.waker.take());
         self.wake_streams(wakers);
@@ -112,12 +123,18 @@ impl Serving {
             bounds,
             held: 0,
             running: 0,
+            kept: 0,
         }
     }
 
     /// Calls that have no answer yet.
     pub(super) fn running(&self) -> usize {
         self.running
+    }
+
+    /// Handlers that run to their end whatever becomes of the connection.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
     }
 
     pub(super) fn index(ticket: Ticket) -> u32 {
@@ -213,6 +230,7 @@ impl Serving {
         slot.stage = Stage::Running(Running {
             stop: None,
             waker: None,
+            kept: false,
             streaming: false,
             outflow: Some(Outflow::new(self.bounds.window)),
             input: form.map(|form| Box::new(Input::new(form))),
@@ -231,11 +249,10 @@ impl Serving {
                 return Step::Refuse(self.run(index, Options::Plain), FailCode::Cancelled);
             }
             Stage::Running(running) => {
-                running.stop.get_or_insert(FailCode::Cancelled);
                 if let Some(input) = &mut running.input {
                     input.on_cancel(wakers);
                 }
-                running.wake(wakers);
+                running.stop(FailCode::Cancelled, wakers);
             }
         }
         Step::None
@@ -279,6 +296,15 @@ impl Serving {
         match &mut slot.stage {
             Stage::Running(running) if slot.generation == ticket.generation => Some(running),
             _ => None,
+        }
+    }
+
+    /// From now on nobody stops the handler; whoever has is too late.
+    pub(super) fn keep(&mut self, ticket: Ticket) {
+        let Some(running) = self.running_mut(ticket) else { return };
+        running.stop = None;
+        if !std::mem::replace(&mut running.kept, true) {
+            self.kept += 1;
         }
     }
 
@@ -347,12 +373,14 @@ impl Serving {
         let Some(running) = self.running_mut(ticket) else { return false };
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
+        let kept = usize::from(running.kept);
         let drains = running.input.as_ref().is_some_and(|input| !input.is_ended());
         let stage = if drains { Stage::Draining } else { Stage::Idle };
         let slot = &mut self.slots[ticket.index as usize];
         slot.stage = stage;
         self.held -= std::mem::take(&mut slot.held);
         self.running -= 1;
+        self.kept -= kept;
         true
     }
 
@@ -363,23 +391,30 @@ impl Serving {
                 input.close(wakers);
             }
             if running.streaming {
-                running.stop.get_or_insert(why);
-                running.wake(wakers);
+                running.stop(why, wakers);
             }
+        }
+    }
+
+    /// Tells a handler to stop.
+    pub(super) fn stop_one(&mut self, ticket: Ticket, why: FailCode, wakers: &mut Vec<Waker>) {
+        if let Some(running) = self.running_mut(ticket) {
+            running.stop(why, wakers);
         }
     }
 
     /// Tells all handlers to stop.
     pub(super) fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
         for running in self.slots.iter_mut().filter_map(Slot::running) {
-            running.stop.get_or_insert(why);
-            running.wake(wakers);
+            running.stop(why, wakers);
         }
     }
 
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        self.running == 0 && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
+        self.running == 0
+            && self.kept == 0
+            && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
     }
 
     /// What is held of the caller's stream, as long as it flows.

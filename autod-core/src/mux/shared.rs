@@ -120,9 +120,14 @@ impl Shared {
         })
     }
 
-    /// The user dropped a call or stream that is not over.
-    pub(super) fn abandon(&self, index: u32) {
-        self.change(|state, wakers| state.abandon(index, wakers));
+    /// The user dropped a call or stream that is not over. `true` if nothing of it was sent.
+    pub(super) fn abandon(&self, index: u32) -> bool {
+        self.change(|state, wakers| state.abandon(index, wakers))
+    }
+
+    /// The user dropped a call that is not to be cancelled.
+    pub(super) fn forget(&self, index: u32) {
+        self.change(|state, wakers| state.forget(index, wakers));
     }
 
     /// The user dropped a call that waited for a slot.
@@ -158,6 +163,28 @@ impl Shared {
             };
             state.fail(ticket, code, &text, wakers);
         });
+    }
+
+    pub(super) fn keep(&self, ticket: Ticket) {
+        self.lock().serving.keep(ticket);
+    }
+
+    /// Tells the handler to stop.
+    pub(super) fn stop(&self, ticket: Ticket, why: FailCode) {
+        self.change(|state, wakers| state.serving.stop_one(ticket, why, wakers));
+    }
+
+    /// Completes when no handler runs that outlives the connection.
+    pub(crate) async fn survivors_ended(&self) {
+        std::future::poll_fn(|context| {
+            let mut state = self.lock();
+            if state.serving.kept() == 0 {
+                return Poll::Ready(());
+            }
+            state.survivors = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(super) fn attend(&self, ticket: Ticket, context: &Context<'_>) -> Option<FailCode> {

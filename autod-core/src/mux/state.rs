@@ -48,6 +48,8 @@ pub(super) struct State {
     leaving: Option<(GoodbyeCode, String)>,
     goodbye_sent: bool,
     pub(super) lost: Option<Loss>,
+    /// Waits until no handler runs that outlives the connection.
+    pub(super) survivors: Option<Waker>,
     /// No handle is left, so nobody can make a call any more.
     pub(super) unused: bool,
 }
@@ -86,6 +88,7 @@ impl State {
             leaving: None,
             goodbye_sent: false,
             lost: None,
+            survivors: None,
             unused: false,
         }
     }
@@ -129,14 +132,22 @@ impl State {
         Some(index)
     }
 
-    /// The user is not interested in a call any more.
-    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+    /// The user is not interested in a call any more. `true` if nothing of it was sent.
+    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) -> bool {
         let id = self.own_id(index);
         if self.outbox.withdraw(id) {
             self.outgoing.release(index, wakers);
-        } else if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
+            return true;
+        }
+        if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
             self.outbox.push(Kind::Cancel, id, &[]);
         }
+        false
+    }
+
+    /// The user does not wait for the answer any more, and the call goes on.
+    pub(super) fn forget(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+        self.outgoing.abandon(index, wakers);
     }
 
     // ---- calls of the other end
@@ -149,7 +160,11 @@ impl State {
         payload: Vec<u8>,
         wakers: &mut Vec<Waker>,
     ) {
-        if self.serving.finish(ticket, wakers) && self.lost.is_none() {
+        let finished = self.serving.finish(ticket, wakers);
+        if self.serving.kept() == 0 {
+            wakers.extend(self.survivors.take());
+        }
+        if finished && self.lost.is_none() {
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
                 let id = self.their_id(Serving::index(ticket));
