@@ -142,7 +142,7 @@ impl Serving {
         match kind {
             Kind::Call => self.on_call(header, payload),
             Kind::Cancel => Ok(self.on_cancel(id >> 1, wakers)),
-            Kind::Credit => self.on_credit(header, payload, wakers),
+            Kind::Credit => self.on_credit(header, payload.bytes(), wakers),
             Kind::Items | Kind::End => self.on_stream(header, payload, wakers),
             _ => Err(Broken::Unexpected(kind, id)),
         }
@@ -244,10 +244,10 @@ impl Serving {
     fn on_credit(
         &mut self,
         header: Header,
-        payload: Part<'_>,
+        payload: &[u8],
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
-        let credit = credit(payload.bytes())?;
+        let credit = credit(payload)?;
         if let Stage::Running(running) = &mut self.slots[(header.id >> 1) as usize].stage
             && let Some(outflow) = &mut running.outflow
         {
