@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -70,8 +70,8 @@ pub(crate) struct Driver<T, D> {
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
     writing: Batch,
-    /// A long message has been written.
-    wide: bool,
+    /// Done when the first long message is written.
+    widened: Once,
     /// Nothing will be sent after `writing`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
@@ -107,7 +107,7 @@ where
             amid: false,
             appetite: FIRST_READ,
             writing: Batch::default(),
-            wide: false,
+            widened: Once::new(),
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
@@ -289,10 +289,7 @@ where
             let written = if let Some(bytes) = self.writing.as_slice() {
                 transport.poll_write(context, bytes)
             } else {
-                if !self.wide {
-                    self.wide = true;
-                    transport.widen();
-                }
+                self.widened.call_once(|| transport.widen());
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = self.writing.slices(&mut slices);
                 transport.poll_write_vectored(context, &slices[..count])
