@@ -35,6 +35,10 @@ advisories:
 bench:
     scripts/bench-process
 
+# The supervisor beside systemd-socket-proxyd, haproxy and socat
+bench-activation *args:
+    scripts/bench-activation {{args}}
+
 # The loads and faults of LIFECYCLE.md at full size; three minutes
 stress *args:
     scripts/stress {{args}}
