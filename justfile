@@ -32,6 +32,10 @@ deny:
 advisories:
     cargo deny --locked check advisories
 
+# The benchmark's peers compile; only the benchmark of calls uses them
+peers:
+    cargo clippy -p autod-bench --features peers --bin rpc -- -D warnings
+
 bench:
     scripts/bench-process
 
@@ -39,9 +43,17 @@ bench:
 bench-activation *args:
     scripts/bench-activation {{args}}
 
-# The loads and faults of LIFECYCLE.md at full size; three minutes
+# Calls and streams beside references and peers; five minutes after some minutes of compiling
+bench-rpc *args:
+    scripts/bench-rpc {{args}}
+
+# The loads and faults of LIFECYCLE.md at full size; six minutes
 stress *args:
     scripts/stress {{args}}
+
+# Feeds a part of the protocol with made-up bytes: just fuzz connection 300
+fuzz target seconds:
+    scripts/fuzz {{target}} {{seconds}}
 
 # The larger worlds of the lock protocol's model
 model:

@@ -1,9 +1,32 @@
 #![doc = include_str!("../README.md")]
 
+/// A test of a service needs no daemon:
+///
+/// ```
+/// #[autod::service]
+/// trait Doubler {
+///     async fn double(&self, n: i64) -> i64;
+/// }
+///
+/// struct Plain;
+///
+/// impl Doubler for Plain {
+///     async fn double(&self, n: i64) -> i64 {
+///         n * 2
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let doubler: DoublerClient = autod::in_process(Plain);
+/// assert_eq!(doubler.double(21).await?, 42);
+/// # Ok::<(), autod::Error>(())
+/// # }).unwrap();
+/// ```
+pub use autod_core::in_process;
 pub use autod_core::{
-    Activation, BoxError, Call, CallError, Caller, Client, Connection, Daemon, DaemonHandle, Error,
-    Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Result, Session, Start, Status,
-    UntilIdle, Upgrade, Visit, service,
+    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
+    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
+    Session, Start, Status, UntilIdle, Upgrade, Visit, service,
 };
 pub use autod_macros::service;
 
@@ -11,8 +34,10 @@ pub use autod_macros::service;
 #[doc(hidden)]
 pub mod __private {
     pub use autod_core::service::{
-        Answered, Argument, Fallible, Kind, Method, Request, Serves, Service, Table,
+        Answered, Argument, Fallible, Kind, Method, Policy, Request, Serves, Service, Table,
         assert_distinct, method_id,
     };
-    pub use autod_core::{Client, Connection, call, call_fallible, open};
+    pub use autod_core::{
+        Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
+    };
 }

@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use crate::activation::Activation;
 use crate::builder::Daemon;
 use crate::client::Client;
-use crate::daemon::{Inherited, Status, Tenancy, Watchdog};
+use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::listening::{Desk, Door, Listening, single_threaded_runtime};
@@ -22,8 +22,8 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    /// Runs `caller` with a client that is connected; starts the daemon if none runs. In the
-    /// daemon's process it serves instead and never returns: the process exits with 0 when the
+    /// Runs `caller` with a client that is connected, and gives what it returns; starts the daemon if
+    /// none runs. In the daemon's process it serves instead and never returns: the process exits with 0 when the
     /// daemon is closed, with 1 when `init` fails.
     ///
     /// While the daemon starts and reports progress, a line on standard error shows it if that is a
@@ -34,10 +34,10 @@ where
     /// # Errors
     ///
     /// What `caller` returns, or why there is no connection.
-    pub fn run<C, F, E>(self, caller: F) -> Result<(), E>
+    pub fn run<C, F, R, E>(self, caller: F) -> Result<R, E>
     where
         C: Client + Serves<T>,
-        F: AsyncFnOnce(C) -> Result<(), E>,
+        F: AsyncFnOnce(C) -> Result<R, E>,
         E: From<Error>,
     {
         let mut this = self.serve_if_spawned::<C>()?;
@@ -63,8 +63,8 @@ where
     ///
     /// The process was started as a daemon, but not in the way that this library does it.
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
-        match Inherited::take(&self.settings.name)? {
-            Some(inherited) => serve_spawned::<C, S, T>(self, inherited),
+        match Heir::announce(&self.settings.name)? {
+            Some(heir) => serve_spawned::<C, S, T>(self, heir),
             None if Activation::is_offered() => serve_activated::<C, S, T>(self),
             None => Ok(self),
         }
@@ -98,24 +98,25 @@ fn daemon_runtime() -> Result<Runtime> {
 /// Serves as the daemon that a caller has started; exits the process.
 #[cold]
 #[inline(never)]
-fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, inherited: Inherited) -> !
+fn serve_spawned<C, S, T>(daemon: Daemon<S, T>, heir: Heir) -> !
 where
     C: Client + Serves<T>,
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
-    let Inherited { place, life, listener, payload, status, .. } = inherited;
-    let status = Arc::new(status);
+    let status = Arc::clone(&heir.status);
     // Never dropped: what is left of the process once the daemon is over still belongs to this
     // life, and only its death lets a successor begin.
     let mut held = None;
-    let result = Orders::from_bytes(&payload).and_then(|orders| {
-        let moved_in = async {
-            let tenancy = Some(Tenancy::from_inherited(place, life)?);
-            Ok(Door { listener, tenancy, kept: false })
-        };
-        run::<C, S, T>(daemon, orders, moved_in, Arc::clone(&status), None, &mut held)
-    });
+    // Run when there is a runtime: the starter hands over meanwhile.
+    let moved_in = async {
+        let Inherited { place, life, listener, payload } = heir.receive()?;
+        let orders = Orders::from_bytes(&payload)?;
+        let tenancy = Some(Tenancy::from_inherited(place, life)?);
+        Ok((orders, Door { listener, tenancy, kept: false }))
+    };
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), None, &watchdog, &mut held);
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
@@ -141,9 +142,14 @@ where
     let (place, build) = daemon.settings.own_place()?;
     let claim = async move {
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
-        Ok(Door { listener, tenancy: Some(tenancy), kept: false })
+        Ok((orders, Door { listener, tenancy: Some(tenancy), kept: false }))
     };
-    run::<C, S, T>(daemon, orders, claim, Arc::new(Status::nowhere()), None, &mut None)
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    let result = run::<C, S, T>(daemon, claim, nobody, None, &watchdog, &mut None);
+    // What the program does now is its own business.
+    watchdog.disarm();
+    result
 }
 
 /// Serves on the socket that a supervisor has handed over; exits the process.
@@ -179,18 +185,19 @@ where
     let listener = activation.unix(None)?.ok_or_else(|| {
         Error::new(ErrorKind::Usage, "none of the inherited sockets is a Unix socket")
     })?;
-    let door = async { Ok(Door { listener, tenancy: None, kept: true }) };
-    let nowhere = Arc::new(Status::nowhere());
-    run::<C, S, T>(daemon, orders, door, nowhere, Some(activation), &mut None)
+    let door = async { Ok((orders, Door { listener, tenancy: None, kept: true })) };
+    let watchdog = Watchdog::new(daemon.settings.drain_limit);
+    let nobody = Arc::new(Status::nowhere());
+    run::<C, S, T>(daemon, door, nobody, Some(activation), &watchdog, &mut None)
 }
 
 /// `held` keeps the life until its owner lets go of it, past the end of the runtime.
 fn run<C, S, T>(
     daemon: Daemon<S, T>,
-    orders: Orders,
-    moved_in: impl Future<Output = Result<Door>>,
+    moved_in: impl Future<Output = Result<(Orders, Door)>>,
     status: Arc<Status>,
     activation: Option<Activation>,
+    watchdog: &Watchdog,
     held: &mut Option<Arc<Tenancy>>,
 ) -> Result<()>
 where
@@ -201,15 +208,13 @@ where
     let runtime = daemon_runtime()?;
     let limit = daemon.settings.drain_limit;
     let exit_on_close = daemon.settings.exit_on_close;
+    let mut moved = false;
     let result = runtime.block_on(async {
-        let door = moved_in.await?;
+        let (orders, door) = moved_in.await?;
+        moved = true;
         let mut listening = Listening::begin::<C, S, T>(daemon, orders, door, status, Desk::Apart)?;
         *held = listening.tenancy();
-        let closing = listening.daemon().clone();
-        tokio::spawn(async move {
-            closing.close_requested().await;
-            Watchdog::start(limit);
-        });
+        listening.daemon().limit_end(watchdog);
         let Some(activation) = activation else { return listening.ended().await };
         let ready = listening.ready().await;
         if ready.is_ok() {
@@ -222,12 +227,13 @@ where
         });
         listening.ended().await.and(ready)
     });
-    if exit_on_close {
-        // Threads and tasks of the program are not waited for.
+    if exit_on_close || !moved {
+        // Threads and tasks of the program are not waited for; nor is there a limit for them yet if
+        // this process has not become the daemon.
         runtime.shutdown_background();
     } else {
         runtime.shutdown_timeout(limit);
-        Watchdog::wait_for_other_threads();
+        watchdog.wait_for_other_threads();
     }
     result
 }

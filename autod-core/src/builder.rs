@@ -6,7 +6,7 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
@@ -19,8 +19,8 @@ use crate::start::Start;
 /// What `init` may fail with.
 pub type BoxError = Box<dyn StdError + Send + Sync + 'static>;
 
-type Init<S> = Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S>>>>>;
-type Snapshot<S> = Box<dyn FnOnce(Arc<S>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>>>;
+type Init<S> = Box<dyn FnOnce(Start) -> Pin<Box<dyn Future<Output = Result<S>>>> + Send>;
+type Snapshot<S> = Box<dyn FnOnce(Arc<S>) -> Pin<Box<dyn Future<Output = Result<Vec<u8>>>>> + Send>;
 type Factory<S, T> = Arc<dyn Fn(Arc<S>, Session) -> T + Send + Sync>;
 
 /// A daemon that has been given nothing to serve. Can be connected to, cannot be run.
@@ -34,6 +34,7 @@ pub enum Nothing {}
 /// | setting | default |
 /// |---|---|
 /// | [`sockfile`](Self::sockfile) | a private directory of the user, by the daemon's name |
+/// | [`root`](Self::root) | none: the daemon works for no directory in particular |
 /// | [`autoclose`](Self::autoclose) | never: the daemon stays until it is closed |
 /// | [`exec_path`](Self::exec_path) | the running executable |
 /// | [`cwd`](Self::cwd) | the daemon's private directory |
@@ -45,9 +46,10 @@ pub enum Nothing {}
 #[must_use = "a description does nothing until it is run"]
 pub struct Daemon<S = (), T = Nothing> {
     pub(crate) settings: Settings,
-    init: Option<Init<S>>,
+    /// Locked by nobody: the locks make a description one that threads can share.
+    init: Mutex<Option<Init<S>>>,
     factory: Option<Factory<S, T>>,
-    snapshot: Option<Snapshot<S>>,
+    snapshot: Mutex<Option<Snapshot<S>>>,
 }
 
 impl Daemon {
@@ -56,9 +58,9 @@ impl Daemon {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             settings: Settings::new(name.into()),
-            init: Some(Box::new(|_| Box::pin(async { Ok(()) }))),
+            init: Mutex::new(Some(Box::new(|_| Box::pin(async { Ok(()) })))),
             factory: None,
-            snapshot: None,
+            snapshot: Mutex::default(),
         }
     }
 }
@@ -70,15 +72,15 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     pub fn init<S2, F>(self, init: F) -> Daemon<S2, T>
     where
         S2: Send + Sync + 'static,
-        F: AsyncFnOnce(Start) -> Result<S2, BoxError> + 'static,
+        F: AsyncFnOnce(Start) -> Result<S2, BoxError> + Send + 'static,
     {
         Daemon {
             settings: self.settings,
-            init: Some(Box::new(move |start| {
+            init: Mutex::new(Some(Box::new(move |start| {
                 Box::pin(async move { init(start).await.map_err(Error::from_boxed) })
-            })),
+            }))),
             factory: None,
-            snapshot: None,
+            snapshot: Mutex::default(),
         }
     }
 
@@ -88,11 +90,11 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// them to the next. An error is logged, and nothing is handed on.
     pub fn snapshot<F>(mut self, make: F) -> Self
     where
-        F: AsyncFnOnce(Arc<S>) -> Result<Vec<u8>, BoxError> + 'static,
+        F: AsyncFnOnce(Arc<S>) -> Result<Vec<u8>, BoxError> + Send + 'static,
     {
-        self.snapshot = Some(Box::new(move |state| {
+        self.snapshot = Mutex::new(Some(Box::new(move |state| {
             Box::pin(async move { make(state).await.map_err(Error::from_boxed) })
-        }));
+        })));
         self
     }
 
@@ -119,7 +121,9 @@ impl<S, T> Daemon<S, T> {
     /// with [`serve_if_spawned`](Self::serve_if_spawned), or name another program by
     /// [`exec_path`](Self::exec_path).
     ///
-    /// Dropping the future gives up; a daemon that was being started goes on if somebody uses it.
+    /// Dropping the future gives up. A daemon that was being started goes on if somebody uses it and
+    /// its `main` has come to [`run`](Self::run); if not, its process ends, and whoever waits for it
+    /// starts another.
     ///
     /// # Errors
     ///
@@ -150,7 +154,8 @@ impl<S, T> Daemon<S, T> {
     }
 
     /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.
-    /// `false` if none runs. Calls that run are answered within the daemon's drain limit.
+    /// One that goes already is waited for as well; `false` if there is none. Calls that run are
+    /// answered within the daemon's drain limit.
     ///
     /// # Errors
     ///
@@ -184,7 +189,7 @@ where
     T: Send + Sync + 'static,
 {
     pub(crate) fn take_init(&mut self) -> Option<Init<S>> {
-        self.init.take()
+        self.init.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Joins the state and the factory into something that can serve connections.
@@ -193,7 +198,8 @@ where
             Error::new(ErrorKind::Usage, "the daemon was given nothing to serve: call serve()")
         })?;
         let state = Arc::new(state);
-        let snapshot = self.snapshot.take().map(|make| {
+        let snapshot = self.snapshot.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let snapshot = snapshot.map(|make| {
             let state = Arc::clone(&state);
             Box::new(move || make(state)) as MakeSnapshot
         });
@@ -229,5 +235,39 @@ where
         let target = Arc::new((self.make)(session));
         let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
         Box::new(Dispatcher::new(begin, pulse))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connecting_can_be_spawned() {
+        struct Nobody;
+        #[derive(Clone)]
+        struct NobodyClient(crate::Connection);
+        impl crate::service::Service for NobodyClient {
+            const TABLE: &'static crate::service::Table = &crate::service::Table::NONE;
+        }
+        impl Client for NobodyClient {
+            fn from_connection(connection: crate::Connection) -> Self {
+                Self(connection)
+            }
+            fn connection(&self) -> &crate::Connection {
+                &self.0
+            }
+        }
+        fn is_send<T: Send>(future: T) {
+            drop(future);
+        }
+        let daemon = Daemon::new("nobody")
+            .init(async |_| Ok(()))
+            .serve(|_, _| Nobody)
+            .snapshot(async |_| Ok(Vec::new()));
+        is_send(daemon.connect::<NobodyClient>());
+        is_send(daemon.connect_existing::<NobodyClient>());
+        is_send(daemon.restart::<NobodyClient>());
+        is_send(daemon.stop());
     }
 }

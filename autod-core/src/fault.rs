@@ -58,8 +58,12 @@ points! {
     LogOpen "log-open",
     /// Can fail: the daemon's process is about to be made.
     Spawn "spawn",
-    /// The daemon's process is there; its starter holds a copy of everything.
+    /// The daemon's process is there; its starter holds everything.
     StarterSpawned "starter-spawned",
+    /// The starter has heard that main has handed over, and has given nothing away.
+    StarterHeardSeen "starter-heard-seen",
+    /// The starter has handed over and holds copies of everything.
+    StarterHandedOver "starter-handed-over",
     /// The starter has heard that the daemon is ready.
     StarterHeardReady "starter-heard-ready",
     /// The starter has heard that the daemon failed, and has not written it down.
@@ -79,7 +83,7 @@ points! {
 
     /// The daemon's process has its inherited socket and has not said so.
     DaemonBegins "daemon-begins",
-    /// The daemon's process has said that it is there.
+    /// The daemon's process has said that it is there, and has received nothing.
     DaemonSeen "daemon-seen",
     /// The daemon has its lock and its door.
     DaemonInherited "daemon-inherited",

@@ -3,6 +3,7 @@
 //! Use that crate: it re-exports everything here that is meant for programs.
 
 mod activation;
+mod arguments;
 mod boot;
 mod builder;
 mod client;
@@ -14,8 +15,12 @@ mod error;
 pub mod fault;
 #[cfg(not(feature = "fault-points"))]
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod greet;
 mod identity;
+mod in_process;
 mod listening;
 mod mux;
 mod options;
@@ -30,14 +35,16 @@ mod upgrade;
 mod wire;
 
 pub use activation::Activation;
+pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use in_process::in_process;
 pub use listening::Listening;
-pub use mux::{Call, Connection, Incoming, Origin};
+pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe};
 #[doc(hidden)]
-pub use mux::{call, call_fallible, open};
+pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
 pub use session::{Caller, DaemonHandle, Session, Status};
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};

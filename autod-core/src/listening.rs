@@ -118,6 +118,7 @@ impl Listening {
         let tenancy = tenancy.map(Arc::new);
         let lease = Lease::new(None, Instant::now());
         let drain = daemon.settings.drain_limit;
+        let root = orders.find_root()?;
         let handle = DaemonHandle::new(lease, orders.args, tenancy.clone(), drain);
         let server = Server {
             daemon: handle.clone(),
@@ -125,6 +126,7 @@ impl Listening {
             limits: daemon.settings.limits.clone(),
             build: daemon.settings.own_build(),
             drain,
+            root,
             kept,
         };
         let make_state = daemon

@@ -22,9 +22,34 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     }
 
     /// Tells daemons of the same name apart, by a project directory for example. Has no effect
-    /// together with [`sockfile`](Self::sockfile).
-    pub fn instance(mut self, key: impl Into<String>) -> Self {
-        self.settings.instance = Some(key.into());
+    /// together with [`sockfile`](Self::sockfile). The key is taken as it is: a path should be made
+    /// canonical first, or two spellings of it are two daemons.
+    pub fn instance(mut self, key: impl AsRef<OsStr>) -> Self {
+        self.settings.instance = Some(key.as_ref().to_owned());
+        self
+    }
+
+    /// The directory that the daemon works for, such as a project's. The daemon ends when it is
+    /// gone: removed, moved away, or replaced by another directory of that name, of which what the
+    /// daemon knows would be wrong. It ends as by [`DaemonHandle::close`](crate::DaemonHandle::close),
+    /// and does nothing in the directory. A removal is noticed at once where the system tells of
+    /// it, else within half a minute. With [`listen_on`](Self::listen_on) it is not looked at.
+    ///
+    /// A relative path starts at the caller's working directory; links are followed. To connect is
+    /// an error while the directory does not exist, and starts nothing. A daemon that already runs
+    /// keeps the root it was started with, so each root should have its own daemon:
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let project = std::fs::canonicalize(".")?;
+    /// let daemon = autod_core::Daemon::new("indexer").root(&project).instance(&project);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn root(mut self, path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        // Without a working directory a relative path leads nowhere, which is told when it is used.
+        self.settings.root = Some(std::path::absolute(&path).unwrap_or(path));
         self
     }
 
@@ -45,7 +70,7 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// A daemon that already runs keeps the value it was started with.
     pub fn args<A: Serialize>(mut self, value: &A) -> Self {
         let mut bytes = Vec::new();
-        self.settings.args = codec::encode_into(&mut bytes, value)
+        self.settings.args = codec::encode_borrowing(&mut bytes, value)
             .map(|()| bytes)
             .map_err(|error| crate::error::chain(&error));
         self
@@ -79,6 +104,20 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// Starts the daemon with no environment but what [`env`](Self::env) sets.
     pub fn env_clear(mut self) -> Self {
         self.settings.env_clear = true;
+        self
+    }
+
+    /// Starts the daemon in a scope of the user's own service manager (systemd's), so that it
+    /// outlives the session, the terminal or the CI job that started it: these may end by killing
+    /// all that is in their control group. Default false.
+    ///
+    /// It is `systemd-run --user --scope` that does this, and that replaces itself by the program;
+    /// where it is not installed or no manager answers in `XDG_RUNTIME_DIR`, the daemon starts as
+    /// usual and its log says why. The first argument of the program is then its path. The manager
+    /// itself ends with the user's last session, and the daemon with it, unless lingering is
+    /// enabled (`loginctl enable-linger`).
+    pub fn scope(mut self, on: bool) -> Self {
+        self.settings.scope = on;
         self
     }
 

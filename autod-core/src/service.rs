@@ -10,6 +10,10 @@ use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::arguments::Arguments;
+
+use crate::mux::{ByteStream, Incoming};
+
 /// The method table of a service.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -46,14 +50,18 @@ pub struct Method {
     pub name: &'static str,
     /// [`method_id`] of the name.
     pub id: u64,
-    /// How the method answers.
+    /// What goes to and fro.
     pub kind: Kind,
-    /// The arguments without the receiver.
+    /// The arguments without the receiver and without a stream.
     pub arguments: &'static [Argument],
+    /// The stream of items among the arguments, with the type of an item.
+    pub input: Option<Argument>,
     /// The type of the answer or of each item, as written.
     pub output: &'static str,
     /// The type of the service's own error, as written.
     pub error: Option<&'static str>,
+    /// What becomes of items that the caller does not take in time.
+    pub policy: Policy,
     /// The doc comment.
     pub docs: &'static str,
 }
@@ -67,14 +75,43 @@ pub struct Argument {
     pub ty: &'static str,
 }
 
-/// How a method answers.
+/// What goes to and fro in a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// With one value.
+    /// Arguments, and one value back.
     Unary,
-    /// With a stream of values.
+    /// Arguments, and a stream of values back.
     Stream,
+    /// A stream of values, and one value back.
+    ClientStream,
+    /// A stream of values each way.
+    BothWays,
+    /// Bytes each way, and then one value back.
+    Bytes,
+}
+
+impl Kind {
+    /// The word that goes into the fingerprint.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Unary => "unary",
+            Self::Stream => "stream",
+            Self::ClientStream => "client-stream",
+            Self::BothWays => "both-ways",
+            Self::Bytes => "bytes",
+        }
+    }
+}
+
+/// What becomes of the items of a stream when the caller does not take them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Policy {
+    /// The stream is not asked for more until there is room.
+    BackPressure,
+    /// So many of the newest items are kept, the others are dropped and counted.
+    DropOldest(usize),
 }
 
 /// The id of a method on the wire: 64-bit FNV-1a of its name.
@@ -108,17 +145,14 @@ const fn fingerprint(name: &str, methods: &[Method]) -> u64 {
     while at < methods.len() {
         let method = &methods[at];
         let mut state = end(hash(FNV_OFFSET, method.name));
-        state = end(hash(
-            state,
-            match method.kind {
-                Kind::Unary => "unary",
-                Kind::Stream => "stream",
-            },
-        ));
+        state = end(hash(state, method.kind.word()));
         let mut argument = 0;
         while argument < method.arguments.len() {
             state = end(hash(state, method.arguments[argument].ty));
             argument += 1;
+        }
+        if let Some(input) = method.input {
+            state = end(hash(state, input.ty));
         }
         state = end(hash(end(state), method.output));
         if let Some(error) = method.error {
@@ -172,7 +206,16 @@ pub trait Request: Sized + Send + 'static {
 
     /// Decodes the arguments, a tuple in the order of the method. A request whose arguments do not
     /// decode has been answered with an error of that call.
-    fn arguments<A: DeserializeOwned + 'static>(self) -> Result<(A, Self), Answered>;
+    fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered>;
+
+    /// As [`arguments`](Self::arguments), of a method that takes a stream of items too.
+    fn arguments_and_items<A, T>(self) -> Result<(A, Incoming<T>, Self), Answered>
+    where
+        A: Arguments,
+        T: DeserializeOwned + 'static;
+
+    /// As [`arguments`](Self::arguments), of a method that takes a byte stream too.
+    fn arguments_and_bytes<A: Arguments>(self) -> Result<(A, ByteStream, Self), Answered>;
 
     /// Answers with a value.
     fn reply<O: Serialize + 'static>(self, output: &O) -> Answered;
@@ -183,8 +226,11 @@ pub trait Request: Sized + Send + 'static {
         result: &Result<O, E>,
     ) -> Answered;
 
-    /// Answers with the items of a stream, as fast as the caller takes them.
-    fn stream<S>(self, items: S) -> impl Future<Output = Answered> + Send
+    /// Answers with the service's own error.
+    fn reply_error<E: Serialize + 'static>(self, error: &E) -> Answered;
+
+    /// Answers with the items of a stream.
+    fn stream<S>(self, items: S, policy: Policy) -> impl Future<Output = Answered> + Send
     where
         S: Stream<Item: Serialize + Send + 'static> + Send;
 
@@ -229,8 +275,10 @@ mod tests {
         id: method_id("add"),
         kind: Kind::Unary,
         arguments: &[Argument { name: "n", ty: "i64" }],
+        input: None,
         output: "i64",
         error: None,
+        policy: Policy::BackPressure,
         docs: "",
     };
 

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::codec;
-use crate::daemon::{Hold, Lease, Peer, Tenancy};
+use crate::daemon::{Hold, Lease, Peer, Tenancy, Watchdog};
 use crate::error::{Result, chain};
 use crate::fault::{self, Point};
 use crate::mux::{Dispatch, Pulse, Shared};
@@ -62,7 +62,7 @@ impl Session {
     /// # Errors
     ///
     /// No value was given, or it is of another type.
-    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+    pub fn args<A: DeserializeOwned + 'static>(&self) -> Result<A> {
         self.0.daemon.args()
     }
 
@@ -156,6 +156,7 @@ struct Core {
     since: Instant,
     tenancy: Option<Arc<Tenancy>>,
     drain: Duration,
+    watchdog: OnceLock<Watchdog>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
@@ -216,6 +217,7 @@ impl DaemonHandle {
             since: Instant::now(),
             tenancy,
             drain,
+            watchdog: OnceLock::new(),
         }))
     }
 
@@ -242,7 +244,22 @@ impl DaemonHandle {
         }
         fault::pass(Point::DaemonDraining);
         self.set_phase(Phase::Leaving);
+        self.cancel();
+    }
+
+    fn cancel(&self) {
+        if let Some(watchdog) = self.0.watchdog.get() {
+            watchdog.start();
+        }
         self.0.closing.cancel();
+    }
+
+    /// Limits the time that the end may take, whenever it begins.
+    pub(crate) fn limit_end(&self, watchdog: &Watchdog) {
+        let watchdog = self.0.watchdog.get_or_init(|| watchdog.clone());
+        if self.is_leaving() {
+            watchdog.start();
+        }
     }
 
     /// Why the daemon ends.
@@ -252,7 +269,7 @@ impl DaemonHandle {
 
     /// Takes no more connections; those that wait are still to be told how the start went.
     pub(crate) fn turn_away(&self) {
-        self.0.closing.cancel();
+        self.cancel();
     }
 
     /// Keeps the daemon alive, with or without connections, until the guard is dropped. The reason
@@ -283,7 +300,7 @@ impl DaemonHandle {
     /// # Errors
     ///
     /// No value was given, or it is of another type.
-    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+    pub fn args<A: DeserializeOwned + 'static>(&self) -> Result<A> {
         codec::decode(&self.0.args)
     }
 

@@ -1,7 +1,8 @@
 //! The part of a daemon's description that does not depend on its types: the settings, and the
 //! steps of connecting that they decide.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, Connector, OnProgress, Spoken};
 use crate::codec;
-use crate::daemon::{Follow, Knock, Launch, Place, check_guard};
+use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
 use crate::mux::Connection;
@@ -25,9 +26,11 @@ use crate::wire::limits::Limits;
 const TRIES: u32 = 5;
 
 /// The part of a [`Daemon`] that does not depend on its types.
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(crate) struct Settings {
     pub(crate) name: String,
-    pub(crate) instance: Option<String>,
+    pub(crate) instance: Option<OsString>,
+    pub(crate) root: Option<PathBuf>,
     pub(crate) sockfile: Option<PathBuf>,
     pub(crate) autoclose: Option<Duration>,
     pub(crate) debug: bool,
@@ -36,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) cwd: Option<PathBuf>,
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     pub(crate) env_clear: bool,
+    pub(crate) scope: bool,
     pub(crate) caller_env: Vec<OsString>,
     pub(crate) limits: Limits,
     pub(crate) connect_timeout: Duration,
@@ -54,6 +58,7 @@ impl Settings {
         Self {
             name,
             instance: None,
+            root: None,
             sockfile: None,
             autoclose: None,
             debug: false,
@@ -62,6 +67,7 @@ impl Settings {
             cwd: None,
             env: Vec::new(),
             env_clear: false,
+            scope: false,
             caller_env: Vec::new(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(30),
@@ -80,7 +86,7 @@ impl Settings {
     /// caller sets up what it needs. `None`: connecting takes more than that.
     pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
-        if self.debug || check_guard().is_err() {
+        if self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
         }
         let build = self.build();
@@ -175,9 +181,9 @@ impl Settings {
         if let Some(path) = &self.sockfile {
             return Ok(Place::at(path)?.named(&self.name));
         }
-        let own = (self.upgrade == Upgrade::Coexist).then(|| build.to_string());
-        let key: Vec<String> = [self.instance.clone(), own].into_iter().flatten().collect();
-        Place::of_app(&self.name, (!key.is_empty()).then(|| key.join("\n")).as_deref())
+        let own = (self.upgrade == Upgrade::Coexist).then(|| build.to_string().into());
+        let key: Vec<OsString> = [self.instance.clone(), own].into_iter().flatten().collect();
+        Place::of_app(&self.name, (!key.is_empty()).then(|| key.join("\n".as_ref())).as_deref())
     }
 
     fn connector<'a>(
@@ -203,22 +209,31 @@ impl Settings {
         let args = self.args.clone().map_err(|text| {
             Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
         })?;
-        Ok(Orders { autoclose: self.autoclose, args })
+        let root = self.root.clone().map(|root| root.into_os_string().into_vec());
+        Ok(Orders { autoclose: self.autoclose, args, root })
+    }
+
+    /// The project root, if one is named; it has to be there.
+    pub(crate) fn find_root(&self) -> Result<Option<Root>> {
+        self.root.as_deref().map(Root::find).transpose()
     }
 
     /// The place for a daemon in this process, and its build.
     pub(crate) fn own_place(&self) -> Result<(Place, String)> {
+        self.find_root()?;
         let build = self.own_build();
         Ok((self.place_of(&build)?, build.to_string()))
     }
 
     fn launch(&self, build: &Build) -> Result<Launch> {
+        self.find_root()?;
         Ok(Launch {
             exec_path: self.exec_path.clone(),
             arguments: None,
             cwd: self.cwd.clone(),
             env: self.env.clone(),
             env_clear: self.env_clear,
+            scope: self.scope,
             payload: self.orders()?.to_bytes()?,
             build: build.to_string(),
             silence: self.silence_timeout,
@@ -285,6 +300,8 @@ pub(crate) struct Early {
 pub(crate) struct Orders {
     pub(crate) autoclose: Option<Duration>,
     pub(crate) args: Vec<u8>,
+    /// Bytes, because a path need not be text.
+    pub(crate) root: Option<Vec<u8>>,
 }
 
 impl Orders {
@@ -296,5 +313,10 @@ impl Orders {
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         codec::decode(bytes)
+    }
+
+    /// The project root, as the daemon finds it.
+    pub(crate) fn find_root(&self) -> Result<Option<Root>> {
+        self.root.as_deref().map(|root| Root::find(OsStr::from_bytes(root).as_ref())).transpose()
     }
 }

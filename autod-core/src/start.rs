@@ -45,7 +45,7 @@ impl Start {
     /// # Errors
     ///
     /// No value was given, or it is of another type.
-    pub fn args<A: DeserializeOwned>(&self) -> Result<A> {
+    pub fn args<A: DeserializeOwned + 'static>(&self) -> Result<A> {
         self.daemon.args()
     }
 }

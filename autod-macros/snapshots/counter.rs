@@ -83,8 +83,10 @@ const _: () = {
                 ty: "i64",
             },
         ],
+        input: ::core::option::Option::None,
         output: "i64",
         error: ::core::option::Option::None,
+        policy: ::autod::__private::Policy::BackPressure,
         docs: "Adds `n` and returns the new total.",
     };
     const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
@@ -92,8 +94,10 @@ const _: () = {
         id: ::autod::__private::method_id("watch"),
         kind: ::autod::__private::Kind::Stream,
         arguments: &[],
+        input: ::core::option::Option::None,
         output: "i64",
         error: ::core::option::Option::None,
+        policy: ::autod::__private::Policy::BackPressure,
         docs: "The total now, and after every change.",
     };
     #[cfg(feature = "division")]
@@ -111,8 +115,10 @@ const _: () = {
                 ty: "i64",
             },
         ],
+        input: ::core::option::Option::None,
         output: "i64",
         error: ::core::option::Option::Some("String"),
+        policy: ::autod::__private::Policy::BackPressure,
         docs: "",
     };
     const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
@@ -120,8 +126,10 @@ const _: () = {
         id: ::autod::__private::method_id("load"),
         kind: ::autod::__private::Kind::Unary,
         arguments: &[],
+        input: ::core::option::Option::None,
         output: "<io::Result<Vec<u8>>>::Value",
         error: ::core::option::Option::Some("<io::Result<Vec<u8>>>::Error"),
+        policy: ::autod::__private::Policy::BackPressure,
         docs: "",
     };
     const __METHOD_4: ::autod::__private::Method = ::autod::__private::Method {
@@ -129,8 +137,10 @@ const _: () = {
         id: ::autod::__private::method_id("quit"),
         kind: ::autod::__private::Kind::Unary,
         arguments: &[],
+        input: ::core::option::Option::None,
         output: "()",
         error: ::core::option::Option::None,
+        policy: ::autod::__private::Policy::BackPressure,
         docs: "",
     };
     #[automatically_derived]
@@ -155,11 +165,21 @@ const _: () = {
     impl CounterClient {
         /// Adds `n` and returns the new total.
         pub fn add(&self, n: i64) -> ::autod::Call<i64> {
-            ::autod::__private::call(&self.connection, &__METHOD_0, &(n,))
+            ::autod::__private::call(
+                &self.connection,
+                &__METHOD_0,
+                &(n,),
+                ::autod::__private::Upstream::NONE,
+            )
         }
         /// The total now, and after every change.
         pub fn watch(&self) -> ::autod::Incoming<i64> {
-            ::autod::__private::open(&self.connection, &__METHOD_1, &())
+            ::autod::__private::open(
+                &self.connection,
+                &__METHOD_1,
+                &(),
+                ::autod::__private::Upstream::NONE,
+            )
         }
         #[cfg(feature = "division")]
         /// Calls [`Counter::div`].
@@ -168,7 +188,12 @@ const _: () = {
             a: i64,
             b: i64,
         ) -> ::autod::Call<i64, ::autod::CallError<String>> {
-            ::autod::__private::call_fallible(&self.connection, &__METHOD_2, &(a, b))
+            ::autod::__private::call_fallible(
+                &self.connection,
+                &__METHOD_2,
+                &(a, b),
+                ::autod::__private::Upstream::NONE,
+            )
         }
         /// Calls [`Counter::load`].
         pub fn load(
@@ -179,11 +204,21 @@ const _: () = {
                 <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
             >,
         > {
-            ::autod::__private::call_fallible(&self.connection, &__METHOD_3, &())
+            ::autod::__private::call_fallible(
+                &self.connection,
+                &__METHOD_3,
+                &(),
+                ::autod::__private::Upstream::NONE,
+            )
         }
         /// Calls [`Counter::close`].
         pub fn close(&self) -> ::autod::Call<()> {
-            ::autod::__private::call(&self.connection, &__METHOD_4, &())
+            ::autod::__private::call(
+                &self.connection,
+                &__METHOD_4,
+                &(),
+                ::autod::__private::Upstream::NONE,
+            )
         }
     }
     #[automatically_derived]
@@ -232,7 +267,11 @@ const _: () = {
                             ::core::result::Result::Err(__answered) => return __answered,
                         };
                         let __output = <__T as Counter>::watch(&*__target);
-                        <__R as ::autod::__private::Request>::stream(__request, __output)
+                        <__R as ::autod::__private::Request>::stream(
+                                __request,
+                                __output,
+                                __METHOD_1.policy,
+                            )
                             .await
                     }
                     #[cfg(feature = "division")]

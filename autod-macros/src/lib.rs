@@ -29,10 +29,17 @@ mod types;
 ///     async fn div(&self, a: i64, b: i64) -> Result<i64, String>;
 ///     /// Many answers: `counter.watch()` is a stream of them.
 ///     fn watch(&self) -> impl Stream<Item = i64>;
+///     /// Many answers, or an error: that is then the only item.
+///     async fn open(&self, name: String) -> Result<impl Stream<Item = i64>, String>;
+///     /// Many arguments: `counter.sum(stream).await?`. An answer can be a stream too.
+///     async fn sum(&self, numbers: impl Stream<Item = i64>) -> i64;
+///     /// Bytes both ways: `counter.load()` is an `autod::Pipe`.
+///     async fn load(&self, bytes: autod::ByteStream) -> Result<u64, String>;
 /// }
 /// ```
 ///
-/// The implementation writes `async fn` and `impl Stream` as the trait does. The trait gets the
+/// The implementation writes `async fn` and `impl Stream` as the trait does; an argument that is a
+/// stream of `T` it takes as `autod::Incoming<T>`. A stream is the last argument. The trait gets the
 /// supertraits `Send + Sync + 'static`, its futures and streams are `Send`, and `Arc<T>` implements
 /// it if `T` does. What is sent owns its data: arguments and answers have no references, no
 /// lifetimes but `'static`, and are serde values.
@@ -43,6 +50,10 @@ mod types;
 ///
 /// - `#[autod::service(crate = "path")]`: the path of the `autod` crate, if it is not `::autod`.
 /// - `#[autod(rename = "name")]` on a method: its name on the wire.
+/// - `#[autod(drop_oldest = 64)]` on a method that returns a stream: it is asked for items whether or
+///   not the caller takes them. What the caller has made room for is sent; of the rest the newest 64
+///   are kept, and at most a mebibyte of them, and the others are counted in
+///   `autod::Incoming::skipped`. Without it the stream waits for its caller.
 #[proc_macro_attribute]
 pub fn service(
     options: proc_macro::TokenStream,

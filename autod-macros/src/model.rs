@@ -3,7 +3,7 @@
 use quote::format_ident;
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Ident, ItemTrait, PatType, Path, Token, TraitItemFn, Type, TypeParamBound};
+use syn::{Ident, ItemTrait, PatType, Path, Token, TraitItemFn, Type, TypeParamBound, TypePath};
 
 /// A trait that is a service.
 pub(crate) struct Service<'a> {
@@ -35,8 +35,12 @@ pub(crate) struct Method<'a> {
     pub(crate) item: &'a TraitItemFn,
     /// The name on the wire.
     pub(crate) name: String,
+    /// Without a stream.
     pub(crate) arguments: Vec<Argument<'a>>,
+    pub(crate) input: Input<'a>,
     pub(crate) answer: Answer<'a>,
+    /// How many items of the answer's stream are kept for a slow caller, if old ones are dropped.
+    pub(crate) drop_oldest: Option<usize>,
 }
 
 impl Method<'_> {
@@ -44,8 +48,9 @@ impl Method<'_> {
         &self.item.sig.ident
     }
 
-    pub(crate) fn streams(&self) -> bool {
-        matches!(self.answer, Answer::Stream { .. })
+    /// Whether the method returns its answer as it is, and not as a future of it.
+    pub(crate) fn is_plain_stream(&self) -> bool {
+        matches!(self.answer, Answer::Stream { error: None, .. })
     }
 }
 
@@ -69,6 +74,13 @@ impl<'a> Argument<'a> {
     }
 }
 
+/// The stream among the arguments.
+pub(crate) enum Input<'a> {
+    None,
+    Items { ident: &'a Ident, bounds: &'a Punctuated<TypeParamBound, Token![+]>, item: &'a Type },
+    Bytes { ident: &'a Ident, ty: &'a Type },
+}
+
 /// How a method answers.
 pub(crate) enum Answer<'a> {
     /// With nothing but the fact that it is done.
@@ -82,5 +94,10 @@ pub(crate) enum Answer<'a> {
         parts: Option<(&'a Type, &'a Type)>,
     },
     /// With items.
-    Stream { bounds: &'a Punctuated<TypeParamBound, Token![+]>, item: &'a Type },
+    Stream {
+        bounds: &'a Punctuated<TypeParamBound, Token![+]>,
+        item: &'a Type,
+        /// The whole result and its error, if the stream may fail to open.
+        error: Option<(&'a TypePath, &'a Type)>,
+    },
 }

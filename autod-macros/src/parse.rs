@@ -9,7 +9,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Toke
 use crate::mistakes::Mistakes;
 
 const SERVICE_FORM: &str = "the only option of a service is `crate = \"path\"`";
-const METHOD_FORM: &str = "the only option of a method is `rename = \"name\"`";
+const METHOD_FORM: &str =
+    "the options of a method are `rename = \"name\"` and, if it streams, `drop_oldest = 64`";
 
 /// The options of `#[autod::service(..)]`.
 pub(crate) struct ServiceOptions {
@@ -38,6 +39,8 @@ impl ServiceOptions {
 pub(crate) struct MethodOptions {
     /// The name on the wire, if it is not that of the method.
     pub(crate) rename: Option<LitStr>,
+    /// How many items are kept for a slow caller.
+    pub(crate) drop_oldest: Option<(Meta, usize)>,
 }
 
 impl MethodOptions {
@@ -49,6 +52,15 @@ impl MethodOptions {
                 continue;
             };
             for option in list(meta.tokens.clone(), METHOD_FORM, mistakes) {
+                if option.path().is_ident("drop_oldest") {
+                    let most = number(&option, mistakes);
+                    if options.drop_oldest.is_some() {
+                        mistakes.at(&option, "`drop_oldest` is given twice");
+                    } else {
+                        options.drop_oldest = most.map(|most| (option, most));
+                    }
+                    continue;
+                }
                 let Some(value) = text(&option, "rename", METHOD_FORM, mistakes) else { continue };
                 let name = value.value();
                 if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
@@ -77,6 +89,18 @@ fn list(tokens: TokenStream, form: &str, mistakes: &mut Mistakes) -> Vec<Meta> {
             Vec::new()
         }
     }
+}
+
+/// The value of `drop_oldest = 64`.
+fn number(option: &Meta, mistakes: &mut Mistakes) -> Option<usize> {
+    if let Meta::NameValue(MetaNameValue { value, .. }) = option
+        && let Expr::Lit(ExprLit { lit: Lit::Int(value), .. }) = value
+        && let Ok(most @ 1..) = value.base10_parse()
+    {
+        return Some(most);
+    }
+    mistakes.at(option, "`drop_oldest` needs the number of items to keep, at least 1");
+    None
 }
 
 /// The value of `key = "value"`.
@@ -181,9 +205,9 @@ mod tests {
         assert_eq!(
             mistakes,
             [
-                "unknown option `renmae`: the only option of a method is `rename = \"name\"`",
-                "unknown option `x::y`: the only option of a method is `rename = \"name\"`",
-                "`rename` needs a string: the only option of a method is `rename = \"name\"`",
+                format!("unknown option `renmae`: {METHOD_FORM}").as_str(),
+                &format!("unknown option `x::y`: {METHOD_FORM}"),
+                &format!("`rename` needs a string: {METHOD_FORM}"),
                 "a name on the wire is not empty and has no white space",
             ]
         );

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::home::{Home, eventually, kill, wait_until_gone};
+use crate::home::{Home, eventually, kill, stop, wait_until_gone};
 
 /// What the caller of a daemon with this `init` reads. Nothing of the daemon is left.
 #[track_caller]
@@ -98,6 +98,28 @@ fn everybody_who_waits_reads_the_reason_and_few_start_it() {
 }
 
 #[test]
+fn an_order_to_start_does_not_mind_the_failure_before() {
+    let home = Home::new();
+    let config = home.join("config");
+    let starts = home.join("starts");
+    let run = |word: &str| {
+        let run = home.fixture([word]).env("FIX_STARTS", &starts);
+        run.env("FIX_INIT", format!("file:{}", config.display()))
+    };
+    // Six failures in a row make the longest pause, 5 s.
+    for _ in 0..6 {
+        run("restart").done().failed(1);
+    }
+    assert_eq!(std::fs::read_to_string(&starts).unwrap().lines().count(), 6);
+    let began = Instant::now();
+    std::fs::write(&config, "").unwrap();
+    let daemon = run("restart").out();
+    assert!(began.elapsed() < Duration::from_secs(4), "it did not wait for the pause of 5 s");
+    assert!(!home.place().join("failed.json").exists());
+    assert_eq!(run("pid").out(), daemon);
+}
+
+#[test]
 fn a_failed_daemon_tells_those_who_came_and_nobody_after_them() {
     let home = Home::new();
     let config = home.join("config");
@@ -147,6 +169,26 @@ fn a_daemon_killed_during_a_call_is_told() {
 }
 
 #[test]
+fn a_call_that_was_executed_when_its_daemon_was_killed_is_not_executed_again() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    let caller = home.fixture(["block", "600000"]).spawn();
+    let log = home.place().join("log");
+    let executed = |log: &std::path::Path| {
+        std::fs::read_to_string(log).unwrap_or_default().matches("blocking").count()
+    };
+    eventually("the call is executed", || executed(&log) == 1);
+    kill(daemon, Signal::KILL);
+    let said = caller.done().failed(1);
+    assert!(said.contains("the other end closed the connection"), "{said}");
+    // The error says it; the caller has started nothing to try again.
+    assert!(home.processes().is_empty());
+    assert_eq!(executed(&log), 1);
+    assert_ne!(home.daemon(), daemon);
+    assert_eq!((executed(&log), executed(&log.with_extension("prev"))), (0, 1));
+}
+
+#[test]
 fn a_service_can_end_a_connection() {
     let home = Home::new();
     let said = home.fixture(["disconnect"]).out();
@@ -158,7 +200,7 @@ fn a_service_can_end_a_connection() {
 fn a_stopped_daemon_is_a_clear_timeout_and_is_not_replaced() {
     let home = Home::new();
     let daemon = home.daemon();
-    kill(daemon, Signal::STOP);
+    stop(daemon);
     let said = home.fixture(["pid"]).env("FIX_SILENCE", "200").done().failed(1);
     kill(daemon, Signal::CONT);
     assert!(said.contains(&format!("the daemon (pid {daemon}) on ")), "{said}");

@@ -73,8 +73,7 @@ fn the_starting_directory_is_not_kept_busy() {
 #[test]
 fn another_executable_can_be_the_daemon() {
     let home = Home::new();
-    let copy = home.join("another");
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "another");
     let pid = home.fixture(["pid"]).env("FIX_EXEC", &copy).out();
     assert_eq!(std::fs::read_link(format!("/proc/{pid}/exe")).unwrap(), copy);
 
@@ -86,8 +85,7 @@ fn another_executable_can_be_the_daemon() {
 #[test]
 fn a_replaced_executable_still_starts() {
     let home = Home::new();
-    let copy = home.join("program");
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "program");
     let mut caller = home.run(&copy).args(["pid"]).env("FIX_BARRIER", "1");
     caller.command.stdin(std::process::Stdio::piped());
     let mut caller = caller.spawn();
@@ -117,6 +115,28 @@ fn the_caller_is_known_to_the_session() {
     // The next caller has its own.
     let said = home.fixture(["caller"]).cwd("/").env("FIX_CHOSEN", "other").out();
     assert!(said.contains("cwd /\n") && said.contains("Some(\"other\")"), "{said}");
+}
+
+#[test]
+fn two_callers_are_known_by_their_own_environment() {
+    let home = Home::new();
+    let names = ("FIX_CALLER_ENV", "PATH TZ LANG");
+    let said = |path: &str, zone: &str, language: &str| {
+        let run = home.fixture(["caller"]).env(names.0, names.1);
+        run.env("PATH", path).env("TZ", zone).env("LANG", language).out()
+    };
+    for (path, zone, language) in [
+        ("/first/bin:/usr/bin:/bin", "Europe/Berlin", "de_DE.UTF-8"),
+        ("/second/bin:/usr/bin:/bin", "Asia/Tokyo", "ja_JP.UTF-8"),
+    ] {
+        let said = said(path, zone, language);
+        for (name, value) in [("PATH", path), ("TZ", zone), ("LANG", language)] {
+            let line = format!("{name} Some({value:?})");
+            assert!(said.lines().any(|said| said == line), "{line:?} is not in\n{said}");
+        }
+    }
+    let first = home.fixture(["env", "TZ"]).out();
+    assert_eq!(first, "Some(\"Europe/Berlin\")", "the daemon's own is that of its starter");
 }
 
 #[test]
@@ -252,6 +272,18 @@ fn threads_of_the_program_are_waited_for_if_it_asks_for_that() {
 }
 
 #[test]
+fn threads_of_the_program_are_waited_for_no_longer_than_the_drain_limit() {
+    let home = Home::new();
+    let file = home.join("written");
+    let run = home.fixture(["leave-thread", "600000", file.to_str().unwrap()]);
+    run.env("FIX_EXIT_ON_CLOSE", "false").env("FIX_DRAIN", "300").out();
+    eventually("the daemon is gone", || home.processes().is_empty());
+    let log = std::fs::read_to_string(home.place().join("log")).unwrap();
+    assert!(log.contains("autod: not everything ended within"), "{log}");
+    home.daemon();
+}
+
+#[test]
 fn a_daemon_that_waits_for_its_threads_has_no_successor_before_its_end() {
     let home = Home::new();
     let file = home.join("written");
@@ -278,6 +310,20 @@ fn a_foreground_daemon_serves_and_ends_like_any_other() {
     kill(foreground.pid(), Signal::INT);
     foreground.done().good();
     assert!(!pidfile.exists() && !home.place().join("sock").exists());
+}
+
+#[test]
+fn what_a_program_does_after_its_daemon_is_its_own_business() {
+    let home = Home::new();
+    // A second past the drain limit a daemon that has not ended is ended.
+    let run = home.fixture(["foreground"]).env("FIX_DRAIN", "100").env("FIX_AFTER", "1500");
+    let foreground = run.spawn();
+    eventually("it serves", || home.place().join("sock").exists());
+    let pid = foreground.pid();
+    assert_eq!(home.fixture(["stop"]).out(), "true");
+    let done = foreground.done().good();
+    assert_eq!(done.stdout, "after");
+    assert_ne!(home.daemon(), pid);
 }
 
 #[test]

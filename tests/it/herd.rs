@@ -120,3 +120,16 @@ fn a_killed_starter_leaves_nothing_stuck() {
     let pid = home.daemon();
     assert_eq!(home.processes(), [pid], "one daemon, whoever started it");
 }
+
+#[test]
+fn a_daemon_whose_starter_was_killed_goes_when_nobody_comes() {
+    let home = Home::new();
+    let starts = home.join("starts");
+    let run = home.fixture(["pid"]).env("FIX_INIT", "slow:300").env("FIX_AUTOCLOSE", "50");
+    let starter = run.env("FIX_STARTS", &starts).spawn();
+    eventually("the daemon has taken over", || starts.exists());
+    kill(starter.pid(), Signal::KILL);
+    drop(starter);
+    eventually("the daemon has gone", || home.processes().is_empty());
+    assert!(!home.place().join("sock").exists(), "in order");
+}

@@ -36,6 +36,16 @@ impl Home {
         self.path().join(name)
     }
 
+    /// A copy of an executable in this home. Another process writes it: a descriptor of ours that
+    /// can write would be in the hands of every child that another test forks at that moment, and
+    /// the copy would be busy.
+    #[track_caller]
+    pub(crate) fn executable(&self, from: impl AsRef<Path>, name: &str) -> PathBuf {
+        let path = self.join(name);
+        self.run("cp").args([from.as_ref(), &path]).out();
+        path
+    }
+
     /// A command in this home. The program is one of the examples.
     pub(crate) fn example<A: AsRef<OsStr>>(
         &self,
@@ -138,6 +148,20 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
+/// Stops a process, all of its threads.
+#[track_caller]
+pub(crate) fn stop(pid: u32) {
+    kill(pid, Signal::STOP);
+    // Its threads stop when the first of them has had its turn to take the signal.
+    eventually(&format!("process {pid} is stopped"), || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    });
+}
+
 /// Waits until something is so; the test fails if it does not become so.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
@@ -226,6 +250,12 @@ impl Running {
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
         drop(self.child.as_mut().expect("it runs").stdout.take());
+    }
+
+    /// What it reads, if that is piped.
+    #[track_caller]
+    pub(crate) fn input(&mut self) -> std::process::ChildStdin {
+        self.child.as_mut().expect("it runs").stdin.take().expect("its input is piped")
     }
 
     /// Lets it pass the barrier that it waits at.

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use crate::home::{Home, eventually, kill, wait_until_gone};
+use crate::home::{Home, eventually, kill, stop, wait_until_gone};
 
 #[test]
 fn a_daemon_that_is_asked_to_end_does_not_wait_for_the_spawn_lock() {
@@ -24,6 +24,26 @@ fn a_daemon_that_is_asked_to_end_does_not_wait_for_the_spawn_lock() {
         drop(lock);
         assert_ne!(caller.done().good().stdout, daemon.to_string());
     }
+}
+
+#[test]
+fn a_stop_ends_the_daemon_at_once_and_returns_when_it_can_be_sure_of_it() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    let lock = std::fs::File::open(home.place().join("spawn.lock")).unwrap();
+    eventually("the spawn lock is free", || lock.try_lock().is_ok());
+    let stop = home.fixture(["stop"]).spawn();
+    wait_until_gone(daemon);
+    drop(lock);
+    assert_eq!(stop.done().good().stdout, "true");
+    // Somebody who does not let go is named.
+    let daemon = home.daemon();
+    let lock = std::fs::File::open(home.place().join("spawn.lock")).unwrap();
+    eventually("the spawn lock is free", || lock.try_lock().is_ok());
+    let said = home.fixture(["stop"]).env("FIX_CONNECT", "300").done().failed(1);
+    assert!(said.contains("holds the lock"), "{said}");
+    wait_until_gone(daemon);
+    drop(lock);
 }
 
 #[test]
@@ -61,10 +81,76 @@ fn children_of_a_killed_daemon_are_in_nobodys_way() {
 fn callers_of_a_stopped_daemon_are_served_when_it_goes_on() {
     let home = Home::new();
     let daemon = home.daemon();
-    kill(daemon, Signal::STOP);
+    stop(daemon);
     let callers: Vec<_> = (0..12).map(|_| home.fixture(["pid"]).spawn()).collect();
     kill(daemon, Signal::CONT);
     for caller in callers {
         assert_eq!(caller.done().good().stdout, daemon.to_string());
     }
+}
+
+#[test]
+fn a_daemon_that_hangs_while_it_leaves_is_a_clear_error_and_the_next_call_works() {
+    let home = Home::new();
+    let run = |words: &[&str]| home.fixture(words).env("FIX_DRAIN", "3000");
+    let daemon: u32 = run(&["pid"]).out().parse().unwrap();
+    let call = run(&["sleep", "600000"]).spawn();
+    eventually("the call runs", || run(&["status"]).out().starts_with("(2,"));
+    run(&["close"]).out();
+    eventually("its door is gone", || !home.place().join("sock").exists());
+    stop(daemon);
+    let said = run(&["pid"]).done().failed(1);
+    let expected = format!("(pid {daemon}) wanted to be gone and is not; end it: kill -9 {daemon}");
+    assert!(said.contains(&expected), "{said}");
+    kill(daemon, Signal::KILL);
+    wait_until_gone(daemon);
+    drop(call);
+    assert_ne!(home.daemon(), daemon);
+}
+
+/// Nothing believes a pid: not in the locks' records, and not in the pidfile.
+#[test]
+fn pids_of_others_in_the_files_of_a_dead_daemon_decide_nothing() {
+    let home = Home::new();
+    let pidfile = home.join("pidfile");
+    let run = || home.fixture(["pid"]).env("FIX_PIDFILE", &pidfile);
+    let others = home.run("sleep").args(["1000"]).spawn();
+    for other in [others.pid(), std::process::id(), 1] {
+        let daemon: u32 = run().out().parse().unwrap();
+        kill(daemon, Signal::KILL);
+        wait_until_gone(daemon);
+        for name in ["life.lock", "spawn.lock"] {
+            let path = home.place().join(name);
+            let record = std::fs::read_to_string(&path).unwrap();
+            let (before, after) = record.split_once("\"pid\":").expect("a pid");
+            let (_, after) = after.split_once(',').expect("more than a pid");
+            std::fs::write(&path, format!("{before}\"pid\":{other},{after}")).unwrap();
+        }
+        std::fs::write(&pidfile, format!("{other}\n")).unwrap();
+        let successor = run().out();
+        assert_eq!(std::fs::read_to_string(&pidfile).unwrap().trim(), successor);
+        assert!(!crate::home::is_gone(other), "nobody was signalled");
+        assert_eq!(home.fixture(["stop"]).out(), "true");
+        wait_until_gone(successor.parse().unwrap());
+    }
+}
+
+#[test]
+fn the_whole_runtime_directory_can_go() {
+    let home = Home::new();
+    let runtime = home.join("runtime");
+    std::fs::create_dir(&runtime).unwrap();
+    std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .unwrap();
+    let run = || home.fixture(["pid"]).env("XDG_RUNTIME_DIR", &runtime);
+    let daemon: u32 = run().out().parse().unwrap();
+    // As at the end of a login session.
+    std::fs::remove_dir_all(&runtime).unwrap();
+    wait_until_gone(daemon);
+    assert!(!runtime.exists(), "it makes nothing");
+    // And it is there again at the next login.
+    std::fs::create_dir(&runtime).unwrap();
+    std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700))
+        .unwrap();
+    assert_ne!(run().out(), daemon.to_string());
 }

@@ -3,16 +3,32 @@
 //! Every test has a runtime directory of its own and leaves no process behind, also when it fails.
 
 mod bad_input;
+mod builds;
+mod clocks;
 mod counter;
+mod counting;
+mod documents;
+mod examples;
 mod failures;
 mod faults;
 mod features;
+mod hand_over;
 mod herd;
 mod home;
+mod hostile;
+mod in_process;
+mod inherited;
 mod leaving;
+mod logs;
 mod places;
+mod recursion;
 mod removal;
+mod root;
+mod sandbox;
+mod scope;
+mod streams;
 mod terminal;
 mod ui;
 mod upgrade;
+mod users;
 mod windows;

@@ -82,7 +82,8 @@ fn a_regular_file_at_the_door_survives() {
     let sock = home.join("precious");
     std::fs::write(&sock, "data").unwrap();
     let said = home.fixture(["pid"]).env("FIX_SOCK", &sock).done().failed(1);
-    assert!(said.contains("precious") && said.contains("regular file"), "{said}");
+    assert!(said.contains("is a regular file"), "{said}");
+    assert!(said.contains(&format!(": rm {}", sock.display())), "{said}");
     assert_eq!(std::fs::read_to_string(&sock).unwrap(), "data");
 }
 
@@ -98,7 +99,8 @@ fn a_lock_that_is_a_link_is_refused() {
         chmod(&place, 0o700);
         symlink(&target, place.join(lock)).unwrap();
         let said = home.fixture(["pid"]).done().failed(1);
-        assert!(said.contains(lock), "{said}");
+        let mending = format!("remove it: rm {}", place.join(lock).display());
+        assert!(said.contains("is a symbolic link") && said.contains(&mending), "{said}");
         assert_eq!(std::fs::read_to_string(&target).unwrap(), "data");
     }
 }
@@ -125,8 +127,31 @@ fn a_listener_that_hangs_up_is_not_tried_for_ever() {
     let sock = home.join("rude.sock");
     let listener = UnixListener::bind(&sock).unwrap();
     std::thread::spawn(move || while listener.accept().is_ok() {});
-    let said = home.fixture(["pid"]).env("FIX_SOCK", &sock).done().failed(1);
-    assert!(said.contains("hung up 5 times before it accepted"), "{said}");
+    for words in [["pid"], ["stop"], ["restart"]] {
+        let said = home.fixture(words).env("FIX_SOCK", &sock).done().failed(1);
+        assert!(said.contains("hung up 5 times before it accepted"), "{said}");
+    }
+}
+
+#[test]
+fn a_listener_that_is_always_closing_is_given_up_at_the_deadline() {
+    let home = Home::new();
+    let sock = home.join("closing.sock");
+    let listener = UnixListener::bind(&sock).unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let _ = std::io::Write::write_all(&mut stream, b"AUTOD\x01\x04\0\0\0\0\0");
+        }
+    });
+    let run = home.fixture(["pid"]).env("FIX_SOCK", &sock).env("FIX_CONNECT", "300");
+    let said = run.done().failed(1);
+    assert!(said.contains("is still closing"), "{said}");
+    let asked = asked.load(std::sync::atomic::Ordering::SeqCst);
+    assert!(asked < 50, "asked {asked} times in 300 ms");
+    assert!(home.processes().is_empty());
 }
 
 #[test]

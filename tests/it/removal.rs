@@ -106,6 +106,29 @@ fn a_stolen_door_ends_the_daemon_and_is_not_stolen_back() {
     assert!(Path::new(&sock).exists(), "it left what is not its own");
 }
 
+/// How often the threads of a process have been woken.
+fn wakes(pid: u32) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let status = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("status")).ok());
+    status
+        .flat_map(|status| status.lines().map(str::to_owned).collect::<Vec<_>>())
+        .filter(|line| line.contains("ctxt_switches"))
+        .filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok())
+        .sum()
+}
+
+#[test]
+fn an_idle_daemon_does_nothing() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    // It may have to end what it did before, and it looks at its files twice a minute.
+    eventually("it does nothing for a second", || {
+        let before = wakes(daemon);
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        wakes(daemon) == before
+    });
+}
+
 /// An Accept of another life.
 fn accept_fields() -> Vec<u8> {
     let fields: [(u8, &[u8]); 5] = [

@@ -1,8 +1,9 @@
 //! Two builds of a program meet, and daemons are stopped and restarted.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
-use crate::home::{Done, Home, Run, eventually, example, wait_until_gone};
+use crate::home::{Done, Home, Run, eventually, example, is_gone, wait_until_gone};
 
 fn version(home: &Home, version: &str, words: &[&str]) -> Run {
     home.fixture(words).env("FIX_VERSION", version)
@@ -29,9 +30,8 @@ fn a_newer_version_replaces_the_daemon_and_an_older_one_uses_it() {
 #[test]
 fn a_newer_file_of_the_same_version_replaces_the_daemon_once() {
     let home = Home::new();
-    let copy = home.join("newer");
     let old = home.daemon();
-    std::fs::copy(example("fixture"), &copy).unwrap();
+    let copy = home.executable(example("fixture"), "newer");
     let newer = || -> u32 { home.run(&copy).args(["pid"]).out().parse().unwrap() };
     let new = newer();
     assert_ne!(old, new);
@@ -130,6 +130,23 @@ fn each_policy_does_what_it_says() {
 }
 
 #[test]
+fn two_versions_in_turn_never_play_ping_pong() {
+    // The policy, and how many daemons a hundred calls in turn start.
+    for (policy, daemons) in [("restart", 2), ("coexist", 2), ("compatible", 1), ("refuse", 1)] {
+        let home = Home::new();
+        let starts = home.join("starts");
+        for turn in 0..100 {
+            let of = ["1.0.0", "2.0.0"][turn % 2];
+            let run = version(&home, of, &["add", "1"]).env("FIX_UPGRADE", policy);
+            let done = run.env("FIX_STARTS", &starts).done();
+            assert_eq!(done.status.success(), policy != "refuse" || turn % 2 == 0, "{done:?}");
+        }
+        let starts = std::fs::read_to_string(&starts).unwrap();
+        assert_eq!(starts.lines().count(), daemons, "{policy}");
+    }
+}
+
+#[test]
 fn another_shape_of_the_service_is_replaced_by_the_newer_and_refused_to_the_older() {
     let home = Home::new();
     let old = pid(&home, "2.0.0");
@@ -190,4 +207,49 @@ fn a_daemon_that_cannot_drain_is_still_stopped_in_time() {
     assert_eq!(run(&["stop"]).out(), "true");
     wait_until_gone(daemon);
     drop(blocked);
+}
+
+#[test]
+fn a_daemon_whose_handlers_block_every_thread_is_stopped_and_restarted_in_time() {
+    for (order, exit_on_close) in [("stop", "true"), ("stop", "false"), ("restart", "false")] {
+        let home = Home::new();
+        let run = |words: &[&str]| {
+            let run = home.fixture(words).env("FIX_DRAIN", "200").env("FIX_SNAPSHOT", "1");
+            run.env("FIX_EXIT_ON_CLOSE", exit_on_close)
+        };
+        assert_eq!(run(&["add", "1"]).out(), "1");
+        let daemon: u32 = run(&["pid"]).out().parse().unwrap();
+        let threads = std::thread::available_parallelism().map_or(2, |count| count.get().max(2));
+        let blocked: Vec<_> = (0..threads).map(|_| run(&["block", "600000"]).spawn()).collect();
+        let log = home.place().join("log");
+        eventually("all of them block", || {
+            std::fs::read_to_string(&log).unwrap().matches("blocking").count() == threads
+        });
+        let began = Instant::now();
+        run(&[order]).out();
+        // The drain limit and the watchdog's second; far below every timeout of a caller.
+        assert!(began.elapsed() < Duration::from_secs(6), "{order} took {:?}", began.elapsed());
+        wait_until_gone(daemon);
+        for caller in blocked {
+            caller.done().failed(1);
+        }
+        let total = run(&["add", "1"]).out();
+        assert_eq!(total, if order == "restart" { "2" } else { "1" });
+    }
+}
+
+#[test]
+fn stopping_waits_for_a_daemon_that_goes_already() {
+    let home = Home::new();
+    let daemon = home.daemon();
+    // It has no door any more, and goes on for as long as its call.
+    let call = home.fixture(["sleep", "700"]).spawn();
+    eventually("the call runs", || home.fixture(["status"]).out().starts_with("(2,"));
+    home.fixture(["close"]).out();
+    eventually("the door is gone", || !home.place().join("sock").exists());
+    assert!(!is_gone(daemon), "its call still runs");
+    assert_eq!(home.fixture(["stop"]).out(), "true");
+    assert!(is_gone(daemon));
+    call.done().good();
+    assert_eq!(home.fixture(["stop"]).out(), "false");
 }

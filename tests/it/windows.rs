@@ -34,6 +34,8 @@ const START: Part = Part {
         "caller-said-hello",
         "daemon-begins",
         "daemon-seen",
+        "starter-heard-seen",
+        "starter-handed-over",
         "daemon-inherited",
         "daemon-initialised",
         "daemon-ready",
@@ -87,6 +89,8 @@ const UPGRADE: Part = Part {
         "daemon-exits",
         "replacer-took-life",
         "door-published",
+        "starter-heard-seen",
+        "starter-handed-over",
         "daemon-inherited",
         "daemon-ready",
     ],
@@ -136,7 +140,8 @@ fn check_place(home: &Home, point: &str) {
     let next = caller(home, "next").done();
     assert!(next.stdout.starts_with("answered"), "{point}: {next:?}");
     check_told(home, point, "next", &next);
-    let daemon = home.daemon();
+    // One that does not go by itself while it is looked at, as that of an idle part does.
+    let daemon: u32 = home.fixture(["restart"]).out().parse().expect("a pid");
     eventually(&format!("{point}: nobody else is left over"), || home.processes() == [daemon]);
     let beside = lines(home, "starts").into_iter().find(|line| line.contains("beside"));
     assert_eq!(beside, None, "{point}: two daemons");
@@ -148,8 +153,8 @@ fn check_place(home: &Home, point: &str) {
         .collect();
     let litter: Vec<_> = found.iter().filter(|name| !known.contains(name.as_str())).collect();
     assert!(litter.is_empty(), "{point}: {litter:?}");
-    let stopped = home.fixture(["stop"]).done().good();
-    assert_eq!(stopped.stdout, "true", "{point}");
+    // A daemon that nobody needs may have gone by itself on a slow machine, and there is none then.
+    home.fixture(["stop"]).done().good();
     assert!(is_gone(daemon), "{point}: stop returned before the daemon was gone");
 }
 

@@ -25,6 +25,12 @@ pub trait Counter {
     async fn close(&self);
     #[autod(rename = "a", rename = "b", timeout = 3)]
     async fn reset(&self);
+    #[autod(drop_oldest = 64)]
+    async fn total(&self) -> i64;
+    #[autod(drop_oldest = 64, drop_oldest = 0)]
+    fn watch(&self) -> impl futures::Stream<Item = i64>;
+    #[autod(drop_oldest)]
+    fn totals(&self) -> impl futures::Stream<Item = i64>;
 }
 
 fn main() {}

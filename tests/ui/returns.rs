@@ -8,6 +8,10 @@ pub trait Counter {
     fn silent(&self) -> impl Stream;
     async fn watch(&self) -> impl Stream<Item = i64>;
     async fn open(&self) -> Result<impl Stream<Item = i64>, String>;
+    async fn open_alias(&self) -> std::io::Result<impl Stream<Item = i64>>;
+    async fn open_lines(&self) -> Result<impl Iterator<Item = i64>, String>;
+    fn open_later(&self) -> Result<impl Stream<Item = i64>, String>;
+    async fn bytes(&self) -> autod::ByteStream;
     async fn name(&self) -> &str;
     fn names(&self) -> impl Stream<Item = &str>;
     async fn parts(&self) -> Vec<&[u8]>;

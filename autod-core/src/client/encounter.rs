@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
 use crate::codec;
-use crate::daemon::{check_peer, peer};
+use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
@@ -23,6 +24,9 @@ use crate::wire::limits::Receives;
 /// How often a daemon may hang up before it accepts, or be there after it was asked to go.
 pub(super) const TRIES: u32 = 5;
 
+/// Between two looks at a daemon that has said more often that it is closing.
+const CLOSING_PAUSE: Duration = Duration::from_millis(10);
+
 /// A connection on which a hello was said.
 pub(crate) struct Spoken {
     stream: std::os::unix::net::UnixStream,
@@ -30,9 +34,13 @@ pub(crate) struct Spoken {
 }
 
 impl Spoken {
-    /// Says a hello, as far as the socket takes it at once.
-    pub(super) fn say(stream: std::os::unix::net::UnixStream, hello: &Hello) -> Result<Self> {
-        check_peer(&peer(&stream)?)?;
+    /// Says a hello, as far as the socket takes it at once, to a listener of ours.
+    fn say(
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+        sock: &std::path::Path,
+    ) -> Result<Self> {
+        check_listener(&peer(&stream)?, sock)?;
         let mut unsent = hello.to_bytes();
         // A failing write is not the last word: the daemon may have said why before it hung up.
         if let Ok(count) = std::io::Write::write(&mut &stream, &unsent) {
@@ -63,6 +71,8 @@ pub(super) enum Met {
 #[derive(Default)]
 pub(super) struct Attempts {
     pub(super) hung_up: u32,
+    /// How often the daemon was closing.
+    pub(super) closing: u32,
     /// How often a daemon that should make way was still there.
     pub(super) disobeyed: u32,
     /// A daemon of an older build may be replaced.
@@ -86,7 +96,23 @@ pub(super) enum Greeted {
 impl Connector<'_> {
     /// Says hello as a caller; does not wait for anything.
     pub(crate) fn speak(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
-        Spoken::say(stream, &self.hello(Purpose::Session, 0))
+        self.say(stream, Purpose::Session, 0)
+    }
+
+    /// Asks who is there, to put another one in its place. A daemon whose handlers block all its
+    /// threads answers this one too.
+    pub(super) fn probe(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
+        self.say(stream, Purpose::Probe, 0)
+    }
+
+    /// Says hello for this purpose, to the daemon of this life if that matters.
+    pub(super) fn say(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        purpose: Purpose,
+        life: u64,
+    ) -> Result<Spoken> {
+        Spoken::say(stream, &self.hello(purpose, life), self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
@@ -103,6 +129,10 @@ impl Connector<'_> {
                     format!("{} daemon failed to start: {}", self.place.app(), rejection.text);
                 return Err(Error::new(ErrorKind::StartFailed, text));
             }
+            // Whatever it is, there is somebody to replace.
+            Greeted::Rejected(rejection) if attempts.must_replace && rejection.life != 0 => {
+                return Ok(Met::Predecessor(rejection.life));
+            }
             Greeted::Rejected(rejection) => {
                 let other_shape = rejection.code == RejectCode::Fingerprint;
                 if other_shape && self.judge(&rejection.build, false, attempts) == Verdict::Replace
@@ -112,15 +142,17 @@ impl Connector<'_> {
                 return Err(rejected(rejection));
             }
             Greeted::Closing => {
-                if Instant::now() >= self.deadline {
-                    return Err(self.unresponsive("is still closing"));
+                self.check_closing()?;
+                // A daemon that says so closes its door right after. Who goes on saying it is not
+                // asked for all that the processor gives.
+                attempts.closing += 1;
+                if attempts.closing > TRIES {
+                    tokio::time::sleep(CLOSING_PAUSE).await;
                 }
             }
             Greeted::HungUp => {
                 attempts.hung_up += 1;
-                if attempts.hung_up >= TRIES {
-                    return Err(self.rude());
-                }
+                self.check_manners(attempts.hung_up)?;
             }
         }
         // Lets a current-thread runtime run others between two attempts.
@@ -177,9 +209,9 @@ impl Connector<'_> {
     }
 
     /// The hello of a caller; `life` names the daemon that an order is for.
-    pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
+    fn hello(&self, purpose: Purpose, life: u64) -> Hello {
         let caller = match purpose {
-            Purpose::Session => self.caller(),
+            Purpose::Session => caller_fields(self.caller_env),
             _ => CallerFields::default(),
         };
         Hello {
@@ -195,24 +227,6 @@ impl Connector<'_> {
         }
     }
 
-    fn caller(&self) -> CallerFields {
-        let variable = |name: &OsString| {
-            let mut pair = name.clone();
-            pair.push("=");
-            pair.push(std::env::var_os(name)?);
-            Some(pair.into_vec())
-        };
-        CallerFields {
-            cwd: std::env::current_dir()
-                .map(|cwd| cwd.into_os_string().into_vec())
-                .unwrap_or_default(),
-            args: std::env::args_os().map(OsString::into_vec).collect(),
-            env: self.caller_env.iter().filter_map(variable).collect(),
-            terminal: terminal(),
-            root: root_identity(),
-        }
-    }
-
     /// The policy does not let us use this daemon.
     fn refused(&self, theirs: &str, pid: u32) -> Error {
         Error::new(
@@ -225,15 +239,44 @@ impl Connector<'_> {
         )
     }
 
-    fn rude(&self) -> Error {
-        Error::new(
+    /// Whether there is time left for a daemon that is closing.
+    pub(super) fn check_closing(&self) -> Result<()> {
+        if Instant::now() < self.deadline {
+            return Ok(());
+        }
+        Err(self.unresponsive("is still closing"))
+    }
+
+    /// Whether somebody who has hung up so often may be asked again.
+    pub(super) fn check_manners(&self, hung_up: u32) -> Result<()> {
+        if hung_up < TRIES {
+            return Ok(());
+        }
+        Err(Error::new(
             ErrorKind::Lost,
             format!(
                 "the daemon on {} hung up {TRIES} times before it accepted; its log is {}",
                 self.place.sock().display(),
                 self.place.log_path().display()
             ),
-        )
+        ))
+    }
+}
+
+/// What this process says about itself, with these variables of its environment.
+pub(crate) fn caller_fields(variables: &[OsString]) -> CallerFields {
+    let variable = |name: &OsString| {
+        let mut pair = name.clone();
+        pair.push("=");
+        pair.push(std::env::var_os(name)?);
+        Some(pair.into_vec())
+    };
+    CallerFields {
+        cwd: std::env::current_dir().map(|cwd| cwd.into_os_string().into_vec()).unwrap_or_default(),
+        args: std::env::args_os().map(OsString::into_vec).collect(),
+        env: variables.iter().filter_map(variable).collect(),
+        terminal: terminal(),
+        root: root_identity(),
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
+pub(crate) use self::encounter::{Spoken, caller_fields};
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
@@ -105,14 +105,16 @@ impl Connector<'_> {
                     match starter.turn().await? {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
-                        Turn::Started(starting) => match self.attend(starting).await? {
+                        Turn::Started(starting) => match self.attend(*starting).await? {
                             Some(connection) => return Ok(connection),
                             None => continue,
                         },
                     }
                 }
             };
-            match self.meet(self.speak(stream)?, &mut attempts).await? {
+            let spoken =
+                if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
+            match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
@@ -160,8 +162,10 @@ impl Connector<'_> {
     fn connection(&self, line: Line, accept: Accept, took: Option<Duration>) -> Connection {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
-        let shared = Shared::new(Side::Connector, Receives::from(self.limits), accept.receives);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest);
+        let ours = Receives::from(self.limits);
+        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
+            .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());
         let origin =
             Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };

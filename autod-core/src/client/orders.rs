@@ -5,21 +5,33 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Attempts, Greeted, Spoken, TRIES, rejected};
-use crate::daemon::{Knock, Starter, Starting, Succession, wait_until_gone};
+use super::encounter::{Attempts, Greeted, TRIES, rejected};
+use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::fault::{self, Point};
 use crate::greet;
 use crate::wire::greeting::{Purpose, RejectCode};
 
 impl Connector<'_> {
-    /// Ends the daemon that runs and waits until it is gone. `false` if none runs.
+    /// Ends the daemon that runs and waits until it is gone; one that goes already is waited for as
+    /// well. `false` if there is none.
     pub(crate) async fn stop(&self) -> Result<bool> {
-        let Some(life) = self.life().await? else { return Ok(false) };
-        if let Some(stream) = self.order(Purpose::Close, life).await? {
-            // The connection ends with the process.
-            greet::hung_up(&stream).await;
-        }
+        let mut patience = Patience::until(self.deadline);
+        let life = loop {
+            if let Some(life) = self.life().await? {
+                if let Some(stream) = self.order(Purpose::Close, life).await? {
+                    // The connection ends with the process.
+                    greet::hung_up(&stream).await;
+                }
+                break life;
+            }
+            match Behind::the_door(self.place)? {
+                Behind::Nobody => return Ok(false),
+                Behind::Leaving(life) => break life,
+                // It has a door in a moment, or nobody has.
+                Behind::Busy => patience.wait(self.place).await?,
+            }
+        };
         wait_until_gone(self.place, life, self.deadline).await?;
         Ok(true)
     }
@@ -51,17 +63,22 @@ impl Connector<'_> {
 
     /// The life of the daemon that runs.
     async fn life(&self) -> Result<Option<u64>> {
+        let mut hung_up = 0;
         loop {
             let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-            let spoken = Spoken::say(stream, &self.hello(Purpose::Probe, 0))?;
-            match self.listen(spoken, true).await?.1 {
+            match self.listen(self.probe(stream)?, true).await?.1 {
                 Greeted::Accepted(accept) => return Ok(Some(accept.life)),
                 Greeted::Rejected(rejection) if rejection.life != 0 => {
                     return Ok(Some(rejection.life));
                 }
                 Greeted::Rejected(rejection) => return Err(rejected(rejection)),
-                Greeted::Closing | Greeted::HungUp => tokio::task::yield_now().await,
+                Greeted::Closing => self.check_closing()?,
+                Greeted::HungUp => {
+                    hung_up += 1;
+                    self.check_manners(hung_up)?;
+                }
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -69,7 +86,7 @@ impl Connector<'_> {
     /// gone already.
     async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<UnixStream>> {
         let Some(stream) = self.knock_existing().await? else { return Ok(None) };
-        let spoken = Spoken::say(stream, &self.hello(purpose, life))?;
+        let spoken = self.say(stream, purpose, life)?;
         match self.listen(spoken, true).await? {
             (kept, Greeted::Closing) => Ok(Some(kept.stream)),
             (_, Greeted::Rejected(rejection)) if rejection.code != RejectCode::Life => {

@@ -138,6 +138,26 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_before_the_machine_slept_is_over_and_one_of_the_future_is_none() {
+        let home = Home::new();
+        let place = home.place();
+        let write = |at: u64| {
+            let boot = machine::boot_id();
+            let text =
+                format!("{{\"error\":\"x\",\"boot\":\"{boot}\",\"at\":{at},\"pause\":5000}}");
+            std::fs::write(place.path_of(&place.names().failed), text).unwrap();
+        };
+        let (now, hour) = (machine::nanoseconds(), 3600 * 1_000_000_000);
+        // The boot clock goes on while the machine sleeps, so an hour of sleep is an hour.
+        write(now.saturating_sub(hour.min(now / 2)));
+        assert_eq!(consult(&place, Began::now()), Verdict::Go);
+        write(now + hour);
+        assert_eq!(consult(&place, Began(0)), Verdict::Go);
+        write(now);
+        assert!(matches!(consult(&place, Began::now()), Verdict::Wait(_)));
+    }
+
+    #[test]
     fn the_pause_doubles_up_to_its_limit() {
         let home = Home::new();
         let place = home.place();

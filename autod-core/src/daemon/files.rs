@@ -78,6 +78,12 @@ impl Found {
             _ => "a device",
         }
     }
+
+    /// The command that removes it.
+    pub(super) fn removal(&self, path: &Path) -> String {
+        let options = if self.kind == FileType::Directory { "-r " } else { "" };
+        format!("rm {options}{}", path.display())
+    }
 }
 
 fn absent(result: rustix::io::Result<Stat>) -> rustix::io::Result<Option<Found>> {

@@ -1,16 +1,19 @@
-//! The first act of a daemon's process: taking over what its starter left for it.
+//! The first act of a daemon's process: it says that main has come this far, and gets what makes it
+//! the daemon.
 //!
 //! The variables that lead here are also the guard against a fork bomb: as long as they stand in
 //! the environment, this process was started as a daemon and has not become one, and it must not
 //! start another.
 
+use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::locks::LifeLock;
 use super::place::Place;
-use super::status::Status;
+use super::status::{self, Status};
 use super::{settings, sys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
@@ -19,6 +22,14 @@ use crate::fault::{self, Point};
 const STATUS: &str = "AUTOD_STATUS_FD";
 /// Stands until a daemon has taken over.
 const DEPTH: &str = "AUTOD_DEPTH";
+
+/// A process that was started as a daemon and has said so. Its starter hands over next.
+#[derive(Debug)]
+pub(crate) struct Heir {
+    nonce: u64,
+    socket: UnixStream,
+    pub(crate) status: Arc<Status>,
+}
 
 /// All that a daemon gets from its starter.
 #[derive(Debug)]
@@ -29,7 +40,6 @@ pub(crate) struct Inherited {
     pub(crate) listener: UnixListener,
     /// What the starter's `Launch` held.
     pub(crate) payload: Vec<u8>,
-    pub(crate) status: Status,
 }
 
 /// The variables of a daemon's environment.
@@ -55,11 +65,11 @@ pub(crate) fn check_guard() -> Result<()> {
     ))
 }
 
-impl Inherited {
-    /// Takes over, if this process was started as the daemon of this name.
+impl Heir {
+    /// Says that main has handed over, if this process was started as the daemon of this name.
     ///
     /// To be called before anything else in main, while the process has one thread.
-    pub(crate) fn take(app: &str) -> Result<Option<Self>> {
+    pub(crate) fn announce(app: &str) -> Result<Option<Self>> {
         static TAKEN: AtomicBool = AtomicBool::new(false);
         let Ok(value) = std::env::var(STATUS) else { return Ok(None) };
         let mut parts = value.splitn(3, ':');
@@ -74,34 +84,46 @@ impl Inherited {
         if name != app || TAKEN.swap(true, Ordering::SeqCst) {
             return Ok(None);
         }
-        let socket = sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
+        let inherited =
+            sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
         sys::forget_variables(&[STATUS, DEPTH]);
-        let socket = UnixStream::from(socket);
-        let status = socket
-            .try_clone()
-            .map(Status::new)
-            .map_err(|error| Error::system("cannot talk to the starter", error))?;
+        let cannot_talk = |error| Error::system("cannot talk to the starter", error);
         fault::pass(Point::DaemonBegins);
-        // Before anything is waited for: a starter that replaces a daemon asks the old one to go
-        // only when it has heard this.
-        status.seen();
+        let socket = status::announce(&inherited.into()).map_err(cannot_talk)?;
+        let status = Arc::new(Status::new(socket.try_clone().map_err(cannot_talk)?));
         fault::pass(Point::DaemonSeen);
-        let (settings, life, listener) = settings::receive(&socket).map_err(|error| {
-            Error::new(ErrorKind::StartFailed, "the starter went away before it had handed over")
-                .caused_by(error)
-        })?;
-        drop(socket);
-        if settings.nonce != nonce {
+        Ok(Some(Self { nonce, socket, status }))
+    }
+
+    /// Waits for what makes this process the daemon; blocks for as long as the starter lives and
+    /// does not hand it over.
+    ///
+    /// The error has not been told to the starter. After it this process must end: it is neither
+    /// the daemon, nor anybody's caller any more.
+    pub(crate) fn receive(self) -> Result<Inherited> {
+        let (settings, life, listener) =
+            settings::receive(&self.socket).map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => Error::new(
+                    ErrorKind::StartFailed,
+                    "the starter went away before it had handed over",
+                ),
+                _ => Error::system("cannot take over from the starter", error),
+            })?;
+        if settings.nonce != self.nonce {
             return Err(stray("does not match what came through the socket"));
         }
-        let taken = Place::reopen(&settings.sock, settings.explicit, &settings.app)
-            .and_then(|place| LifeLock::inherited(life, &place).map(|life| (place, life)));
-        let (place, life) =
-            taken.inspect_err(|error| status.failed(&crate::error::chain(error)))?;
+        let place = Place::reopen(&settings.sock, settings.explicit, &settings.app)?;
+        let life = LifeLock::inherited(life, &place)?;
         fault::pass(Point::DaemonInherited);
         name_process(place.app());
-        let payload = settings.payload;
-        Ok(Some(Self { place, life, listener: listener.into(), payload, status }))
+        Ok(Inherited { place, life, listener: listener.into(), payload: settings.payload })
+    }
+
+    /// Waits until it could be received.
+    #[cfg(test)]
+    pub(super) fn wait_for_hand_over(&self) {
+        let peek = rustix::net::RecvFlags::PEEK;
+        assert_eq!(rustix::net::recv(&self.socket, &mut [0; 1], peek).unwrap().0, 1);
     }
 }
 
@@ -122,11 +144,11 @@ fn name_process(app: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::daemon::settings::pair;
+    use crate::daemon::passing::pair;
 
     #[test]
     fn a_process_that_nobody_started_as_a_daemon_inherits_nothing() {
-        assert!(Inherited::take("counter").unwrap().is_none());
+        assert!(Heir::announce("counter").unwrap().is_none());
         assert!(!guard_present());
         check_guard().unwrap();
     }

@@ -26,8 +26,9 @@ struct Count {
     connections: usize,
     holds: Vec<HoldEntry>,
     next_hold: u64,
-    /// Set while the count is zero.
-    idle_since: Option<Instant>,
+    /// When something that counts was last given back. Connections that turn out to be probes leave
+    /// it as it is, however they overlap with others.
+    used_until: Instant,
     /// The daemon leaves: nothing counts any more.
     over: bool,
 }
@@ -44,14 +45,11 @@ impl Count {
         self.connections == 0 && self.holds.is_empty()
     }
 
-    /// After something was taken or given back.
-    fn settle(&mut self, now: Instant) {
-        self.idle_since = self.is_idle().then(|| self.idle_since.unwrap_or(now));
-    }
-
     fn expiry(&self) -> Option<Instant> {
         // A linger too long for the clock is one that never ends.
-        self.idle_since?.checked_add(self.linger?)
+        self.linger
+            .filter(|_| self.is_idle())
+            .and_then(|linger| self.used_until.checked_add(linger))
     }
 }
 
@@ -64,7 +62,7 @@ impl Lease {
                 connections: 0,
                 holds: Vec::new(),
                 next_hold: 0,
-                idle_since: Some(now),
+                used_until: now,
                 over: false,
             }),
             changed: Notify::new(),
@@ -77,32 +75,23 @@ impl Lease {
 
     /// Counts a connection until the guard is dropped.
     pub(crate) fn connect(&self) -> Connected {
-        let mut count = self.count();
-        let before = count.idle_since;
-        count.connections += 1;
-        count.settle(Instant::now());
-        Connected { lease: self.clone(), before, probe: false }
+        self.count().connections += 1;
+        Connected { lease: self.clone(), probe: false }
     }
 
     /// Counts a hold until the guard is dropped.
     pub(crate) fn hold(&self, reason: String) -> Hold {
         let mut count = self.count();
-        let now = Instant::now();
         let id = count.next_hold;
         count.next_hold += 1;
-        count.holds.push(HoldEntry { id, reason, since: now });
-        count.settle(now);
+        count.holds.push(HoldEntry { id, reason, since: Instant::now() });
         Hold { lease: self.clone(), id }
     }
 
     /// Begins the linger anew if nobody needs the daemon: it has just become ready, or could not
     /// leave.
     pub(crate) fn rearm(&self, now: Instant) {
-        let mut count = self.count();
-        if count.is_idle() {
-            count.idle_since = Some(now);
-        }
-        drop(count);
+        self.count().used_until = now;
         self.0.changed.notify_waiters();
     }
 
@@ -154,7 +143,6 @@ impl Lease {
 #[derive(Debug)]
 pub(crate) struct Connected {
     lease: Lease,
-    before: Option<Instant>,
     probe: bool,
 }
 
@@ -169,10 +157,9 @@ impl Drop for Connected {
     fn drop(&mut self) {
         let mut count = self.lease.count();
         count.connections -= 1;
-        if self.probe && count.is_idle() {
-            count.idle_since = self.before;
+        if !self.probe {
+            count.used_until = Instant::now();
         }
-        count.settle(Instant::now());
         drop(count);
         self.lease.0.changed.notify_one();
     }
@@ -190,116 +177,12 @@ impl Drop for Hold {
     fn drop(&mut self) {
         let mut count = self.lease.count();
         count.holds.retain(|hold| hold.id != self.id);
-        count.settle(Instant::now());
+        count.used_until = Instant::now();
         drop(count);
         self.lease.0.changed.notify_one();
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LINGER: Duration = Duration::from_secs(10);
-
-    async fn has_expired(lease: &Lease) -> bool {
-        tokio::time::timeout(Duration::ZERO, lease.expired()).await.is_ok()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_unused_daemon_goes_after_the_linger() {
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        tokio::time::advance(LINGER / 2).await;
-        assert!(!has_expired(&lease).await);
-        tokio::time::advance(LINGER).await;
-        assert!(has_expired(&lease).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn without_a_linger_it_stays() {
-        let lease = Lease::new(None, Instant::now());
-        drop(lease.connect());
-        tokio::time::advance(LINGER * 1000).await;
-        assert!(!has_expired(&lease).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn connections_and_holds_both_count() {
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        let connection = lease.connect();
-        let hold = lease.hold("indexing".to_owned());
-        tokio::time::advance(LINGER * 2).await;
-        assert!(!has_expired(&lease).await);
-        assert_eq!(lease.holds(), [("indexing".to_owned(), LINGER * 2)]);
-        drop(connection);
-        tokio::time::advance(LINGER * 2).await;
-        assert!(!has_expired(&lease).await);
-        drop(hold);
-        tokio::time::advance(LINGER / 2).await;
-        assert!(!has_expired(&lease).await);
-        tokio::time::advance(LINGER / 2).await;
-        assert!(has_expired(&lease).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn the_last_drop_wakes_who_waits() {
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        let connection = lease.connect();
-        let begin = Instant::now();
-        let waiting = tokio::spawn({
-            let lease = lease.clone();
-            async move { lease.expired().await }
-        });
-        tokio::time::sleep(LINGER * 3).await;
-        assert!(!waiting.is_finished());
-        drop(connection);
-        waiting.await.unwrap();
-        assert_eq!(begin.elapsed(), LINGER * 4);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_probe_does_not_touch_the_linger() {
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        tokio::time::advance(LINGER / 2).await;
-        let probe = lease.connect();
-        tokio::time::advance(LINGER / 4).await;
-        probe.discount();
-        tokio::time::advance(LINGER / 4).await;
-        assert!(has_expired(&lease).await);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_can_slip_in_once_it_is_over() {
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        let hold = lease.hold("busy".to_owned());
-        assert!(!lease.end_if_idle());
-        drop(hold);
-        assert!(lease.end_if_idle());
-    }
-
-    /// Random sequences against the plainest model there is.
-    #[tokio::test(start_paused = true)]
-    async fn counts_like_a_multiset() {
-        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
-        let lease = Lease::new(Some(LINGER), Instant::now());
-        let (mut connections, mut holds) = (Vec::new(), Vec::new());
-        for _ in 0..5000 {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            match (seed >> 33) % 5 {
-                0 => connections.push(lease.connect()),
-                1 => holds.push(lease.hold(String::new())),
-                2 => drop(connections.pop()),
-                3 => drop(holds.pop()),
-                _ => {
-                    if let Some(connection) = connections.pop() {
-                        connection.discount();
-                    }
-                }
-            }
-            assert_eq!(lease.connections(), connections.len());
-            assert_eq!(lease.holds().len(), holds.len());
-            let idle = connections.is_empty() && holds.is_empty();
-            assert_eq!(lease.count().idle_since.is_some(), idle);
-        }
-    }
-}
+#[path = "lease_tests.rs"]
+mod tests;

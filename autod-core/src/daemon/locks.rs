@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -75,6 +76,10 @@ impl SpawnFile {
 
     pub(super) fn is_still_ours(&self, place: &Place) -> bool {
         is_at_its_path(&self.0, place, &place.names().spawn)
+    }
+
+    pub(super) fn keep_young(&self) {
+        keep_young(&self.0);
     }
 }
 
@@ -146,6 +151,10 @@ impl LifeLock {
         is_at_its_path(&self.file, place, &place.names().life)
     }
 
+    pub(super) fn keep_young(&self) {
+        keep_young(&self.file);
+    }
+
     fn change(&self, change: impl FnOnce(&mut LifeRecord)) -> Result<()> {
         let mut record = self.lock_record();
         change(&mut record);
@@ -180,6 +189,16 @@ pub(crate) fn life_record(place: &Place) -> Option<LifeRecord> {
 fn open_to_read(place: &Place, name: &OsStr) -> Option<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     rustix::fs::openat(place.handle(), name, flags, Mode::empty()).ok().map(File::from)
+}
+
+/// Touches a file that looks old: cleaners of temporary files go by its times, and not by its lock.
+/// Not each time, because the daemon is told of a touch and looks again.
+fn keep_young(file: &File) {
+    const OLD: Duration = Duration::from_secs(3600);
+    let changed = file.metadata().and_then(|found| found.modified());
+    if changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > OLD)) {
+        let _ = file.set_modified(SystemTime::now());
+    }
 }
 
 enum Attempt {
@@ -258,14 +277,17 @@ fn open(place: &Place, name: &OsStr) -> Result<File> {
 }
 
 fn judge(place: &Place, name: &OsStr, found: &Found, euid: u32) -> Result<()> {
+    let path = place.path_of(name);
+    let removal = found.removal(&path);
     let finding = if found.kind != FileType::RegularFile {
-        format!("is {}, not a regular file; remove it", found.kind_in_words())
+        format!("is {}, not a regular file; remove it: {removal}", found.kind_in_words())
     } else if found.owner != euid {
-        format!("belongs to uid {}, not to uid {euid}; have it removed", found.owner)
+        format!("belongs to uid {}, not to uid {euid}; have it removed: {removal}", found.owner)
     } else if found.links != 1 {
-        format!("has {} names; remove it", found.links)
+        format!("has {} names; remove this one: {removal}", found.links)
     } else if found.mode & 0o077 != 0 {
-        format!("is open to others (mode {:04o}); close it: chmod 600", found.mode)
+        let mode = found.mode;
+        format!("is open to others (mode {mode:04o}); close it: chmod 600 {}", path.display())
     } else {
         return Ok(());
     };

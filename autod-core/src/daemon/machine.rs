@@ -1,5 +1,5 @@
-//! What this machine and this moment are: the clock that survives suspension, the identity of the
-//! boot, and numbers that nobody else draws.
+//! What this machine and this moment are: the clock that survives suspension, the one that stops
+//! with it, the identity of the boot, and numbers that nobody else draws.
 //!
 //! It knows nothing of daemons. The wall clock is never asked: it jumps.
 
@@ -15,12 +15,22 @@ pub(crate) fn since_boot() -> Duration {
     const CLOCK: ClockId = ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]
     const CLOCK: ClockId = ClockId::Monotonic;
-    let now = clock_gettime(CLOCK);
+    read(CLOCK)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
     Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 pub(crate) fn milliseconds() -> u64 {
     u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The milliseconds of the clock that timers go by, of this process and of all others: it stands
+/// still while the machine sleeps, where the system can tell.
+pub(crate) fn timer_milliseconds() -> u64 {
+    u64::try_from(read(ClockId::Monotonic).as_millis()).unwrap_or(u64::MAX)
 }
 
 pub(crate) fn nanoseconds() -> u64 {

@@ -4,6 +4,7 @@
 //! say which user it is, not which process serves.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use super::sys;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,13 +49,28 @@ pub(crate) fn check_peer(peer: &Peer) -> Result<()> {
     if peer.uid == euid || peer.uid == 0 {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::Denied,
-        format!(
-            "the other end of the socket belongs to uid {}, we are uid {euid}; nothing was sent",
-            peer.uid
-        ),
-    ))
+    Err(denied(format!(
+        "the other end of the socket belongs to uid {}, we are uid {euid}",
+        peer.uid
+    )))
+}
+
+/// The same for whoever listens at this door.
+pub(crate) fn check_listener(peer: &Peer, sock: &Path) -> Result<()> {
+    if check_peer(peer).is_ok() {
+        return Ok(());
+    }
+    Err(denied(format!(
+        "uid {} listens on {}, we are uid {}; nothing was sent: have it removed (rm {1}), or name \
+         another path",
+        peer.uid,
+        sock.display(),
+        rustix::process::geteuid().as_raw()
+    )))
+}
+
+fn denied(message: String) -> Error {
+    Error::new(ErrorKind::Denied, message)
 }
 
 #[cfg(test)]
@@ -81,6 +97,10 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Denied);
         assert!(error.message().contains(&format!("uid {}", euid + 77)));
         assert!(error.message().contains(&format!("uid {euid}")));
+        let error = check_listener(&other, Path::new("/run/a/sock")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Denied);
+        assert!(error.message().contains("nothing was sent"), "{error}");
+        assert!(error.message().contains("(rm /run/a/sock)"), "{error}");
         check_peer(&Peer { uid: 0, gid: 0, pid: None }).unwrap();
     }
 }

@@ -1,5 +1,6 @@
 //! A file with the pid of a daemon, for people and scripts. Nothing in here believes it.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -14,7 +15,10 @@ impl PidFile {
         let mut temporary = path.to_owned().into_os_string();
         temporary.push(format!(".{}", std::process::id()));
         let temporary = PathBuf::from(temporary);
-        std::fs::write(&temporary, content())
+        // A dead process of this pid may have left one. Made anew, so that nobody's link is followed.
+        let _ = std::fs::remove_file(&temporary);
+        std::fs::File::create_new(&temporary)
+            .and_then(|mut file| file.write_all(content().as_bytes()))
             .and_then(|()| std::fs::rename(&temporary, path))
             .map_err(|error| {
                 let _ = std::fs::remove_file(&temporary);
@@ -61,5 +65,18 @@ mod tests {
     fn a_place_that_cannot_be_written_is_named() {
         let error = PidFile::write(Path::new("/nonexistent/autod/pid")).unwrap_err();
         assert_eq!(error.to_string(), "cannot write the pid file /nonexistent/autod/pid");
+    }
+
+    #[test]
+    fn nobodys_link_is_followed() {
+        let home = tempfile::tempdir().unwrap();
+        let (path, target) = (home.path().join("pid"), home.path().join("target"));
+        std::fs::write(&target, "precious").unwrap();
+        let temporary = home.path().join(format!("pid.{}", std::process::id()));
+        std::os::unix::fs::symlink(&target, temporary).unwrap();
+        std::os::unix::fs::symlink(&target, &path).unwrap();
+        let _file = PidFile::write(&path).unwrap();
+        assert_eq!(std::fs::read_to_string(&target).unwrap(), "precious");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), content());
     }
 }

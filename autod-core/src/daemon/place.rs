@@ -43,14 +43,14 @@ enum Route {
 
 impl Place {
     /// The place of an application of this user, made if it is absent.
-    pub(crate) fn of_app(app: &str, instance: Option<&str>) -> Result<Self> {
+    pub(crate) fn of_app(app: &str, instance: Option<&OsStr>) -> Result<Self> {
         Self::in_surroundings(&Surroundings::of_process(), app, instance)
     }
 
     pub(super) fn in_surroundings(
         surroundings: &Surroundings,
         app: &str,
-        instance: Option<&str>,
+        instance: Option<&OsStr>,
     ) -> Result<Self> {
         check_name(app)?;
         let name = match instance {

@@ -21,7 +21,9 @@ fn instances_have_directories_of_their_own() {
         temporary: root.path().to_owned(),
         euid: rustix::process::geteuid().as_raw(),
     };
-    let open = |instance| Place::in_surroundings(&surroundings, "counter", instance).unwrap();
+    let open = |instance: Option<&str>| {
+        Place::in_surroundings(&surroundings, "counter", instance.map(OsStr::new)).unwrap()
+    };
     assert_eq!(open(None).sock(), root.path().join("counter/sock"));
     assert_eq!(open(Some("a")).sock(), root.path().join("counter-af63dc4c8601ec8c/sock"));
     let again = Place::reopen(open(Some("a")).sock(), false, "counter").unwrap();

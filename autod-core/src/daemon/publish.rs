@@ -86,15 +86,17 @@ impl Place {
         };
         if found.kind != FileType::Socket {
             return refuse(format!(
-                "is {}, not a daemon's socket; it was left alone: remove it or name another path",
-                found.kind_in_words()
+                "is {}, not a daemon's socket; it was left alone, remove it or name another path: {}",
+                found.kind_in_words(),
+                found.removal(self.sock())
             ));
         }
         let euid = rustix::process::geteuid().as_raw();
         if found.owner != euid {
             return refuse(format!(
-                "belongs to uid {}, not to uid {euid}; have it removed",
-                found.owner
+                "belongs to uid {}, not to uid {euid}; have it removed: {}",
+                found.owner,
+                found.removal(self.sock())
             ));
         }
         match self.knock()? {

@@ -20,7 +20,8 @@ const SIZE: usize = 512;
 pub(crate) enum State {
     Starting,
     Running,
-    /// It takes nobody any more and will be gone at `until`, in milliseconds of the boot clock.
+    /// It takes nobody any more and will be gone at `until`, in milliseconds of the clock that its
+    /// timers go by: a machine that sleeps puts off the end.
     Draining {
         until: u64,
     },

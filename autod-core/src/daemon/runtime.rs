@@ -108,9 +108,10 @@ pub(super) fn enter(path: &Path, euid: u32) -> Result<Result<Directory, Errno>> 
             Err(error) => {
                 return Err(match Found::at_path(path) {
                     Ok(Some(found)) if found.kind != FileType::Directory => place(format!(
-                        "{} is {}, not a directory; remove it: rm {0}",
+                        "{} is {}, not a directory; remove it: {}",
                         path.display(),
-                        found.kind_in_words()
+                        found.kind_in_words(),
+                        found.removal(path)
                     )),
                     Ok(Some(found)) if found.owner != euid => foreign(path, found.owner, euid),
                     _ => Error::system(
@@ -142,7 +143,7 @@ fn judge(handle: OwnedFd, path: &Path, euid: u32) -> Result<Directory> {
 
 fn foreign(path: &Path, owner: u32, euid: u32) -> Error {
     place(format!(
-        "the directory {} belongs to uid {owner}, not to uid {euid}; have it removed, or set XDG_RUNTIME_DIR to a directory of your own",
+        "the directory {} belongs to uid {owner}, not to uid {euid}; have it removed (rm -r {0}), or set XDG_RUNTIME_DIR to a directory of your own",
         path.display()
     ))
 }

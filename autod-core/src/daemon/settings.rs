@@ -1,23 +1,16 @@
 //! What a starter hands to its daemon: the settings, and with them the life lock and the door.
 //!
-//! One message with a length before it, on a socket that the daemon inherits; the two descriptors
-//! travel with its first bytes. The payload is the callers' own and is not looked into.
+//! One message with a length before it, sent when the daemon's main has handed over; the two
+//! descriptors travel with its first byte. The payload is the callers' own and is not looked into.
 
 use std::ffi::OsString;
-use std::io::{self, IoSlice, IoSliceMut, Read as _};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
-};
-
-use super::locks::LifeLock;
-use crate::error::{Error, Result};
+use super::passing;
 
 const LIMIT: usize = 16 << 20;
 
@@ -33,7 +26,8 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    fn encode(&self) -> io::Result<Vec<u8>> {
+    /// The message, which the life lock and the door travel with.
+    pub(super) fn encode(&self) -> io::Result<Vec<u8>> {
         let fields =
             [self.app.as_bytes(), self.sock.as_os_str().as_bytes(), self.payload.as_slice()];
         let mut body = self.nonce.to_le_bytes().to_vec();
@@ -45,17 +39,6 @@ impl Settings {
         let mut message = prefix(body.len())?.to_vec();
         message.extend(body);
         Ok(message)
-    }
-
-    /// Sends the settings with the life lock and the door; gives back what did not fit yet.
-    pub(super) fn hand_over(
-        &self,
-        socket: &impl AsFd,
-        life: &LifeLock,
-        listener: &UnixListener,
-    ) -> Result<Vec<u8>> {
-        send(socket, self, life.as_fd(), listener.as_fd())
-            .map_err(|error| Error::system("cannot hand the settings to the daemon", error))
     }
 
     fn decode(mut body: &[u8]) -> Option<Self> {
@@ -92,56 +75,11 @@ fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
     Some(taken)
 }
 
-/// Sends as much as fits, the descriptors included, and gives back the rest.
-///
-/// It is done before the daemon exists, so no starter can die between the spawn and the hand-over.
-pub(super) fn send(
-    socket: &impl AsFd,
-    settings: &Settings,
-    life: BorrowedFd<'_>,
-    listener: BorrowedFd<'_>,
-) -> io::Result<Vec<u8>> {
-    let mut message = settings.encode()?;
-    let descriptors = [life, listener];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    let sent = rustix::io::retry_on_intr(|| {
-        rustix::net::sendmsg(
-            socket,
-            &[IoSlice::new(&message)],
-            &mut control,
-            SendFlags::DONTWAIT | no_signal(),
-        )
-    })?;
-    Ok(message.split_off(sent))
-}
-
 /// Receives the settings, the life lock and the door.
 pub(super) fn receive(mut socket: &UnixStream) -> io::Result<(Settings, OwnedFd, OwnedFd)> {
     let broken = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut head = [0; 4];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let count = rustix::io::retry_on_intr(|| {
-        rustix::net::recvmsg(
-            socket,
-            &mut [IoSliceMut::new(&mut head)],
-            &mut control,
-            close_on_exec(),
-        )
-    })?
-    .bytes;
-    let mut descriptors = Vec::new();
-    for message in control.drain() {
-        if let RecvAncillaryMessage::ScmRights(received) = message {
-            descriptors.extend(received);
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    for descriptor in &descriptors {
-        rustix::io::fcntl_setfd(descriptor, rustix::io::FdFlags::CLOEXEC)?;
-    }
+    let (count, descriptors) = passing::receive(socket, &mut head)?;
     socket.read_exact(&mut head[count..])?;
     let length = u32::from_le_bytes(head) as usize;
     if length > LIMIT {
@@ -155,44 +93,14 @@ pub(super) fn receive(mut socket: &UnixStream) -> io::Result<(Settings, OwnedFd,
     Ok((settings, life, listener))
 }
 
-#[cfg(target_os = "linux")]
-fn close_on_exec() -> RecvFlags {
-    RecvFlags::CMSG_CLOEXEC
-}
-
-#[cfg(not(target_os = "linux"))]
-fn close_on_exec() -> RecvFlags {
-    RecvFlags::empty()
-}
-
-/// A reader that is gone is an error, not a signal. On macOS the socket itself says so.
-#[cfg(target_os = "linux")]
-pub(super) fn no_signal() -> SendFlags {
-    SendFlags::NOSIGNAL
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn no_signal() -> SendFlags {
-    SendFlags::empty()
-}
-
-/// A pair of connected sockets that no exec inherits by itself and that never raise a signal.
-pub(super) fn pair() -> io::Result<(UnixStream, UnixStream)> {
-    let pair = UnixStream::pair()?;
-    #[cfg(target_os = "macos")]
-    for socket in [&pair.0, &pair.1] {
-        rustix::net::sockopt::set_socket_nosigpipe(socket.as_fd(), true)?;
-    }
-    let _ = pair.0.as_fd();
-    Ok(pair)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
+    use std::os::fd::AsFd as _;
 
     use super::*;
     use crate::daemon::files::Found;
+    use crate::daemon::passing::pair;
 
     fn settings(payload: usize) -> Settings {
         Settings {
@@ -209,28 +117,26 @@ mod tests {
         let (ours, theirs) = pair().unwrap();
         let one = tempfile::tempfile().unwrap();
         let two = tempfile::tempfile().unwrap();
-        let rest = send(&ours, &settings(3), one.as_fd(), two.as_fd()).unwrap();
-        assert!(rest.is_empty());
+        let message = settings(3).encode().unwrap();
+        let sent = passing::send(&ours, &message, &[one.as_fd(), two.as_fd()]).unwrap();
+        assert_eq!(sent, message.len());
         let (received, life, listener) = receive(&theirs).unwrap();
         assert_eq!(received, settings(3));
         assert!(Found::of(&life).unwrap().is_same(&Found::of(&one).unwrap()));
         assert!(Found::of(&listener).unwrap().is_same(&Found::of(&two).unwrap()));
-        for descriptor in [life, listener] {
-            let flags = rustix::io::fcntl_getfd(&descriptor).unwrap();
-            assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
-        }
     }
 
     #[test]
     fn a_large_payload_is_sent_in_two_parts() {
         let (ours, theirs) = pair().unwrap();
         let file = tempfile::tempfile().unwrap();
-        let rest = send(&ours, &settings(1 << 20), file.as_fd(), file.as_fd()).unwrap();
-        assert!(!rest.is_empty());
-        let writer = std::thread::spawn(move || (&ours).write_all(&rest).map(|()| ours));
+        let message = settings(1 << 20).encode().unwrap();
+        let sent = passing::send(&ours, &message, &[file.as_fd(), file.as_fd()]).unwrap();
+        assert!(sent < message.len());
+        let writer = std::thread::spawn(move || (&ours).write_all(&message[sent..]).map(|()| ours));
         assert_eq!(receive(&theirs).unwrap().0, settings(1 << 20));
         writer.join().unwrap().unwrap();
-        let huge = send(&theirs, &settings(LIMIT + 1), file.as_fd(), file.as_fd());
+        let huge = settings(LIMIT + 1).encode();
         assert_eq!(huge.unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 

@@ -1,22 +1,22 @@
 //! The daemon's process: what is executed, with which arguments, environment and descriptors.
 //!
-//! It is handed the life lock and the door through one inherited socket and gets nothing else of
-//! its starter. Whether it comes to life is watched in `starting`.
+//! It inherits one socket, with nothing in it, and gets nothing else of its starter. Whether it comes
+//! to life, and what it is handed then, is in `starting`.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::locks::{LifeLock, SpawnLock};
+use super::locks::SpawnLock;
 use super::place::Place;
-use super::settings::{self, Settings};
-use super::{files, inherit, log, machine, sys};
+use super::settings::Settings;
+use super::{files, inherit, log, machine, passing, scope, sys};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 
@@ -36,6 +36,8 @@ pub(crate) struct Launch {
     pub(crate) env: Vec<(OsString, Option<OsString>)>,
     /// Start from an empty environment.
     pub(crate) env_clear: bool,
+    /// In a scope of the user's service manager, if there is one.
+    pub(crate) scope: bool,
     /// Handed to the daemon as it is.
     pub(crate) payload: Vec<u8>,
     /// The build that the life record names.
@@ -53,6 +55,7 @@ impl Default for Launch {
             cwd: None,
             env: Vec::new(),
             env_clear: false,
+            scope: false,
             payload: Vec::new(),
             build: String::new(),
             silence: Duration::from_secs(10),
@@ -65,31 +68,26 @@ impl Default for Launch {
 pub(super) struct Spawned {
     pub(super) child: Child,
     pub(super) socket: UnixStream,
-    /// The part of the settings that did not fit into the socket yet.
-    pub(super) rest: Vec<u8>,
+    /// The settings, to be sent with the life lock and the door.
+    pub(super) message: Vec<u8>,
     /// Where the daemon's own lines begin in the log.
     pub(super) log_start: u64,
-    pub(super) settings: Settings,
 }
 
-/// Starts the process, and hands it the lock and the door if they are there already; the caller
-/// closes its own copies right after.
-pub(super) fn spawn(
-    place: &Place,
-    launch: &Launch,
-    proof: &SpawnLock,
-    tenancy: Option<(&LifeLock, &UnixListener)>,
-) -> Result<Spawned> {
+/// Starts the process. It is no daemon before it was handed the life lock and the door.
+pub(super) fn spawn(place: &Place, launch: &Launch, proof: &SpawnLock) -> Result<Spawned> {
     files::fill_standard_descriptors()
         .map_err(|error| Error::system("cannot open /dev/null for the daemon", error))?;
     let log = log::start(place, proof)?;
-    for note in place.notes().iter().cloned().chain(limits()) {
+    let scoped = scope::command(launch);
+    for note in place.notes().iter().cloned().chain(limits()).chain(scoped.as_ref().err().cloned())
+    {
         log::note(&log, &note);
     }
     let log_start = log.metadata().map_or(0, |log| log.len());
 
     let (ours, theirs) =
-        settings::pair().map_err(|error| Error::system("cannot make a socket pair", error))?;
+        passing::pair().map_err(|error| Error::system("cannot make a socket pair", error))?;
     let settings = Settings {
         nonce: machine::random(),
         app: place.app().to_owned(),
@@ -97,17 +95,18 @@ pub(super) fn spawn(
         explicit: place.is_explicit(),
         payload: launch.payload.clone(),
     };
-    let rest = match tenancy {
-        Some((life, listener)) => settings.hand_over(&ours, life, listener)?,
-        None => Vec::new(),
-    };
+    let message = settings
+        .encode()
+        .map_err(|error| Error::system("cannot hand the settings to the daemon", error))?;
 
     let program = executable(launch)?;
-    let mut command = Command::new(&program);
     let mut own = std::env::args_os();
-    if let Some(name) = own.next() {
-        command.arg0(name);
-    }
+    let name = own.next();
+    let mut command = scoped.ok().flatten().unwrap_or_else(|| {
+        let mut command = Command::new(&program);
+        command.arg0(name.unwrap_or_default());
+        command
+    });
     match &launch.arguments {
         Some(arguments) => command.args(arguments),
         None => command.args(own),
@@ -139,7 +138,7 @@ pub(super) fn spawn(
     if let Some(on_spawn) = &launch.on_spawn {
         on_spawn(child.id());
     }
-    Ok(Spawned { child, socket: ours, rest, log_start, settings })
+    Ok(Spawned { child, socket: ours, message, log_start })
 }
 
 fn executable(launch: &Launch) -> Result<PathBuf> {

@@ -40,7 +40,7 @@ pub(crate) enum Turn<'a> {
     /// Somebody opened the door meanwhile.
     Knocked(UnixStream),
     /// The door is published, the daemon's process runs.
-    Started(Starting<'a>),
+    Started(Box<Starting<'a>>),
 }
 
 /// One caller's attempt to find or start a daemon.
@@ -125,7 +125,7 @@ impl<'a> Starter<'a> {
             }
         }
         match take_life(self.place, &lock, &self.launch.build).await? {
-            LifeAttempt::Taken(life) => self.start(lock, life).map(Turn::Started),
+            LifeAttempt::Taken(life) => self.start(lock, life).map(Box::new).map(Turn::Started),
             LifeAttempt::Held(record) => {
                 drop(lock);
                 self.meet(record).await;
@@ -147,7 +147,7 @@ impl<'a> Starter<'a> {
         fault::pass(Point::StarterTookLife);
         lock.set_phase("starting the daemon")?;
         let listener = self.place.publish(&lock, &life)?;
-        let spawned = match spawn(self.place, self.launch, &lock, Some((&life, &listener))) {
+        let spawned = match spawn(self.place, self.launch, &lock) {
             Ok(spawned) => spawned,
             Err(error) => {
                 breaker::record(self.place, &lock, error.message());
@@ -156,9 +156,8 @@ impl<'a> Starter<'a> {
             }
         };
         fault::pass(Point::StarterSpawned);
-        // From here on only the daemon's own description may hold the life lock.
-        drop((life, listener));
-        Ok(Starting::new(self.place, lock, spawned, self.launch.silence)?.0)
+        let starting = Starting::new(self.place, lock, spawned, self.launch.silence)?;
+        Ok(starting.holding(life, listener))
     }
 }
 

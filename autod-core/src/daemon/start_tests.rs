@@ -1,3 +1,4 @@
+use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +40,7 @@ async fn started<'a>(starter: &mut Starter<'a>) -> Starting<'a> {
         match starter.turn().await.unwrap() {
             Turn::Again => {}
             Turn::Knocked(_) => panic!("somebody else started it"),
-            Turn::Started(starting) => return starting,
+            Turn::Started(starting) => return *starting,
         }
     }
 }
@@ -166,10 +167,14 @@ async fn a_daemon_survives_its_starter_and_the_lock_is_free() {
     let _ended = Ended(starting.pid());
     assert!(SpawnLock::try_take(&place).unwrap().is_none());
     let pid = starting.pid();
-    drop(starting);
+    let heard = tokio::sync::Notify::new();
+    tokio::select! {
+        outcome = starting.outcome(|_| heard.notify_one()) => panic!("it is slow: {outcome:?}"),
+        () = heard.notified() => {}
+    }
     let record = life(&place).unwrap_err();
     assert!(matches!(place.knock().unwrap(), Knock::Open(_)), "clients queue");
-    assert_eq!(record.state, State::Starting);
+    assert_eq!((record.pid, record.state), (pid, State::Starting));
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert_eq!(life(&place).unwrap_err().pid, pid);
 }
@@ -223,23 +228,52 @@ async fn a_deep_directory_works() {
     assert!(pid.is_some());
 }
 
-/// The lock lies in the socket between a starter that closed its own and a child that is slow.
-#[cfg(target_os = "linux")]
+/// A caller in the queue sees that nobody takes it any more, and knocks again.
+fn assert_hung_up(mut caller: UnixStream) {
+    match caller.read(&mut [0]) {
+        Ok(count) => assert_eq!(count, 0),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+    }
+}
+
 #[tokio::test]
-async fn a_lock_on_its_way_is_held_and_falls_with_its_receiver() {
+async fn a_starter_that_goes_before_it_hands_over_leaves_nothing() {
     let home = Home::with_processes();
     let place = home.place();
-    let mut launch = home.launch("serve");
-    launch.exec_path = Some("/bin/sh".into());
-    launch.arguments = Some(vec!["-c".into(), "exec sleep 60".into()]);
+    let gate = home.gate();
+    let launch = home.launch("late");
     let mut starter = Starter::new(&place, &launch, Began::now(), soon());
     let starting = started(&mut starter).await;
     let pid = starting.pid();
-    let ended = Ended(pid);
+    let _ended = Ended(pid);
+    let (in_main, _) = gate.accept().unwrap();
+    let Knock::Open(caller) = place.knock().unwrap() else { panic!("clients queue") };
     drop(starting);
-    assert!(life(&place).is_err());
-    drop(ended);
+    drop(eventually(|| life(&place).ok()));
+    assert_hung_up(caller);
+    // The process is not waited for, and does not come back.
+    let serving = home.launch("serve");
+    let (_stream, second) = connect(&place, &serving).await.unwrap();
+    drop(in_main);
     wait_gone(pid);
+    assert_eq!(life(&place).unwrap_err().pid, second.unwrap());
+    let log = std::fs::read_to_string(place.path_of(&place.names().previous_log)).unwrap();
+    assert!(log.contains("the starter went away before it had handed over"), "{log}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_not_handed_over_to_is_its_starters_to_give_up() {
+    let home = Home::with_processes();
+    let place = home.place();
+    let _gate = home.gate();
+    let launch = Launch { silence: Duration::from_millis(300), ..home.launch("late") };
+    let mut starter = Starter::new(&place, &launch, Began::now(), soon());
+    let starting = started(&mut starter).await;
+    let Knock::Open(caller) = place.knock().unwrap() else { panic!("clients queue") };
+    let error = starting.outcome(|_| {}).await.unwrap_err();
+    assert!(error.message().contains("main() has not called autod's run"), "{error}");
+    assert!(matches!(place.knock().unwrap(), Knock::Absent));
+    assert_hung_up(caller);
     drop(eventually(|| life(&place).ok()));
 }
 

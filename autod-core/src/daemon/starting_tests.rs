@@ -2,17 +2,16 @@ use std::time::Instant as Clock;
 
 use super::*;
 use crate::daemon::breaker::Began;
-use crate::daemon::settings;
+use crate::daemon::door::Knock;
 use crate::daemon::spawn::Launch;
 use crate::daemon::start::{Starter, Turn};
-use crate::daemon::status::Status;
-use crate::daemon::testing::{Home, wait_gone};
+use crate::daemon::testing::{Ended, Home, eventually, wait_gone};
 
 async fn started<'a>(place: &'a Place, launch: &'a Launch) -> Starting<'a> {
     let deadline = Instant::now() + Duration::from_secs(10);
     let turn = Starter::new(place, launch, Began::now(), deadline).turn().await;
     let Turn::Started(starting) = turn.unwrap() else { panic!("nothing was started") };
-    starting
+    *starting
 }
 
 /// The error of a daemon that fails as told, and how long it took to come.
@@ -135,32 +134,39 @@ fn the_message_of_a_panic_is_found_in_a_log() {
     assert_eq!(in_words(Duration::from_secs(10)), "10 s");
 }
 
+/// What a process has under the number that its environment names.
+#[cfg(target_os = "linux")]
+fn inherited_socket(pid: u32) -> String {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    let (_, status) = environment.split_once("AUTOD_STATUS_FD=").unwrap();
+    let (number, _) = status.split_once(':').unwrap();
+    std::fs::read_link(format!("/proc/{pid}/fd/{number}")).unwrap().display().to_string()
+}
+
+/// The daemon dies with the lock and the door in the queue of its socket, and a process that main
+/// had started before it was seen lives on with all that it inherited.
+#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn everything_said_before_the_end_is_heard() {
-    let (ours, theirs) = settings::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    let (tell, ended) = oneshot::channel();
-    let mut channel = Channel {
-        ended,
-        ending: None,
-        socket: Some(UnixStream::from_std(ours).unwrap()),
-        rest: vec![1; 1 << 20],
-        received: Vec::new(),
-    };
-    let status = Status::new(theirs);
-    status.seen();
-    status.progress("half");
-    status.failed("no");
-    tell.send(None).unwrap();
-    let mut events = Vec::new();
-    let mut patience = pin!(tokio::time::sleep(LONG));
-    loop {
-        match std::future::poll_fn(|cx| channel.poll(cx, patience.as_mut())).await {
-            Event::Said(message) => events.push(message),
-            Event::Ended(ending) => break assert!(ending.is_none()),
-            Event::Silent => panic!("it ended"),
-        }
-    }
-    let half = Message::Progress("half".to_owned());
-    assert_eq!(events, [Message::Seen, half, Message::Failed("no".to_owned())]);
+async fn what_was_on_its_way_to_a_dead_daemon_is_free() {
+    let home = Home::with_processes();
+    let place = home.place();
+    let launch = home.launch("dies before it receives");
+    let starting = started(&place, &launch).await;
+    let pid = starting.pid();
+    let error = starting.outcome(|_| {}).await.unwrap_err();
+    let expected = "counter daemon was killed by signal 9 (SIGKILL) before it was ready; its log ";
+    assert!(error.message().starts_with(expected), "{error}");
+    let helper = error.message().rsplit_once("helper ").unwrap().1.parse().unwrap();
+    let _helper = Ended(helper);
+    wait_gone(pid);
+    let inherited = inherited_socket(helper);
+    assert!(inherited.starts_with("socket:"), "the helper has {inherited}");
+    let lock = SpawnLock::try_take(&place).unwrap().unwrap();
+    let life = eventually(|| match LifeLock::try_take(&place, &lock, "").unwrap() {
+        LifeAttempt::Taken(life) => Some(life),
+        LifeAttempt::Held(_) => None,
+    });
+    assert!(matches!(place.knock().unwrap(), Knock::Absent), "a dead door was left");
+    drop(life);
 }

@@ -1,9 +1,16 @@
 //! What a starting daemon tells its starter: seen, progress, ready, failed.
 //!
+//! "Seen" is said on the socket that the daemon's process has inherited, and carries one end of a
+//! socket pair of the daemon's own, on which all the rest goes both ways. A process that main has
+//! started has a copy of the inherited socket and would keep open what lies in its queue; of the
+//! other one it has none.
+//!
 //! The daemon's side never fails and never waits long: its starter may be gone, stopped or slow,
 //! and the daemon serves all the same. The starter's side only cuts messages out of bytes.
 
+use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,7 +18,7 @@ use std::time::Duration;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
 use super::json::cut;
-use super::settings::no_signal;
+use super::passing::{self, no_signal};
 
 /// The longest text of one message.
 const TEXT: usize = 16 << 10;
@@ -74,6 +81,22 @@ impl Message {
     }
 }
 
+/// Says that main has handed over, and gives the socket on which the daemon goes on.
+///
+/// A starter that is gone is no error: it shows as the end of that socket.
+pub(super) fn announce(inherited: &UnixStream) -> io::Result<UnixStream> {
+    let (ours, theirs) = passing::pair()?;
+    match passing::send(inherited, &Message::Seen.encode(), &[theirs.as_fd()]) {
+        Err(error) if !is_gone(&error) => Err(error),
+        _ => Ok(ours),
+    }
+}
+
+/// Whether the other end of a socket is closed.
+pub(super) fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
 /// The daemon's end of the channel.
 #[derive(Debug)]
 pub(crate) struct Status(Mutex<Option<UnixStream>>);
@@ -87,10 +110,6 @@ impl Status {
     /// A channel to nobody, for a daemon that has no starter.
     pub(crate) fn nowhere() -> Self {
         Self(Mutex::new(None))
-    }
-
-    pub(crate) fn seen(&self) {
-        self.send(&Message::Seen);
     }
 
     pub(crate) fn progress(&self, text: &str) {
@@ -144,7 +163,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
-    use crate::daemon::settings::pair;
+    use crate::daemon::passing::pair;
 
     fn all(mut bytes: Vec<u8>) -> Vec<Message> {
         std::iter::from_fn(|| Message::take(&mut bytes).unwrap()).collect()
@@ -154,18 +173,41 @@ mod tests {
     fn messages_arrive_as_they_were_said() {
         let (mut ours, theirs) = pair().unwrap();
         let status = Status::new(theirs);
-        status.seen();
         status.progress("half \u{e9}");
         status.failed(&"x".repeat(TEXT * 2));
         status.ready();
         let mut bytes = Vec::new();
         ours.read_to_end(&mut bytes).unwrap();
-        let expected = [
-            Message::Seen,
-            Message::Progress("half \u{e9}".to_owned()),
-            Message::Failed("x".repeat(TEXT)),
-        ];
+        let expected =
+            [Message::Progress("half \u{e9}".to_owned()), Message::Failed("x".repeat(TEXT))];
         assert_eq!(all(bytes), expected, "nothing comes after a hang-up");
+    }
+
+    #[test]
+    fn seen_brings_a_socket_along() {
+        let (starter, inherited) = pair().unwrap();
+        let daemon = announce(&inherited).unwrap();
+        let mut bytes = vec![0; 64];
+        let (count, sockets) = passing::receive(&starter, &mut bytes).unwrap();
+        bytes.truncate(count);
+        assert_eq!(all(bytes), [Message::Seen]);
+        let [socket]: [_; 1] = sockets.try_into().unwrap();
+        Status::new(daemon).progress("half");
+        let mut bytes = Vec::new();
+        UnixStream::from(socket).read_to_end(&mut bytes).unwrap();
+        assert_eq!(all(bytes), [Message::Progress("half".to_owned())]);
+    }
+
+    #[test]
+    fn a_starter_that_is_gone_shows_as_the_end() {
+        let (starter, inherited) = pair().unwrap();
+        drop(starter);
+        assert_eq!(announce(&inherited).unwrap().read(&mut [0]).unwrap(), 0);
+        let (starter, inherited) = pair().unwrap();
+        let mut daemon = announce(&inherited).unwrap();
+        // It has not read what was said.
+        drop(starter);
+        assert_eq!(daemon.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

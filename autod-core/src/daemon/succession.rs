@@ -6,7 +6,6 @@
 
 use super::locks::{LifeAttempt, LifeLock};
 use super::place::Place;
-use super::settings::Settings;
 use super::spawn::{Launch, spawn};
 use super::start::Starter;
 use super::starting::Starting;
@@ -27,7 +26,6 @@ pub(crate) struct Candidate<'a> {
     place: &'a Place,
     launch: &'a Launch,
     starting: Starting<'a>,
-    settings: Settings,
 }
 
 impl<'a> Starter<'a> {
@@ -41,17 +39,17 @@ impl<'a> Starter<'a> {
             LifeAttempt::Held(_) | LifeAttempt::Taken(_) => return Ok(Succession::Again),
         }
         lock.set_phase("replacing the daemon of an older build")?;
-        let spawned = spawn(place, launch, &lock, None)?;
-        let (mut starting, settings) = Starting::new(place, lock, spawned, launch.silence)?;
+        let spawned = spawn(place, launch, &lock)?;
+        let mut starting = Starting::new(place, lock, spawned, launch.silence)?;
         starting.seen().await?;
-        Ok(Succession::Ready(Box::new(Candidate { place, launch, starting, settings })))
+        Ok(Succession::Ready(Box::new(Candidate { place, launch, starting })))
     }
 }
 
 impl<'a> Candidate<'a> {
     /// Waits until the old daemon has gone, and moves the successor in. `None`: it has not heard
     /// that it should go, because its door was removed meanwhile, or hung up.
-    pub(crate) async fn move_in(mut self) -> Result<Option<Starting<'a>>> {
+    pub(crate) async fn move_in(self) -> Result<Option<Starting<'a>>> {
         let lock = self.starting.lock();
         let LifeAttempt::Taken(life) = take_life(self.place, lock, &self.launch.build).await?
         else {
@@ -59,7 +57,6 @@ impl<'a> Candidate<'a> {
         };
         fault::pass(Point::ReplacerTookLife);
         let listener = self.place.publish(lock, &life)?;
-        self.starting.hand_over(&self.settings, &life, &listener)?;
-        Ok(Some(self.starting))
+        Ok(Some(self.starting.holding(life, listener)))
     }
 }

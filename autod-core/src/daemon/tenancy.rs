@@ -93,7 +93,7 @@ impl Tenancy {
     /// Announces that this daemon is gone within the limit.
     pub(crate) fn begin_drain(&self, limit: Duration) -> Result<()> {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        let until = machine::milliseconds().saturating_add(limit);
+        let until = machine::timer_milliseconds().saturating_add(limit);
         self.life.set_state(State::Draining { until })
     }
 
@@ -118,6 +118,14 @@ impl Tenancy {
             paths.push(directory);
         }
         paths
+    }
+
+    /// Keeps cleaners away from files that stand in a directory which is not ours alone.
+    pub(crate) fn keep_young(&self) {
+        if self.place.is_explicit() {
+            self.spawn.keep_young();
+            self.life.keep_young();
+        }
     }
 
     /// Rotates the log if it has grown past this size.
@@ -164,9 +172,45 @@ mod tests {
         assert!(tenancy.try_spawn_lock().unwrap().is_none());
         tenancy.begin_drain(Duration::from_secs(3)).unwrap();
         let until = life_record(tenancy.place()).unwrap().until().unwrap();
-        assert!(until > machine::milliseconds() + 2_000);
+        assert!(until > machine::timer_milliseconds() + 2_000);
         tenancy.unpublish(&spawn).unwrap();
         assert!(matches!(tenancy.place().knock().unwrap(), Knock::Absent));
+    }
+
+    #[tokio::test]
+    async fn a_private_directory_is_locked_against_cleaners() {
+        let home = Home::new();
+        let (tenancy, _listener) = Tenancy::claim(home.private_place(), "1").await.unwrap();
+        let cleaner = std::fs::File::open(tenancy.place().dir()).unwrap();
+        assert!(matches!(cleaner.try_lock(), Err(std::fs::TryLockError::WouldBlock)));
+        cleaner.try_lock_shared().unwrap();
+        // The directory of an explicit socket is others' too.
+        let home = Home::new();
+        let (tenancy, _listener) = Tenancy::claim(home.place(), "1").await.unwrap();
+        std::fs::File::open(tenancy.place().dir()).unwrap().try_lock().unwrap();
+    }
+
+    #[tokio::test]
+    async fn locks_beside_an_explicit_socket_do_not_grow_old() {
+        let home = Home::new();
+        let (tenancy, _listener) = Tenancy::claim(home.place(), "1").await.unwrap();
+        let modified = |name: &str| {
+            let path = home.path().join(name);
+            std::fs::metadata(path).unwrap().modified().unwrap()
+        };
+        let day = std::time::SystemTime::now() - Duration::from_secs(24 * 3600);
+        for name in ["sock.spawn", "sock.life"] {
+            let file = std::fs::File::options().write(true).open(home.path().join(name)).unwrap();
+            file.set_modified(day).unwrap();
+            assert_eq!(modified(name), day);
+        }
+        tenancy.keep_young();
+        for name in ["sock.spawn", "sock.life"] {
+            let touched = modified(name);
+            assert!(touched.elapsed().unwrap() < Duration::from_secs(60));
+            tenancy.keep_young();
+            assert_eq!(modified(name), touched, "not each time");
+        }
     }
 
     #[tokio::test]

@@ -8,13 +8,14 @@ use std::ffi::OsString;
 use std::io::Read as _;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use super::inherit::Inherited;
+use super::inherit::{Heir, Inherited};
 use super::place::Place;
 use super::record::State;
 use super::runtime::Surroundings;
@@ -64,6 +65,11 @@ impl Home {
 
     pub(super) fn path(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// Where the mode "late" says that its main runs, and waits until that connection ends.
+    pub(super) fn gate(&self) -> UnixListener {
+        UnixListener::bind(self.leash.path().join("gate")).unwrap()
     }
 
     /// An explicit place.
@@ -121,7 +127,8 @@ pub(super) fn wait_gone(pid: u32) {
 #[test]
 fn fake_daemon() {
     let Ok(mode) = std::env::var(MODE) else { return };
-    let leash = std::env::var_os(LEASH).unwrap();
+    let leash = PathBuf::from(std::env::var_os(LEASH).unwrap());
+    let gate = leash.with_file_name("gate");
     std::thread::spawn(move || {
         let _ = UnixStream::connect(leash).and_then(|mut leash| leash.read(&mut [0]));
         std::process::exit(99);
@@ -149,7 +156,27 @@ fn fake_daemon() {
         eprintln!("{}", super::inherit::check_guard().unwrap_err());
         std::process::exit(2);
     }
-    let daemon = Inherited::take("counter").unwrap().expect("started as a daemon");
+    if mode == "helper" {
+        std::thread::sleep(Duration::from_secs(60));
+    }
+    if mode == "late" {
+        let _ = UnixStream::connect(gate).and_then(|mut gate| gate.read(&mut [0]));
+    }
+    if mode == "dies before it receives" {
+        let mut helper = Command::new(std::env::current_exe().unwrap());
+        helper.args(std::env::args_os().skip(1)).env(MODE, "helper").stdout(Stdio::null());
+        eprintln!("helper {}", helper.spawn().unwrap().id());
+    }
+    let heir = Heir::announce("counter").unwrap().expect("started as a daemon");
+    let status = Arc::clone(&heir.status);
+    if mode == "dies before it receives" {
+        heir.wait_for_hand_over();
+        let _ = kill_process(getpid(), Signal::KILL);
+    }
+    let daemon = heir.receive().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(1);
+    });
     assert!(!super::inherit::guard_present());
     match mode.as_str() {
         "rotate" => {
@@ -158,24 +185,24 @@ fn fake_daemon() {
             println!("still before");
             super::log::rotate_own(&daemon.place, &daemon.life, 10).unwrap();
             println!("after");
-            daemon.status.ready();
+            status.ready();
         }
         "serve" | "descriptors" => {
             if mode == "descriptors" {
                 std::fs::write(daemon.place.dir().join("report"), report(&daemon)).unwrap();
             }
             daemon.life.set_state(State::Running).unwrap();
-            daemon.status.ready();
+            status.ready();
         }
         "slow" => {
             for step in 0..6 {
-                daemon.status.progress(&format!("step {step}"));
+                status.progress(&format!("step {step}"));
                 std::thread::sleep(Duration::from_millis(60));
             }
-            daemon.status.ready();
+            status.ready();
         }
         "fail" => {
-            daemon.status.failed("no index: /x is empty");
+            status.failed("no index: /x is empty");
             std::process::exit(1);
         }
         "panic" => panic!("index {} is broken", 7),

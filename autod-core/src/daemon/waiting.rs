@@ -17,6 +17,10 @@ use crate::error::{Error, ErrorKind, Result};
 /// second after that end; this is well past it.
 const MARGIN: Duration = Duration::from_secs(3);
 
+/// How long an overdue daemon is looked at all the same: somebody may just have ended it, and a process
+/// that dies keeps its locks until its last thread is gone.
+const LAST_LOOK: Duration = Duration::from_millis(300);
+
 /// Waits that grow from a first to a longest one.
 pub(super) struct Pause {
     next: Duration,
@@ -36,7 +40,7 @@ impl Pause {
 }
 
 /// Waiting for the spawn lock; whoever holds it gives new patience by showing progress.
-pub(super) struct Patience {
+pub(crate) struct Patience {
     window: Duration,
     deadline: Instant,
     pause: Pause,
@@ -44,7 +48,7 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    pub(super) fn until(deadline: Instant) -> Self {
+    pub(crate) fn until(deadline: Instant) -> Self {
         Self {
             window: deadline.saturating_duration_since(Instant::now()),
             deadline,
@@ -58,7 +62,7 @@ impl Patience {
     }
 
     /// Waits a little, or gives up with the name of the holder.
-    pub(super) async fn wait(&mut self, place: &Place) -> Result<()> {
+    pub(crate) async fn wait(&mut self, place: &Place) -> Result<()> {
         let holder = SpawnLock::holder(place);
         if holder.is_some() && holder != self.seen {
             let progress = |holder: &SpawnRecord| holder.phase != SpawnLock::LOOKING;
@@ -91,6 +95,7 @@ pub(super) async fn take_life(
 ) -> Result<LifeAttempt> {
     let mut pause = Pause::new(1, 20);
     let mut announced = None;
+    let began = Instant::now();
     loop {
         let attempt = LifeLock::try_take(place, spawn, build)?;
         let LifeAttempt::Held(record) = &attempt else { return Ok(attempt) };
@@ -106,8 +111,8 @@ pub(super) async fn take_life(
             ));
         }
         let State::Draining { until } = record.state else { return Ok(attempt) };
-        let limit = Duration::from_millis(until) + MARGIN;
-        if machine::since_boot() > limit {
+        let now = Duration::from_millis(machine::timer_milliseconds());
+        if now > Duration::from_millis(until) + MARGIN && began.elapsed() >= LAST_LOOK {
             return Err(Error::new(
                 ErrorKind::Timeout,
                 format!(
@@ -123,6 +128,27 @@ pub(super) async fn take_life(
             announced = Some(until);
         }
         pause.wait().await;
+    }
+}
+
+/// Who is there although nobody opens.
+pub(crate) enum Behind {
+    Nobody,
+    /// The daemon of this life, which drains.
+    Leaving(u64),
+    /// Somebody starts, leaves, or makes a new door.
+    Busy,
+}
+
+impl Behind {
+    /// Looks once, after a knock that found the door absent or refused.
+    pub(crate) fn the_door(place: &Place) -> Result<Self> {
+        let Some(spawn) = SpawnLock::try_take(place)? else { return Ok(Self::Busy) };
+        Ok(match LifeLock::try_take(place, &spawn, "")? {
+            LifeAttempt::Taken(_) => Self::Nobody,
+            LifeAttempt::Held(record) if record.is_draining() => Self::Leaving(record.life_id),
+            LifeAttempt::Held(_) => Self::Busy,
+        })
     }
 }
 
@@ -186,6 +212,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_daemon_of_another_machine_or_boot_is_an_error() {
+        let home = Home::new();
+        let place = home.place();
+        let spawn = SpawnLock::try_take(&place).unwrap().unwrap();
+        let LifeAttempt::Taken(life) = take_life(&place, &spawn, "a").await.unwrap() else {
+            panic!("somebody lives");
+        };
+        let record = std::fs::read_to_string(place.life_path()).unwrap();
+        let foreign = record.replace(machine::boot_id(), &"0".repeat(machine::boot_id().len()));
+        assert_ne!(foreign, record);
+        std::fs::write(place.life_path(), foreign).unwrap();
+        let error = take_life(&place, &spawn, "b").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Place);
+        assert!(error.message().contains("or of another boot"), "{error}");
+        // What nobody holds is not believed.
+        drop(life);
+        assert!(matches!(take_life(&place, &spawn, "b").await.unwrap(), LifeAttempt::Taken(_)));
+    }
+
+    #[tokio::test]
     async fn a_draining_daemon_is_waited_for_and_a_running_one_is_not() {
         let home = Home::new();
         let place = home.place();
@@ -195,7 +241,7 @@ mod tests {
         };
         life.set_state(State::Running).unwrap();
         assert!(matches!(take_life(&place, &spawn, "b").await.unwrap(), LifeAttempt::Held(_)));
-        life.set_state(State::Draining { until: machine::milliseconds() + 5_000 }).unwrap();
+        life.set_state(State::Draining { until: machine::timer_milliseconds() + 5_000 }).unwrap();
         let end = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(30));
             drop(life);
@@ -208,5 +254,13 @@ mod tests {
         life.set_state(State::Draining { until: 0 }).unwrap();
         let error = take_life(&place, &spawn, "c").await.unwrap_err();
         assert!(error.message().contains("kill -9"), "{error}");
+        // It dies as the error says, and not quite at once.
+        let end = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            drop(life);
+        });
+        let attempt = take_life(&place, &spawn, "d").await.unwrap();
+        assert!(matches!(attempt, LifeAttempt::Taken(_)));
+        end.join().unwrap();
     }
 }

@@ -10,14 +10,17 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::ReadBuf;
 
 use super::dispatch::Dispatch;
+use super::lookout::Lookout;
 use super::loss::Loss;
 use super::request::Incall;
 use super::shared::{Next, Shared};
-use super::state::Arrived;
+use super::state::{Arrived, Expected};
+use super::transport::{Looking, Transport};
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
 
@@ -26,6 +29,9 @@ const FIRST_READ: usize = 8 << 10;
 
 /// What one read can take at most: a whole frame at least.
 const READ: usize = 2 * MAX_PIECE;
+
+/// Finds in a row before the runtime looks after its other sockets.
+const FINDS: u32 = 64;
 
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
@@ -54,6 +60,8 @@ pub(crate) struct Driver<T, D> {
     deaf: bool,
     /// Calls that wait until the answers before them are read.
     arrived: VecDeque<Arrived>,
+    lookout: Lookout,
+    finds: u32,
 }
 
 /// How far a half-turn came.
@@ -65,7 +73,7 @@ enum Progress {
 
 impl<T, D> Driver<T, D>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: Transport,
     D: Dispatch,
 {
     /// `rest` is what was read behind the greetings.
@@ -81,7 +89,16 @@ where
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
+            lookout: Lookout::closed(),
+            finds: 0,
         }
+    }
+
+    /// Looks for so long for what comes next before it sleeps, if that turns out to help. One that
+    /// is eager does so from the beginning.
+    pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
+        self.lookout = Lookout::new(limit, eager);
+        self
     }
 
     /// Works until the connection ends, for whatever reason.
@@ -126,12 +143,67 @@ where
                 Progress::Some => true,
                 Progress::None => false,
             };
-            if !wrote && !dispatched && !read {
-                return Poll::Pending;
+            if wrote || dispatched || read {
+                continue;
+            }
+            match self.look() {
+                Progress::End(loss) => return Poll::Ready(loss),
+                Progress::Some => {}
+                Progress::None => return Poll::Pending,
             }
         }
         context.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to
+    /// be answered; answers are for tasks that have to get their turn first.
+    ///
+    /// The wakers are in place already, so whoever wants something sent is heard afterwards.
+    fn look(&mut self) -> Progress {
+        let expected = self.shared.expected();
+        if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
+            return Progress::None;
+        }
+        if self.finds >= FINDS {
+            self.finds = 0;
+            return Progress::None;
+        }
+        let Some(limit) = self.lookout.limit() else {
+            self.lookout.sleeps(Instant::now);
+            return Progress::None;
+        };
+        let Some(_looking) = Looking::begin() else { return Progress::None };
+        let mut scratch = SCRATCH.take();
+        if scratch.len() < self.appetite {
+            scratch.resize(self.appetite, 0);
+        }
+        let end = Instant::now() + limit;
+        let progress = loop {
+            match self.transport.read_now(&mut scratch[..self.appetite]) {
+                Ok(0) => break Progress::End(end_of_stream()),
+                Ok(length) => {
+                    self.lookout.found();
+                    self.finds += 1;
+                    break match self.take_bytes(&scratch[..length]) {
+                        Some(loss) => Progress::End(loss),
+                        None if expected == Expected::Answer => Progress::None,
+                        None => Progress::Some,
+                    };
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The runtime's own read will say the same.
+                Err(_) => break Progress::None,
+            }
+            if Instant::now() >= end {
+                self.lookout.missed();
+                self.lookout.sleeps(Instant::now);
+                break Progress::None;
+            }
+            std::hint::spin_loop();
+        };
+        SCRATCH.set(scratch);
+        progress
     }
 
     /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
@@ -202,6 +274,7 @@ where
         let progress = match polled {
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(())) if length > kept => {
+                self.lookout.woke(Instant::now);
                 self.rest.clear();
                 if length == offered {
                     self.appetite = (self.appetite * 2).min(READ);

@@ -2,25 +2,43 @@
 
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use futures::Stream;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::call::{failure, message, undecodable};
+use super::call::service_error;
 use super::connection::Connection;
-use super::outgoing::{End, Expect, Items};
-use super::queue::Place;
+use super::failure::{failure, undecodable};
+use super::flow::{Received, Role};
+use super::inflow::Chunk;
+use super::outcall::{Outcall, Upstream};
+use super::outgoing::{End, Expect};
+use super::serving::Ticket;
+use super::shared::Shared;
+use crate::arguments::Arguments;
 use crate::codec;
-use crate::error::{Error, ErrorKind};
+use crate::error::{CallError, Error, ErrorKind};
 use crate::service::Method;
 
-/// The items of a streaming method.
+/// A stream of items from the other end: what a streaming method answers, or what a caller sends.
 ///
-/// Nothing is sent before the first poll. The daemon sends ahead as much as
-/// [`Limits::window`](crate::Limits::window) allows and then waits. An item that is an error is the
-/// last one; dropping the stream cancels it.
+/// The other end sends ahead as much as [`Limits::window`](crate::Limits::window) allows and then
+/// waits, unless the method drops old items instead ([`skipped`](Self::skipped)). It ends in one of
+/// these ways:
+///
+/// - `None` after the last item: the other end has sent all of it;
+/// - one last item that is an error, then `None`. The error tells whether the stream was
+///   [cancelled](Error::is_cancelled), the [connection is lost](Error::is_lost) or the
+///   [daemon is closing](Error::is_closing); otherwise it failed, or it is the service's own error.
+///
+/// **At the caller** nothing is sent before the first poll, and dropping the stream cancels the call.
+/// A stream among the arguments is sent while this one is polled.
+///
+/// **In a handler** dropping it tells the caller to send no more. A handler whose caller cancels is
+/// dropped; it does not see the error, but a task to which it gave the stream does. When the handler
+/// has answered, its stream is over too. When the daemon is closing, what has come is still given.
 ///
 /// ```no_run
 /// # async fn watch(mut totals: autod_core::Incoming<i64>) -> autod_core::Result<()> {
@@ -31,19 +49,16 @@ use crate::service::Method;
 /// # }
 /// ```
 #[must_use = "a stream is opened when it is polled"]
-pub struct Incoming<T> {
-    connection: Connection,
-    method: &'static Method,
-    stage: Stage,
-    items: Items,
+pub struct Incoming<T, E = Error> {
+    source: Source<E>,
+    chunk: Chunk,
+    skipped: u64,
     output: PhantomData<fn() -> T>,
 }
 
-enum Stage {
-    /// `Some`: it has a place in the queue for a slot.
-    Unsent(Vec<u8>, Option<Place>),
-    Failed(Option<Error>),
-    Open(u32),
+enum Source<E> {
+    Answer(Outcall, fn(End, &'static Method) -> E),
+    Argument(Arc<Shared>, Ticket),
     Done,
 }
 
@@ -51,103 +66,130 @@ enum Stage {
 pub fn open<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Serialize,
+    arguments: &impl Arguments,
+    upstream: Upstream,
 ) -> Incoming<T> {
-    let stage = match message(connection, method, arguments) {
-        Ok(message) => Stage::Unsent(message, None),
-        Err(error) => Stage::Failed(Some(error)),
-    };
-    Incoming {
-        connection: connection.clone(),
-        method,
-        stage,
-        items: Items::default(),
-        output: PhantomData,
+    let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
+    Incoming::new(Source::Answer(outcall, failure))
+}
+
+/// Calls a method that answers with a stream, or with an error of its own.
+pub fn open_fallible<T, E>(
+    connection: &Connection,
+    method: &'static Method,
+    arguments: &impl Arguments,
+    upstream: Upstream,
+) -> Incoming<T, CallError<E>>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: DeserializeOwned + Send + 'static,
+{
+    let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
+    Incoming::new(Source::Answer(outcall, service_error))
+}
+
+impl<T> Incoming<T> {
+    /// The caller's stream of a call that is answered.
+    pub(super) fn of_call(shared: &Arc<Shared>, ticket: Ticket) -> Self {
+        Self::new(Source::Argument(Arc::clone(shared), ticket))
     }
 }
 
-impl<T: DeserializeOwned> Incoming<T> {
+impl<T, E> Incoming<T, E> {
+    fn new(source: Source<E>) -> Self {
+        Self { source, chunk: Chunk::default(), skipped: 0, output: PhantomData }
+    }
+
+    /// How many items were dropped before the one that came last, in all: those that a method with
+    /// `#[autod(drop_oldest = ..)]` did not keep because they were not taken in time. 0 otherwise.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    fn close(&mut self) {
+        self.chunk = Chunk::default();
+        if let Source::Argument(shared, ticket) = &self.source {
+            shared.refuse(*ticket);
+        }
+        self.source = Source::Done;
+    }
+}
+
+impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
     /// The next item; `None` after the last one. Nothing is lost if the future is dropped.
-    pub async fn next(&mut self) -> Option<Result<T, Error>> {
+    pub async fn next(&mut self) -> Option<Result<T, E>> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
     fn decode_next(&mut self) -> Result<T, Error> {
-        self.items.count -= 1;
-        let rest = self.items.bytes.get(self.items.at..).unwrap_or_default();
+        self.chunk.count -= 1;
+        let rest = self.chunk.bytes.get(self.chunk.at..).unwrap_or_default();
         let (item, length) = codec::decode_prefix(rest)?;
-        self.items.at += length;
-        if self.items.count == 0 && self.items.at != self.items.bytes.len() {
+        self.chunk.at += length;
+        if self.chunk.count == 0 && self.chunk.at != self.chunk.bytes.len() {
             return Err(Error::new(ErrorKind::Codec, "bytes are left over after the last item"));
         }
         Ok(item)
     }
 
-    fn fail(&mut self, error: Error) -> Poll<Option<Result<T, Error>>> {
-        self.close();
-        Poll::Ready(Some(Err(error)))
-    }
-}
-
-impl<T> Incoming<T> {
-    fn close(&mut self) {
-        self.items = Items::default();
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Open(index) => self.connection.shared().abandon(index),
-            Stage::Unsent(_, Some(place)) => self.connection.shared().give_up(place),
-            Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}
+    fn undecodable(&self, cause: Error) -> Error {
+        match &self.source {
+            Source::Answer(outcall, _) => undecodable(outcall.method, cause),
+            _ => Error::new(ErrorKind::Codec, "an item of the caller's stream does not decode")
+                .caused_by(cause),
         }
     }
+
+    fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Chunk>, E>> {
+        let received = match &mut self.source {
+            Source::Answer(outcall, _) => ready!(outcall.poll_receive(context))?,
+            Source::Argument(shared, ticket) => {
+                ready!(shared.poll_receive(Role::Callee(*ticket), context))
+            }
+            Source::Done => return Poll::Ready(Ok(None)),
+        };
+        Poll::Ready(match (received, &self.source) {
+            (Received::Chunk(chunk), _) => Ok(Some(chunk)),
+            (Received::Finished | Received::End(End::Finished), _) => Ok(None),
+            (Received::End(end), Source::Answer(outcall, fail)) => Err(fail(end, outcall.method)),
+            (Received::End(_), _) => Ok(None),
+            (Received::Cut(error), _) => Err(error.into()),
+        })
+    }
 }
 
-impl<T: DeserializeOwned> Stream for Incoming<T> {
-    type Item = Result<T, Error>;
+impl<T: DeserializeOwned + 'static, E: From<Error>> Stream for Incoming<T, E> {
+    type Item = Result<T, E>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        loop {
-            if this.items.count > 0 {
-                return match this.decode_next() {
-                    Ok(item) => Poll::Ready(Some(Ok(item))),
-                    Err(error) => this.fail(undecodable(this.method, error)),
-                };
-            }
-            let shared = this.connection.shared();
-            match &mut this.stage {
-                Stage::Unsent(message, place) => {
-                    match shared.poll_begin(Expect::Items, message, place, context) {
-                        Poll::Ready(Ok(index)) => this.stage = Stage::Open(index),
-                        Poll::Ready(Err(error)) => {
-                            this.stage = Stage::Done;
-                            return Poll::Ready(Some(Err(error)));
-                        }
-                        Poll::Pending => return Poll::Pending,
-                    }
+        while this.chunk.count == 0 {
+            match ready!(this.poll_chunk(context)) {
+                Ok(Some(chunk)) => {
+                    this.skipped += chunk.skipped;
+                    this.chunk = chunk;
                 }
-                Stage::Open(index) => match ready!(shared.poll_items(*index, context)) {
-                    Ok(items) => this.items = items,
-                    Err(end) => {
-                        this.stage = Stage::Done;
-                        return Poll::Ready(match end {
-                            End::Finished => None,
-                            other => Some(Err(failure(other, this.method))),
-                        });
-                    }
-                },
-                Stage::Failed(error) => {
-                    let error = error.take();
-                    this.stage = Stage::Done;
-                    return Poll::Ready(error.map(Err));
+                Ok(None) => {
+                    this.source = Source::Done;
+                    return Poll::Ready(None);
                 }
-                Stage::Done => return Poll::Ready(None),
+                Err(error) => {
+                    this.source = Source::Done;
+                    return Poll::Ready(Some(Err(error)));
+                }
             }
         }
+        Poll::Ready(Some(this.decode_next().map_err(|cause| {
+            let error = this.undecodable(cause);
+            this.close();
+            error.into()
+        })))
     }
 }
 
-impl<T> Unpin for Incoming<T> {}
+impl<T, E> Unpin for Incoming<T, E> {}
 
-impl<T> Drop for Incoming<T> {
+impl<T, E> Drop for Incoming<T, E> {
     fn drop(&mut self) {
         self.close();
     }

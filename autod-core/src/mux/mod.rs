@@ -10,28 +10,46 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod bytes;
 mod call;
 mod connection;
 mod dispatch;
 mod driver;
+mod failure;
+mod flow;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod incoming;
+mod inflow;
+mod input;
+mod lookout;
 mod loss;
 mod outbox;
+mod outcall;
+mod outflow;
 mod outgoing;
+mod pack;
+mod pieces;
+mod pipe;
 mod pulse;
+mod pump;
 mod queue;
 mod request;
 mod serving;
 mod shared;
 mod state;
+mod transport;
 mod wakers;
 
+pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};
 pub use connection::{Connection, Origin};
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;
-pub use incoming::{Incoming, open};
+pub use incoming::{Incoming, open, open_fallible};
+pub use outcall::Upstream;
+pub use pipe::{Pipe, pipe, pipe_fallible};
 pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;

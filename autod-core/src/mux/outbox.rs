@@ -4,8 +4,8 @@
 //! apart and cut into pieces, in turn with other long ones, so that it delays nobody by more than
 //! a piece. Frames of one id never overtake each other.
 //!
-//! Bound: an id has at most one message of the negotiated size in here plus a few empty frames,
-//! and streams add no more than their credit.
+//! Bound: an id has at most the end of one call and the beginning of the next in here, each with one
+//! message of the negotiated size and a few short frames, and streams add no more than their credit.
 
 use std::collections::VecDeque;
 
@@ -84,11 +84,22 @@ impl Outbox {
         }
     }
 
-    /// Forgets a message of `id` of which nothing was sent. `false` if there is none.
+    /// Forgets a Call of `id` of which nothing was sent, and what stands behind it. `false` if
+    /// there is none. An older call may still have its last words before it.
     pub(super) fn withdraw(&mut self, id: u32) -> bool {
-        let before = self.long.len();
-        self.long.retain(|long| long.id != id || long.cut > 0);
-        self.long.len() < before
+        let Some(at) = self.long.iter().position(|long| long.id == id) else { return false };
+        let long = &mut self.long[at];
+        let Some(call) = long.messages.iter().rposition(|(kind, _)| *kind == Kind::Call) else {
+            return false;
+        };
+        if call == 0 && long.cut > 0 {
+            return false;
+        }
+        long.messages.truncate(call);
+        if long.messages.is_empty() {
+            self.long.remove(at);
+        }
+        true
     }
 
     /// Swaps the bytes to be written next with an empty buffer.
@@ -182,5 +193,18 @@ mod tests {
         outbox.take(&mut Vec::new());
         assert!(!outbox.withdraw(2));
         assert!(outbox.waiting() < 9 * MAX_PIECE);
+    }
+
+    #[test]
+    fn the_last_words_of_an_older_call_are_not_withdrawn() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Items, 2, vec![1; 3 * MAX_PIECE]);
+        assert!(!outbox.withdraw(2), "there is no call");
+        outbox.push(Kind::End, 2, &[]);
+        outbox.push(Kind::Call, 2, b"younger");
+        outbox.push(Kind::Items, 2, b"its items");
+        assert!(outbox.withdraw(2));
+        let kinds: Vec<_> = drain(&mut outbox).iter().map(|(header, _)| header.kind).collect();
+        assert_eq!(kinds, [Kind::Items, Kind::Items, Kind::Items, Kind::End]);
     }
 }

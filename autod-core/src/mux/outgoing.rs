@@ -1,48 +1,53 @@
-//! The calls that this end has made and the streams that it receives.
+//! The calls that this end has made, with the streams of both directions.
 //!
 //! Plain data: a slot for each open call, found by its id without a search. A slot is free again
-//! only when the other end has said its last word about it, so a late frame cannot reach a younger
-//! call.
+//! only when the other end has said its last word about it, and we ours: the end of our stream. So a
+//! late frame cannot reach a younger call, in neither direction.
 //!
 //! ```text
-//!            open               Reply, Fail, End             take
-//!   Free ------------> Open ------------------------> Ended -------> Free
-//!                       |                                             ^
-//!                       | abandon (Cancel is sent)                    |
-//!                       +------> Abandoned -- Reply, Fail, End -------+
+//!            open                  terminal frame              take
+//!   Free ------------> Open ----------------------> Ended -------> Free
+//!                       |   (our stream is ended                    ^
+//!                       |    if it was not)                         |
+//!                       | abandon (Cancel is sent)                  |
+//!                       +------> Abandoned ------ terminal frame ---+
 //! ```
+//!
+//! The terminal frame is a Reply or a Fail; an End or a Fail if the answer is a stream of items.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::inflow::{Bounds, Chunk, Form, Inflow};
 use super::loss::Loss;
+use super::outflow::{Outflow, credit};
 use super::queue::{Place, Queue};
 use super::wakers::set_waker;
-use crate::wire::frame::{Broken, ENVELOPE, FailCode, Kind};
+use crate::wire::frame::{Broken, FailCode, Header, Kind};
 
 /// What a call is answered with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Expect {
     Value,
     Items,
+    /// Bytes, then a value.
+    Bytes,
+}
+
+/// What a call begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) expect: Expect,
+    /// This end sends a stream too.
+    pub(super) sends: bool,
 }
 
 /// The last word about a call or stream.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum End {
     Value(Vec<u8>),
     Finished,
     Fail(FailCode, Vec<u8>),
     Lost(Loss),
-}
-
-/// Some items of a stream as they came: their number and their encodings.
-#[derive(Debug, Default)]
-pub(super) struct Items {
-    pub(super) count: u32,
-    pub(super) bytes: Vec<u8>,
-    /// Where the next item begins.
-    pub(super) at: usize,
 }
 
 #[derive(Debug)]
@@ -51,24 +56,21 @@ pub(super) struct Outgoing {
     free: Vec<u32>,
     /// How many the other end takes at once.
     limit: usize,
-    /// What the other end may have on its way in each stream.
-    window: usize,
-    /// The largest message that we receive.
-    message: usize,
+    bounds: Bounds,
     queue: Queue,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
     stage: Stage,
-    /// The pieces of a message that is not whole yet.
-    partial: Option<(Kind, Vec<u8>)>,
-    items: VecDeque<Items>,
-    /// Bytes of items that came and were not given back as credit.
-    held: usize,
-    /// The part of `held` that the user has taken.
-    taken: usize,
-    waker: Option<Waker>,
+    /// Its waker waits for the answer too.
+    inflow: Inflow,
+    /// The callee has ended its byte stream; its answer is to come.
+    half_closed: bool,
+    /// Whether the call has a stream of ours.
+    sends: bool,
+    /// Present until that is ended.
+    outflow: Option<Outflow>,
 }
 
 #[derive(Debug, Default)]
@@ -80,14 +82,21 @@ enum Stage {
     Abandoned(Expect),
 }
 
+/// What a frame of the answering end asks of us.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Nothing,
+    /// The other end takes no more of our stream: it has to be ended.
+    EndStream,
+}
+
 impl Outgoing {
-    pub(super) fn new(limit: u32, window: u32, message: u32) -> Self {
+    pub(super) fn new(limit: u32, bounds: Bounds) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             limit: limit as usize,
-            window: window as usize,
-            message: message as usize,
+            bounds,
             queue: Queue::default(),
         }
     }
@@ -95,7 +104,7 @@ impl Outgoing {
     /// Opens a slot, or takes a place in the queue for one.
     pub(super) fn open(
         &mut self,
-        expect: Expect,
+        opening: Opening,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Option<u32> {
@@ -108,8 +117,13 @@ impl Outgoing {
         }
         let index = self.free.pop()?;
         let slot = &mut self.slots[index as usize];
-        slot.stage = Stage::Open(expect);
-        slot.waker = Some(waker.clone());
+        slot.stage = Stage::Open(opening.expect);
+        if opening.expect == Expect::Bytes {
+            slot.inflow = Inflow::new(Form::Bytes);
+        }
+        slot.inflow.waker = Some(waker.clone());
+        slot.sends = opening.sends;
+        slot.outflow = opening.sends.then(|| Outflow::new(self.bounds.window));
         Some(index)
     }
 
@@ -118,13 +132,19 @@ impl Outgoing {
         self.free.len() + self.limit - self.slots.len()
     }
 
+    /// Calls that are open or whose end nobody has taken.
+    pub(super) fn in_use(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// A caller left the queue.
     pub(super) fn give_up(&mut self, place: Place, wakers: &mut Vec<Waker>) {
         self.queue.give_up(place);
         self.queue.grant(self.room(), wakers);
     }
 
-    fn release(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+    /// Makes a slot free: its call is over, or nothing of it was sent.
+    pub(super) fn release(&mut self, index: u32, wakers: &mut Vec<Waker>) {
         self.slots[index as usize] = Slot::default();
         self.free.push(index);
         self.queue.grant(self.room(), wakers);
@@ -139,7 +159,7 @@ impl Outgoing {
     ) -> Option<End> {
         let slot = &mut self.slots[index as usize];
         if !matches!(slot.stage, Stage::Ended(_)) {
-            set_waker(&mut slot.waker, waker);
+            set_waker(&mut slot.inflow.waker, waker);
             return None;
         }
         let Stage::Ended(end) = std::mem::take(&mut slot.stage) else { return None };
@@ -147,23 +167,28 @@ impl Outgoing {
         Some(end)
     }
 
-    /// The next items of a stream and the credit to give for them.
-    pub(super) fn poll_items(&mut self, index: u32, waker: &Waker) -> Option<(Items, u32)> {
-        let window = self.window;
+    /// The next part of a stream and the credit to give for it.
+    pub(super) fn take(&mut self, index: u32) -> Option<(Chunk, u32)> {
         let slot = &mut self.slots[index as usize];
-        let Some(items) = slot.items.pop_front() else {
-            set_waker(&mut slot.waker, waker);
-            return None;
-        };
-        slot.taken += items.bytes.len();
-        let mut credit = 0;
-        // Half a window at a time: rarely enough to be cheap, early enough to keep the line full.
-        if slot.taken * 2 >= window && matches!(slot.stage, Stage::Open(_)) {
-            credit = u32::try_from(slot.taken).unwrap_or(u32::MAX);
-            slot.held -= slot.taken;
-            slot.taken = 0;
-        }
-        Some((items, credit))
+        let (chunk, credit) = slot.inflow.take(self.bounds)?;
+        let flows = matches!(slot.stage, Stage::Open(_)) && !slot.half_closed;
+        Some((chunk, if flows { credit } else { 0 }))
+    }
+
+    /// Whether the callee has ended its byte stream, and the answer is to come.
+    pub(super) fn is_half_closed(&self, index: u32) -> bool {
+        let slot = &self.slots[index as usize];
+        slot.half_closed && matches!(slot.stage, Stage::Open(_))
+    }
+
+    /// Our stream, as long as it may be sent.
+    pub(super) fn outflow(&mut self, index: u32) -> Option<&mut Outflow> {
+        self.slots[index as usize].outflow.as_mut()
+    }
+
+    /// Ends our stream. `false` if it had ended before.
+    pub(super) fn half_close(&mut self, index: u32) -> bool {
+        self.slots[index as usize].outflow.take().is_some()
     }
 
     /// The user lost interest. `true` if the other end must be told.
@@ -172,9 +197,8 @@ impl Outgoing {
         match slot.stage {
             Stage::Open(expect) => {
                 slot.stage = Stage::Abandoned(expect);
-                slot.waker = None;
-                slot.items.clear();
-                slot.partial = None;
+                slot.inflow.clear();
+                slot.outflow = None;
                 true
             }
             Stage::Ended(_) => {
@@ -185,65 +209,60 @@ impl Outgoing {
         }
     }
 
-    /// Frees the slot of a call of which nothing was sent.
-    pub(super) fn withdraw(&mut self, index: u32, wakers: &mut Vec<Waker>) {
-        self.release(index, wakers);
-    }
-
     /// A frame of the answering end.
     pub(super) fn on_frame(
         &mut self,
-        index: u32,
-        id: u32,
-        kind: Kind,
-        more: bool,
+        header: Header,
         payload: &[u8],
         wakers: &mut Vec<Waker>,
-    ) -> Result<(), Broken> {
-        let unexpected = Broken::Unexpected(kind, id);
-        let slot = self.slots.get_mut(index as usize).ok_or(unexpected.clone())?;
+    ) -> Result<Answer, Broken> {
+        let Header { kind, more, id, .. } = header;
+        let unexpected = || Broken::Unexpected(kind, id);
+        let index = id >> 1;
+        let slot = self.slots.get_mut(index as usize).ok_or_else(unexpected)?;
         let (expect, abandoned) = match slot.stage {
             Stage::Open(expect) => (expect, false),
             Stage::Abandoned(expect) => (expect, true),
-            Stage::Free | Stage::Ended(_) => return Err(unexpected),
+            Stage::Free | Stage::Ended(_) => return Err(unexpected()),
         };
-        let answers = match expect {
-            Expect::Value => matches!(kind, Kind::Reply | Kind::Fail),
-            Expect::Items => matches!(kind, Kind::Items | Kind::End | Kind::Fail),
-        };
-        if !answers {
-            return Err(unexpected);
+        let whole_ones = matches!(kind, Kind::Credit | Kind::Cancel | Kind::End | Kind::Skip);
+        if !fits(kind, expect, slot.sends) || whole_ones && !slot.inflow.is_whole() {
+            return Err(unexpected());
         }
+        let terminal = match kind {
+            Kind::Reply | Kind::Fail => !more,
+            Kind::End => expect == Expect::Items,
+            _ => false,
+        };
         if abandoned {
-            if kind != Kind::Items && !more {
+            if terminal {
                 self.release(index, wakers);
             }
-            return Ok(());
-        }
-        if kind == Kind::Items && slot.partial.is_none() && slot.held >= self.window {
-            return Err(Broken::Credit(id));
-        }
-        let mut bytes = match slot.partial.take() {
-            Some((begun, bytes)) if begun == kind => bytes,
-            Some(_) => return Err(unexpected),
-            None => Vec::new(),
-        };
-        if bytes.len() + payload.len() > self.message + ENVELOPE {
-            return Err(Broken::Payload(kind));
-        }
-        bytes.extend_from_slice(payload);
-        if more {
-            slot.partial = Some((kind, bytes));
-            return Ok(());
+            return Ok(Answer::Nothing);
         }
         match kind {
-            Kind::Items => {
-                let (count, _) = bytes.split_first_chunk().ok_or(Broken::Payload(kind))?;
-                let count = u32::from_le_bytes(*count);
-                slot.held += bytes.len();
-                slot.items.push_back(Items { count, bytes, at: 4 });
+            Kind::Credit => {
+                let credit = credit(payload)?;
+                if let Some(outflow) = &mut slot.outflow {
+                    outflow.grant(id, credit, self.bounds.window, wakers)?;
+                }
+                return Ok(Answer::Nothing);
             }
-            Kind::End => slot.stage = Stage::Ended(End::Finished),
+            Kind::Cancel => return Ok(slot.end_stream(wakers)),
+            Kind::Skip => {
+                slot.inflow.skip(payload)?;
+                return Ok(Answer::Nothing);
+            }
+            Kind::Items | Kind::End if slot.half_closed => return Err(unexpected()),
+            _ => {}
+        }
+        let Some(mut bytes) = slot.inflow.piece(header, payload, self.bounds)? else {
+            return Ok(Answer::Nothing);
+        };
+        match kind {
+            Kind::Items => slot.inflow.push(bytes)?,
+            Kind::End if terminal => slot.stage = Stage::Ended(End::Finished),
+            Kind::End => slot.half_closed = true,
             Kind::Reply => slot.stage = Stage::Ended(End::Value(bytes)),
             _ => {
                 let code = FailCode::from_wire(*bytes.first().ok_or(Broken::Payload(kind))?);
@@ -251,8 +270,8 @@ impl Outgoing {
                 slot.stage = Stage::Ended(End::Fail(code, bytes));
             }
         }
-        wakers.extend(slot.waker.take());
-        Ok(())
+        wakers.extend(slot.inflow.waker.take());
+        Ok(if terminal { slot.end_stream(wakers) } else { Answer::Nothing })
     }
 
     /// The connection is gone: every open call ends, everybody who waits is woken.
@@ -262,7 +281,46 @@ impl Outgoing {
             if matches!(slot.stage, Stage::Open(_)) {
                 slot.stage = Stage::Ended(End::Lost(loss.clone()));
             }
-            wakers.extend(slot.waker.take());
+            wakers.extend(slot.inflow.waker.take());
+            slot.end_stream(wakers);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.free.len() == self.slots.len() && self.queue.is_empty()
+    }
+
+    /// What is held of the callee's stream, as long as it flows.
+    #[cfg(test)]
+    pub(super) fn held(&self, index: u32) -> Option<usize> {
+        let slot = &self.slots[index as usize];
+        let flows = matches!(slot.stage, Stage::Open(_)) && !slot.half_closed;
+        flows.then(|| slot.inflow.held())
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.slots.iter().map(|slot| slot.inflow.waiting()).sum()
+    }
+}
+
+impl Slot {
+    fn end_stream(&mut self, wakers: &mut Vec<Waker>) -> Answer {
+        let Some(outflow) = self.outflow.take() else { return Answer::Nothing };
+        wakers.extend(outflow.waker);
+        Answer::EndStream
+    }
+}
+
+/// Whether the answering end may say this about such a call at all.
+fn fits(kind: Kind, expect: Expect, sends: bool) -> bool {
+    match kind {
+        Kind::Reply => expect != Expect::Items,
+        Kind::Items | Kind::End => expect != Expect::Value,
+        Kind::Skip => expect == Expect::Items,
+        Kind::Fail => true,
+        Kind::Credit | Kind::Cancel => sends,
+        Kind::Call | Kind::Goodbye => false,
     }
 }

@@ -67,4 +67,9 @@ impl Queue {
     pub(super) fn wake_all(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.waiting.iter_mut().filter_map(|(_, waker)| waker.take()));
     }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.granted.is_empty()
+    }
 }

@@ -2,31 +2,24 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
 
 use futures::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::bytes::ByteStream;
+use super::flow::Role;
+use super::incoming::Incoming;
+use super::pack::{Newest, Pack, Queue, Unsendable};
+use super::pump::{Pump, Stopped};
 use super::serving::Ticket;
 use super::shared::Shared;
 use super::state::Arrived;
+use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::chain;
-use crate::service::{Answered, Request};
-use crate::wire::frame::{FailCode, Kind};
-
-/// The method id and the options before the arguments.
-const BEFORE_ARGUMENTS: usize = 9;
-
-/// Items are packed into one message until it is this long, as long as the stream has more ready.
-const PACK: usize = 32 << 10;
-
-/// The most items of one message; they may be empty.
-const ITEMS: u32 = 8192;
-
-/// Messages that a stream sends before others get their turn.
-const PACKS: usize = 16;
+use crate::service::{Answered, Policy, Request};
+use crate::wire::frame::{BEFORE_ARGUMENTS, FailCode, Kind, Options};
 
 /// A call that came over a connection. Dropped without an answer it answers that it was cancelled.
 #[derive(Debug)]
@@ -34,6 +27,7 @@ pub(crate) struct Incall {
     shared: Arc<Shared>,
     ticket: Ticket,
     method: u64,
+    options: Options,
     body: Vec<u8>,
 }
 
@@ -42,20 +36,60 @@ impl Incall {
     pub(super) fn new(shared: &Arc<Shared>, arrived: Arrived) -> Option<Self> {
         let Arrived { ticket, body } = arrived;
         let id = body.first_chunk().map(|id| u64::from_le_bytes(*id));
-        let (Some(method), Some(0)) = (id, body.get(BEFORE_ARGUMENTS - 1)) else {
+        let options = body.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
+        let (Some(method), Some(options)) = (id, options) else {
             shared.fail(ticket, FailCode::Arguments, "the call is malformed");
             return None;
         };
-        Some(Self { shared: Arc::clone(shared), ticket, method, body })
+        Some(Self { shared: Arc::clone(shared), ticket, method, options, body })
     }
 
     pub(super) fn ticket(&self) -> Ticket {
         self.ticket
     }
 
+    /// Decodes the arguments of a method that takes such a stream.
+    fn decoded<A: Arguments>(mut self, options: Options) -> Result<(A, Self), Answered> {
+        if self.options != options {
+            let text = "the caller sends another kind of stream than the method takes";
+            return Err(self.fail(FailCode::Arguments, text));
+        }
+        let body = std::mem::take(&mut self.body);
+        match codec::decode_arguments(&body[BEFORE_ARGUMENTS..]) {
+            Ok(arguments) => Ok((arguments, self)),
+            Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
+        }
+    }
+
     fn fail(self, code: FailCode, text: &str) -> Answered {
         self.shared.fail(self.ticket, code, text);
         Answered::new()
+    }
+
+    async fn pump<S, Q>(self, items: S, queue: Q) -> Answered
+    where
+        S: Stream<Item: Serialize + Send + 'static> + Send,
+        Q: Queue + Send,
+    {
+        let items = pin!(items);
+        let mut pump = Pump::new(items, queue);
+        let role = Role::Callee(self.ticket);
+        let sent = std::future::poll_fn(|context| pump.poll(&self.shared, role, context)).await;
+        let limit = self.shared.peer_message;
+        match sent {
+            // Whoever takes no more has ended the call, which makes this the end of nothing.
+            Ok(()) | Err(Stopped::Over) => {
+                self.shared.finish(self.ticket, Kind::End, Vec::new());
+                Answered::new()
+            }
+            Err(Stopped::Unsendable(Unsendable::Encoding(error))) => {
+                self.fail(FailCode::Answer, &chain(&error))
+            }
+            Err(Stopped::Unsendable(Unsendable::TooLarge(length))) => {
+                let text = format!("an item takes {length} bytes, the caller receives {limit}");
+                self.fail(FailCode::AnswerTooLarge, &text)
+            }
+        }
     }
 
     fn finish(
@@ -82,12 +116,22 @@ impl Request for Incall {
         self.method
     }
 
-    fn arguments<A: DeserializeOwned + 'static>(mut self) -> Result<(A, Self), Answered> {
-        let body = std::mem::take(&mut self.body);
-        match codec::decode(&body[BEFORE_ARGUMENTS..]) {
-            Ok(arguments) => Ok((arguments, self)),
-            Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
-        }
+    fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered> {
+        self.decoded(Options::Plain)
+    }
+
+    fn arguments_and_items<A, T>(self) -> Result<(A, Incoming<T>, Self), Answered>
+    where
+        A: Arguments,
+        T: DeserializeOwned + 'static,
+    {
+        let (arguments, this) = self.decoded(Options::Items)?;
+        Ok((arguments, Incoming::of_call(&this.shared, this.ticket), this))
+    }
+
+    fn arguments_and_bytes<A: Arguments>(self) -> Result<(A, ByteStream, Self), Answered> {
+        let (arguments, this) = self.decoded(Options::Bytes)?;
+        Ok((arguments, ByteStream::new(&this.shared, this.ticket), this))
     }
 
     fn reply<O: Serialize + 'static>(self, output: &O) -> Answered {
@@ -100,56 +144,25 @@ impl Request for Incall {
     ) -> Answered {
         match result {
             Ok(output) => self.reply(output),
-            Err(error) => self.finish(Kind::Fail, |payload| {
-                payload.push(FailCode::Service as u8);
-                codec::encode_into(payload, error)
-            }),
+            Err(error) => self.reply_error(error),
         }
     }
 
-    async fn stream<S>(self, items: S) -> Answered
+    fn reply_error<E: Serialize + 'static>(self, error: &E) -> Answered {
+        self.finish(Kind::Fail, |payload| {
+            payload.push(FailCode::Service as u8);
+            codec::encode_into(payload, error)
+        })
+    }
+
+    async fn stream<S>(self, items: S, policy: Policy) -> Answered
     where
         S: Stream<Item: Serialize + Send + 'static> + Send,
     {
-        let mut items = pin!(items);
         self.shared.mark_stream(self.ticket);
-        let mut pack = Pack::new(self.shared.peer_message);
-        let mut end = None;
-        let result = std::future::poll_fn(|context| {
-            for _ in 0..PACKS {
-                // Everything that is ready goes into one message; what cannot be sent for want of
-                // credit stops the stream from being asked for more.
-                while end.is_none() && !pack.is_full() {
-                    match items.as_mut().poll_next(context) {
-                        // The items before one that cannot be sent arrive all the same.
-                        Poll::Ready(Some(item)) => end = pack.add(&item).err().map(Err),
-                        Poll::Ready(None) => end = Some(Ok(())),
-                        Poll::Pending => break,
-                    }
-                }
-                let more = end.is_some() || pack.is_full();
-                if pack.count > 0 {
-                    ready!(self.shared.poll_send_items(self.ticket, &mut pack.bytes, context));
-                    pack.sent();
-                }
-                if let Some(end) = end.take_if(|_| pack.count == 0) {
-                    return Poll::Ready(end);
-                }
-                if !more {
-                    return Poll::Pending;
-                }
-            }
-            // Others get their turn, also with a stream that is always ready.
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await;
-        match result {
-            Ok(()) => {
-                self.shared.finish(self.ticket, Kind::End, Vec::new());
-                Answered::new()
-            }
-            Err((code, text)) => self.fail(code, &text),
+        match policy {
+            Policy::BackPressure => self.pump(items, Pack::new()).await,
+            Policy::DropOldest(most) => self.pump(items, Newest::new(most)).await,
         }
     }
 
@@ -165,60 +178,5 @@ impl Drop for Incall {
         if !std::thread::panicking() {
             self.shared.finish_stopped(self.ticket);
         }
-    }
-}
-
-/// Items on their way into one message.
-struct Pack {
-    count: u32,
-    bytes: Vec<u8>,
-    /// An item that did not fit behind the others.
-    next: Vec<u8>,
-    /// The largest message that the caller receives.
-    limit: usize,
-}
-
-impl Pack {
-    /// The count of items before them.
-    const HEAD: usize = 4;
-
-    fn new(limit: usize) -> Self {
-        Self { count: 0, bytes: vec![0; Self::HEAD], next: Vec::new(), limit }
-    }
-
-    fn is_full(&self) -> bool {
-        !self.next.is_empty() || self.bytes.len() >= PACK.min(self.limit) || self.count >= ITEMS
-    }
-
-    fn add<T: Serialize>(&mut self, item: &T) -> Result<(), (FailCode, String)> {
-        let start = self.bytes.len();
-        codec::encode_into(&mut self.bytes, item)
-            .map_err(|error| (FailCode::Answer, chain(&error)))?;
-        let length = self.bytes.len() - start;
-        if length > self.limit {
-            self.bytes.truncate(start);
-            let text = format!("an item takes {length} bytes, the caller receives {}", self.limit);
-            return Err((FailCode::AnswerTooLarge, text));
-        }
-        if self.count > 0 && self.bytes.len() - Self::HEAD > self.limit {
-            self.next = self.bytes.split_off(start);
-            return Ok(());
-        }
-        self.count += 1;
-        self.write_count();
-        Ok(())
-    }
-
-    fn write_count(&mut self) {
-        self.bytes[..Self::HEAD].copy_from_slice(&self.count.to_le_bytes());
-    }
-
-    /// The message was taken; the item that did not fit begins the next one.
-    fn sent(&mut self) {
-        self.bytes.clear();
-        self.bytes.extend_from_slice(&[0; Self::HEAD]);
-        self.count = u32::from(!self.next.is_empty());
-        self.bytes.append(&mut self.next);
-        self.write_count();
     }
 }

@@ -1,13 +1,24 @@
-//! The calls that the other end has made.
+//! The calls that the other end has made, with the streams of both directions.
 //!
 //! Plain data, the mirror of `outgoing`: the caller chose the slots, so an id beyond the limit or
 //! in use is a broken protocol. Whoever answers shows a [`Ticket`]; one of an older call in the
 //! same slot is worth nothing.
+//!
+//! ```text
+//!          Call, MORE             Call            answer            End, Cancel
+//!   Idle -----------> Receiving ------> Running ---------> Draining -----------> Idle
+//!     |                                   ^  |                                     ^
+//!     +--------------- Call --------------+  +-- answer, the caller's stream has --+
+//!                                                ended, or there is none
+//! ```
 
 use std::task::Waker;
 
+use super::inflow::{Bounds, Chunk, Form};
+use super::input::{Input, InputEnd};
+use super::outflow::{Outflow, credit};
 use super::wakers::set_waker;
-use crate::wire::frame::{Broken, ENVELOPE, FailCode, Kind};
+use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
 /// The right to answer one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,10 +31,10 @@ pub(crate) struct Ticket {
 pub(super) struct Serving {
     slots: Vec<Slot>,
     limit: usize,
-    /// The largest message that we receive.
-    message: usize,
-    /// What the other end receives of a stream before it gives credit.
-    window: i64,
+    bounds: Bounds,
+    /// The most bytes of arguments that all calls together may hold.
+    memory: usize,
+    held: usize,
     running: usize,
 }
 
@@ -31,33 +42,59 @@ pub(super) struct Serving {
 struct Slot {
     generation: u32,
     stage: Stage,
+    /// The bytes of arguments that came, until the call has its answer: its handler has them.
+    held: usize,
 }
 
 #[derive(Debug, Default)]
 enum Stage {
     #[default]
     Idle,
-    /// The arguments come in pieces. `None`: they are too long and thrown away.
-    Receiving(Option<Vec<u8>>),
+    /// The arguments come in pieces.
+    Receiving(Body),
     Running(Running),
+    /// Answered, but the caller's stream has not ended: what comes of it is thrown away.
+    Draining,
+}
+
+/// A call that is not whole yet. Of one that is refused only the beginning is kept.
+#[derive(Debug, Default)]
+struct Body {
+    bytes: Vec<u8>,
+    refused: Option<FailCode>,
 }
 
 #[derive(Debug)]
 struct Running {
     /// Why the handler has to stop.
     stop: Option<FailCode>,
-    /// How much of a stream may still be sent; what is begun above zero may go below.
-    credit: i64,
-    streaming: bool,
+    /// Waits for that.
     waker: Option<Waker>,
+    streaming: bool,
+    /// Our stream; present until it is ended.
+    outflow: Option<Outflow>,
+    /// The caller's stream, if the call has one.
+    input: Option<Box<Input>>,
+}
+
+impl Running {
+    fn wake(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.waker.take());
+        self.wake_streams(wakers);
+    }
+
+    fn wake_streams(&mut self, wakers: &mut Vec<Waker>) {
+        wakers.extend(self.outflow.as_mut().and_then(|outflow| outflow.waker.take()));
+        if let Some(input) = &mut self.input {
+            input.wake(wakers);
+        }
+    }
 }
 
 /// What a frame of the calling end leads to.
 #[derive(Debug)]
 pub(super) enum Step {
     None,
-    /// A handler waits for this.
-    Wake(Waker),
     /// A call is complete.
     Call(Ticket, Vec<u8>),
     /// The call is answered without a handler.
@@ -65,12 +102,14 @@ pub(super) enum Step {
 }
 
 impl Serving {
-    pub(super) fn new(limit: u32, message: u32, window: u32) -> Self {
+    pub(super) fn new(limit: u32, bounds: Bounds, memory: usize) -> Self {
         Self {
             slots: Vec::new(),
             limit: limit as usize,
-            message: message as usize,
-            window: i64::from(window),
+            // A lone call of the greatest size always has room.
+            memory: memory.max(bounds.message + ENVELOPE),
+            bounds,
+            held: 0,
             running: 0,
         }
     }
@@ -87,93 +126,137 @@ impl Serving {
     /// A frame of the calling end.
     pub(super) fn on_frame(
         &mut self,
-        index: u32,
-        id: u32,
-        kind: Kind,
-        more: bool,
+        header: Header,
         payload: &[u8],
+        wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
-        if index as usize >= self.limit {
+        let Header { kind, id, .. } = header;
+        let index = (id >> 1) as usize;
+        if index >= self.limit || self.slots.len() <= index && kind != Kind::Call {
             return Err(Broken::Unexpected(kind, id));
         }
-        if self.slots.len() <= index as usize {
-            if kind != Kind::Call {
-                return Err(Broken::Unexpected(kind, id));
-            }
-            self.slots.resize_with(index as usize + 1, Slot::default);
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, Slot::default);
         }
         match kind {
-            Kind::Call => self.on_call(index, id, more, payload),
-            Kind::Cancel => Ok(self.on_cancel(index)),
-            Kind::Credit => self.on_credit(index, id, payload),
+            Kind::Call => self.on_call(header, payload),
+            Kind::Cancel => Ok(self.on_cancel(id >> 1, wakers)),
+            Kind::Credit => self.on_credit(header, payload, wakers),
+            Kind::Items | Kind::End => self.on_stream(header, payload, wakers),
             _ => Err(Broken::Unexpected(kind, id)),
         }
     }
 
-    fn on_call(&mut self, index: u32, id: u32, more: bool, payload: &[u8]) -> Result<Step, Broken> {
-        let cap = self.message + ENVELOPE;
-        let window = self.window;
+    fn on_call(&mut self, header: Header, payload: &[u8]) -> Result<Step, Broken> {
+        let index = header.id >> 1;
         let slot = &mut self.slots[index as usize];
         let mut body = match std::mem::take(&mut slot.stage) {
             Stage::Idle => {
                 slot.generation = slot.generation.wrapping_add(1);
-                Some(Vec::new())
+                Body::default()
             }
             Stage::Receiving(body) => body,
-            Stage::Running(_) => return Err(Broken::Unexpected(Kind::Call, id)),
+            Stage::Running(_) | Stage::Draining => {
+                return Err(Broken::Unexpected(Kind::Call, header.id));
+            }
         };
-        if let Some(bytes) = &mut body {
-            bytes.extend_from_slice(payload);
-            if bytes.len() > cap {
-                body = None;
+        if body.refused.is_none() {
+            if body.bytes.len() + payload.len() > self.bounds.message + ENVELOPE {
+                body.refused = Some(FailCode::TooLarge);
+            } else if self.held + payload.len() > self.memory {
+                body.refused = Some(FailCode::Memory);
+            } else {
+                self.held += payload.len();
+                slot.held += payload.len();
+            }
+            body.bytes.extend_from_slice(payload);
+            if body.refused.is_some() {
+                self.held -= std::mem::take(&mut slot.held);
+                body.bytes.truncate(BEFORE_ARGUMENTS);
+                body.bytes.shrink_to_fit();
             }
         }
-        if more {
+        if header.more {
             slot.stage = Stage::Receiving(body);
             return Ok(Step::None);
         }
-        slot.stage =
-            Stage::Running(Running { stop: None, credit: window, streaming: false, waker: None });
-        self.running += 1;
-        let ticket = Ticket { index, generation: slot.generation };
-        Ok(match body {
-            Some(body) => Step::Call(ticket, body),
-            None => Step::Refuse(ticket, FailCode::TooLarge),
+        let options = body.bytes.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
+        let ticket = self.run(index, options.unwrap_or(Options::Plain));
+        Ok(match body.refused {
+            Some(code) => Step::Refuse(ticket, code),
+            None => Step::Call(ticket, body.bytes),
         })
     }
 
+    fn run(&mut self, index: u32, options: Options) -> Ticket {
+        let slot = &mut self.slots[index as usize];
+        let form = match options {
+            Options::Plain => None,
+            Options::Items => Some(Form::Items),
+            Options::Bytes => Some(Form::Bytes),
+        };
+        slot.stage = Stage::Running(Running {
+            stop: None,
+            waker: None,
+            streaming: false,
+            outflow: Some(Outflow::new(self.bounds.window)),
+            input: form.map(|form| Box::new(Input::new(form))),
+        });
+        self.running += 1;
+        Ticket { index, generation: slot.generation }
+    }
+
     /// A cancel that crossed with the answer finds the slot idle.
-    fn on_cancel(&mut self, index: u32) -> Step {
+    fn on_cancel(&mut self, index: u32, wakers: &mut Vec<Waker>) -> Step {
         let slot = &mut self.slots[index as usize];
         match &mut slot.stage {
-            Stage::Idle => Step::None,
+            Stage::Idle => {}
+            Stage::Draining => slot.stage = Stage::Idle,
             Stage::Receiving(_) => {
-                slot.stage = Stage::Running(Running {
-                    stop: Some(FailCode::Cancelled),
-                    credit: 0,
-                    streaming: false,
-                    waker: None,
-                });
-                self.running += 1;
-                Step::Refuse(Ticket { index, generation: slot.generation }, FailCode::Cancelled)
+                return Step::Refuse(self.run(index, Options::Plain), FailCode::Cancelled);
             }
             Stage::Running(running) => {
                 running.stop.get_or_insert(FailCode::Cancelled);
-                running.waker.take().map_or(Step::None, Step::Wake)
+                if let Some(input) = &mut running.input {
+                    input.on_cancel(wakers);
+                }
+                running.wake(wakers);
             }
         }
+        Step::None
     }
 
-    fn on_credit(&mut self, index: u32, id: u32, payload: &[u8]) -> Result<Step, Broken> {
-        let bytes = payload.try_into().map_err(|_| Broken::Payload(Kind::Credit))?;
-        let Stage::Running(running) = &mut self.slots[index as usize].stage else {
-            return Ok(Step::None);
-        };
-        running.credit += i64::from(u32::from_le_bytes(bytes));
-        if running.credit > self.window {
-            return Err(Broken::Credit(id));
+    fn on_credit(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Step, Broken> {
+        let credit = credit(payload)?;
+        if let Stage::Running(running) = &mut self.slots[(header.id >> 1) as usize].stage
+            && let Some(outflow) = &mut running.outflow
+        {
+            outflow.grant(header.id, credit, self.bounds.window, wakers)?;
         }
-        Ok(running.waker.take().map_or(Step::None, Step::Wake))
+        Ok(Step::None)
+    }
+
+    fn on_stream(
+        &mut self,
+        header: Header,
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Step, Broken> {
+        let slot = &mut self.slots[(header.id >> 1) as usize];
+        match &mut slot.stage {
+            Stage::Draining if header.kind == Kind::End => slot.stage = Stage::Idle,
+            Stage::Draining => {}
+            Stage::Running(Running { input: Some(input), .. }) => {
+                input.on_frame(header, payload, self.bounds, wakers)?;
+            }
+            _ => return Err(Broken::Unexpected(header.kind, header.id)),
+        }
+        Ok(Step::None)
     }
 
     fn running_mut(&mut self, ticket: Ticket) -> Option<&mut Running> {
@@ -198,44 +281,116 @@ impl Serving {
         self.running_mut(ticket).and_then(|running| running.stop).unwrap_or(FailCode::Cancelled)
     }
 
-    /// Takes credit for a message of this length if there is any left.
-    pub(super) fn spend(&mut self, ticket: Ticket, length: usize, waker: &Waker) -> bool {
-        let Some(running) = self.running_mut(ticket) else { return false };
-        running.streaming = true;
-        if running.credit <= 0 {
-            set_waker(&mut running.waker, waker);
-            return false;
-        }
-        running.credit -= i64::try_from(length).unwrap_or(i64::MAX);
-        true
+    /// Our stream, as long as it may be sent.
+    pub(super) fn outflow(&mut self, ticket: Ticket) -> Option<&mut Outflow> {
+        self.running_mut(ticket)?.outflow.as_mut()
     }
 
-    /// Marks a call as a stream, which the end of a daemon ends early.
-    pub(super) fn mark_stream(&mut self, ticket: Ticket) {
-        if let Some(running) = self.running_mut(ticket) {
-            running.streaming = true;
+    /// Ends our stream before the call. `false` if it had ended before.
+    pub(super) fn half_close(&mut self, ticket: Ticket) -> bool {
+        self.running_mut(ticket).is_some_and(|running| running.outflow.take().is_some())
+    }
+
+    /// The next part of the caller's stream and the credit to give for it.
+    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(Chunk, u32)> {
+        let bounds = self.bounds;
+        self.running_mut(ticket)?.input.as_mut()?.take(bounds)
+    }
+
+    /// Why no more of the caller's stream is to come.
+    pub(super) fn poll_input_end(&mut self, ticket: Ticket, waker: &Waker) -> Option<InputEnd> {
+        match self.running_mut(ticket).and_then(|running| running.input.as_mut()) {
+            Some(input) => input.poll_end(waker),
+            None => Some(InputEnd::Cancelled),
+        }
+    }
+
+    /// The handler wants no more of the caller's stream. `true` if the caller has to be told.
+    pub(super) fn refuse_input(&mut self, ticket: Ticket) -> bool {
+        self.running_mut(ticket)
+            .and_then(|running| running.input.as_mut())
+            .is_some_and(|input| input.refuse())
+    }
+
+    /// Marks a call as a stream, which the end of a daemon ends early: at once, if that has begun.
+    pub(super) fn mark_stream(
+        &mut self,
+        ticket: Ticket,
+        stop: Option<FailCode>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        let Some(running) = self.running_mut(ticket) else { return };
+        running.streaming = true;
+        if stop.is_some() {
+            running.stop = running.stop.or(stop);
+            running.wake(wakers);
         }
     }
 
     /// Ends the call. `false` if it had ended before.
-    pub(super) fn finish(&mut self, ticket: Ticket) -> bool {
-        if self.running_mut(ticket).is_none() {
-            return false;
-        }
-        self.slots[ticket.index as usize].stage = Stage::Idle;
+    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> bool {
+        let Some(running) = self.running_mut(ticket) else { return false };
+        // A stream may have been given away to another task than the handler's.
+        running.wake_streams(wakers);
+        let drains = running.input.as_ref().is_some_and(|input| !input.is_ended());
+        let stage = if drains { Stage::Draining } else { Stage::Idle };
+        let slot = &mut self.slots[ticket.index as usize];
+        slot.stage = stage;
+        self.held -= std::mem::take(&mut slot.held);
         self.running -= 1;
         true
     }
 
-    /// Tells handlers to stop: those of streams, or all.
-    pub(super) fn stop(&mut self, why: FailCode, all: bool, wakers: &mut Vec<Waker>) {
-        for slot in &mut self.slots {
-            if let Stage::Running(running) = &mut slot.stage
-                && (all || running.streaming)
-            {
-                running.stop.get_or_insert(why);
-                wakers.extend(running.waker.take());
+    /// The daemon is closing: streams end.
+    pub(super) fn close_streams(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
+        for running in self.slots.iter_mut().filter_map(Slot::running) {
+            if let Some(input) = &mut running.input {
+                input.close(wakers);
             }
+            if running.streaming {
+                running.stop.get_or_insert(why);
+                running.wake(wakers);
+            }
+        }
+    }
+
+    /// Tells all handlers to stop.
+    pub(super) fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
+        for running in self.slots.iter_mut().filter_map(Slot::running) {
+            running.stop.get_or_insert(why);
+            running.wake(wakers);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.running == 0 && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
+    }
+
+    /// What is held of the caller's stream, as long as it flows.
+    #[cfg(test)]
+    pub(super) fn held(&mut self, ticket: Ticket) -> Option<usize> {
+        self.running_mut(ticket)?.input.as_ref()?.held()
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.slots
+            .iter()
+            .map(|slot| match &slot.stage {
+                Stage::Receiving(body) => body.bytes.len(),
+                Stage::Running(Running { input: Some(input), .. }) => input.waiting(),
+                _ => 0,
+            })
+            .sum()
+    }
+}
+
+impl Slot {
+    fn running(&mut self) -> Option<&mut Running> {
+        match &mut self.stage {
+            Stage::Running(running) => Some(running),
+            _ => None,
         }
     }
 }

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
+use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
-use super::outgoing::{End, Expect, Items};
+use super::outgoing::{End, Opening};
 use super::queue::Place;
 use super::serving::Ticket;
-use super::state::{Arrived, Side, State};
+use super::state::{Arrived, Expected, Side, State};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
 use crate::wire::limits::Receives;
@@ -35,10 +36,23 @@ pub(super) enum Next {
     WriteAndEnd,
 }
 
+/// Nobody takes a stream any more.
+#[derive(Debug)]
+pub(super) struct Over;
+
+fn sent(sent: Sent) -> Poll<Result<(), Over>> {
+    match sent {
+        Sent::Yes => Poll::Ready(Ok(())),
+        Sent::Wait => Poll::Pending,
+        Sent::Over => Poll::Ready(Err(Over)),
+    }
+}
+
 impl Shared {
-    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives) -> Arc<Self> {
+    /// `memory`: the bytes of [`Limits::memory`](crate::Limits::memory).
+    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::new(side, ours, theirs)),
+            state: Mutex::new(State::new(side, ours, theirs, memory)),
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
@@ -69,14 +83,14 @@ impl Shared {
     /// gone.
     pub(super) fn poll_begin(
         &self,
-        expect: Expect,
+        opening: Opening,
         message: &mut Vec<u8>,
         place: &mut Option<Place>,
-        context: &Context<'_>,
+        waker: &Waker,
     ) -> Poll<Result<u32, Error>> {
         self.change(|state, _| match &state.lost {
             Some(loss) => Poll::Ready(Err(loss.of_new_call())),
-            None => match state.begin(expect, message, place, context.waker()) {
+            None => match state.begin(opening, message, place, waker) {
                 Some(index) => Poll::Ready(Ok(index)),
                 None => Poll::Pending,
             },
@@ -87,22 +101,6 @@ impl Shared {
         self.change(|state, wakers| match state.outgoing.poll_end(index, context.waker(), wakers) {
             Some(end) => Poll::Ready(end),
             None => Poll::Pending,
-        })
-    }
-
-    /// The next items of a stream, or its end.
-    pub(super) fn poll_items(&self, index: u32, context: &Context<'_>) -> Poll<Result<Items, End>> {
-        self.change(|state, wakers| {
-            if let Some((items, credit)) = state.outgoing.poll_items(index, context.waker()) {
-                if credit > 0 {
-                    state.credit(index, credit);
-                }
-                return Poll::Ready(Ok(items));
-            }
-            match state.outgoing.poll_end(index, context.waker(), wakers) {
-                Some(end) => Poll::Ready(Err(end)),
-                None => Poll::Pending,
-            }
         })
     }
 
@@ -127,22 +125,22 @@ impl Shared {
     // ---- for those who answer
 
     pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
-        self.change(|state, _| state.finish(ticket, kind, payload));
+        self.change(|state, wakers| state.finish(ticket, kind, payload, wakers));
     }
 
     pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {
-        self.change(|state, _| state.fail(ticket, code, text));
+        self.change(|state, wakers| state.fail(ticket, code, text, wakers));
     }
 
     /// The handler is gone without an answer.
     pub(super) fn finish_stopped(&self, ticket: Ticket) {
-        self.change(|state, _| {
+        self.change(|state, wakers| {
             let code = state.serving.stopped(ticket);
             let text = match code {
                 FailCode::Ended => state.leaving_text(),
                 _ => String::new(),
             };
-            state.fail(ticket, code, &text);
+            state.fail(ticket, code, &text, wakers);
         });
     }
 
@@ -151,22 +149,45 @@ impl Shared {
     }
 
     pub(super) fn mark_stream(&self, ticket: Ticket) {
-        self.lock().serving.mark_stream(ticket);
+        self.change(|state, wakers| state.mark_stream(ticket, wakers));
     }
 
-    pub(super) fn poll_send_items(
+    // ---- for the streams of both
+
+    /// Ready when a message of a stream may begin.
+    pub(super) fn poll_may_send(
         &self,
-        ticket: Ticket,
-        payload: &mut Vec<u8>,
+        role: Role,
         context: &Context<'_>,
-    ) -> Poll<()> {
-        self.change(|state, _| {
-            if state.send_items(ticket, payload, context.waker()) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
+    ) -> Poll<Result<(), Over>> {
+        sent(self.lock().may_send(role, context.waker()))
+    }
+
+    /// Sends a message of a stream, and how many items were dropped before it.
+    pub(super) fn poll_send(
+        &self,
+        role: Role,
+        skipped: u64,
+        payload: &[u8],
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Over>> {
+        sent(self.change(|state, _| state.send(role, skipped, payload, context.waker())))
+    }
+
+    pub(super) fn half_close(&self, role: Role) {
+        self.change(|state, _| state.half_close(role));
+    }
+
+    pub(super) fn poll_receive(&self, role: Role, context: &Context<'_>) -> Poll<Received> {
+        self.change(|state, wakers| match state.receive(role, context.waker(), wakers) {
+            Some(received) => Poll::Ready(received),
+            None => Poll::Pending,
         })
+    }
+
+    /// The handler wants no more of the caller's stream.
+    pub(super) fn refuse(&self, ticket: Ticket) {
+        self.change(|state, _| state.refuse(ticket));
     }
 
     // ---- for the driver
@@ -225,6 +246,11 @@ impl Shared {
         state.side() == Side::Acceptor && state.outbox.waiting() > limit
     }
 
+    /// What the other end is likely to say soon.
+    pub(super) fn expected(&self) -> Expected {
+        self.lock().expected()
+    }
+
     pub(super) fn is_lost(&self) -> bool {
         self.lock().lost.is_some()
     }
@@ -251,5 +277,25 @@ impl Shared {
     /// Completes when the connection is gone.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.lock().is_idle()
+    }
+
+    /// No call is open, and nothing of one is kept.
+    #[cfg(test)]
+    #[track_caller]
+    pub(super) fn assert_idle(&self) {
+        let state = self.lock();
+        assert!(state.is_idle(), "{state:#?}");
+    }
+
+    /// The bytes that wait: those to be written, and those to be taken by users.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let state = self.lock();
+        (state.outbox.waiting(), state.outgoing.waiting() + state.serving.waiting())
     }
 }

@@ -12,13 +12,14 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::inflow::Bounds;
 use super::loss::Loss;
 use super::outbox::Outbox;
-use super::outgoing::{Expect, Outgoing};
+use super::outgoing::{Answer, Opening, Outgoing};
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::error::ErrorKind;
-use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind};
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
 use crate::wire::limits::Receives;
 
 /// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
@@ -34,6 +35,8 @@ pub(super) struct State {
     pub(super) outbox: Outbox,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
+    /// A long answer is not begun while more than this waits for the other end to read.
+    memory: usize,
     /// Present while the driver sleeps.
     pub(super) driver: Option<Waker>,
     /// The other end has made a call.
@@ -52,15 +55,27 @@ pub(super) struct Arrived {
     pub(super) body: Vec<u8>,
 }
 
+/// What the other end is likely to say soon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    Nothing,
+    /// Something about a call of ours.
+    Answer,
+    /// Another call, because it has nothing more to wait for.
+    Call,
+}
+
 impl State {
-    pub(super) fn new(side: Side, ours: Receives, theirs: Receives) -> Self {
+    pub(super) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Self {
         // The smaller one counts for both, so neither end's memory is the other's choice.
-        let window = ours.window.min(theirs.window);
+        let window = ours.window.min(theirs.window) as usize;
+        let bounds = Bounds { window, message: ours.message as usize };
         Self {
             side,
             outbox: Outbox::default(),
-            outgoing: Outgoing::new(theirs.calls, window, ours.message),
-            serving: Serving::new(ours.calls, ours.message, window),
+            outgoing: Outgoing::new(theirs.calls, bounds),
+            serving: Serving::new(ours.calls, bounds, memory),
+            memory: memory.max(theirs.message as usize),
             driver: None,
             was_called: false,
             leaving: None,
@@ -74,12 +89,24 @@ impl State {
         self.side
     }
 
-    fn own_id(&self, index: u32) -> u32 {
+    pub(super) fn own_id(&self, index: u32) -> u32 {
         index << 1 | self.side as u32
     }
 
-    fn their_id(&self, index: u32) -> u32 {
+    pub(super) fn their_id(&self, index: u32) -> u32 {
         index << 1 | (self.side as u32 ^ 1)
+    }
+
+    pub(super) fn expected(&self) -> Expected {
+        if self.lost.is_some() || self.leaving.is_some() || !self.outbox.is_empty() {
+            Expected::Nothing
+        } else if self.outgoing.in_use() > 0 {
+            Expected::Answer
+        } else if self.was_called && self.serving.running() == 0 {
+            Expected::Call
+        } else {
+            Expected::Nothing
+        }
     }
 
     // ---- our own calls
@@ -87,25 +114,21 @@ impl State {
     /// Sends a call, or leaves the waker for when there is room.
     pub(super) fn begin(
         &mut self,
-        expect: Expect,
+        opening: Opening,
         message: &mut Vec<u8>,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Option<u32> {
-        let index = self.outgoing.open(expect, place, waker)?;
+        let index = self.outgoing.open(opening, place, waker)?;
         self.outbox.push_owned(Kind::Call, self.own_id(index), std::mem::take(message));
         Some(index)
-    }
-
-    pub(super) fn credit(&mut self, index: u32, credit: u32) {
-        self.outbox.push(Kind::Credit, self.own_id(index), &credit.to_le_bytes());
     }
 
     /// The user is not interested in a call any more.
     pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) {
         let id = self.own_id(index);
         if self.outbox.withdraw(id) {
-            self.outgoing.withdraw(index, wakers);
+            self.outgoing.release(index, wakers);
         } else if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
             self.outbox.push(Kind::Cancel, id, &[]);
         }
@@ -114,33 +137,43 @@ impl State {
     // ---- calls of the other end
 
     /// Gives the last word about a call. Nothing happens if it was given before.
-    pub(super) fn finish(&mut self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
-        if self.serving.finish(ticket) && self.lost.is_none() {
+    pub(super) fn finish(
+        &mut self,
+        ticket: Ticket,
+        kind: Kind,
+        payload: Vec<u8>,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if self.serving.finish(ticket, wakers) && self.lost.is_none() {
+            // There are no more short ones than calls.
+            if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
+                let id = self.their_id(Serving::index(ticket));
+                let mut refusal = vec![FailCode::AnswerTooLarge as u8];
+                refusal.extend_from_slice(b"the caller does not read the answers before it");
+                self.outbox.push_owned(Kind::Fail, id, refusal);
+                return;
+            }
             self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
         }
     }
 
-    pub(super) fn fail(&mut self, ticket: Ticket, code: FailCode, text: &str) {
+    pub(super) fn fail(
+        &mut self,
+        ticket: Ticket,
+        code: FailCode,
+        text: &str,
+        wakers: &mut Vec<Waker>,
+    ) {
         let mut payload = Vec::with_capacity(1 + text.len());
         payload.push(code as u8);
         payload.extend_from_slice(text.as_bytes());
-        self.finish(ticket, Kind::Fail, payload);
+        self.finish(ticket, Kind::Fail, payload, wakers);
     }
 
-    /// Sends items of a stream if there is credit.
-    pub(super) fn send_items(
-        &mut self,
-        ticket: Ticket,
-        payload: &mut Vec<u8>,
-        waker: &Waker,
-    ) -> bool {
-        if !self.serving.spend(ticket, payload.len(), waker) {
-            return false;
-        }
-        let id = self.their_id(Serving::index(ticket));
-        self.outbox.push(Kind::Items, id, payload);
-        payload.clear();
-        true
+    /// The handler answers with a stream: if the connection is closing, it ends at once.
+    pub(super) fn mark_stream(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) {
+        let stop = self.leaving.as_ref().map(|_| FailCode::Ended);
+        self.serving.mark_stream(ticket, stop, wakers);
     }
 
     // ---- frames
@@ -153,37 +186,30 @@ impl State {
         arrived: &mut VecDeque<Arrived>,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
-        let Header { kind, more, id, .. } = header;
-        let index = id >> 1;
+        let Header { kind, id, .. } = header;
+        let of_our_call = id & 1 == self.side as u32;
         match kind {
-            Kind::Goodbye => {
-                self.on_goodbye(payload)?;
-                return Ok(());
+            Kind::Goodbye => self.on_goodbye(payload)?,
+            Kind::Reply | Kind::Fail | Kind::Skip if !of_our_call => {
+                return Err(Broken::Unexpected(kind, id));
             }
-            Kind::Call | Kind::Cancel | Kind::Credit => {
-                if id & 1 == self.side as u32 {
-                    return Err(Broken::Unexpected(kind, id));
+            Kind::Call if of_our_call => return Err(Broken::Unexpected(kind, id)),
+            _ if of_our_call => match self.outgoing.on_frame(header, payload, wakers)? {
+                Answer::Nothing => {}
+                Answer::EndStream => self.outbox.push(Kind::End, id, &[]),
+            },
+            _ => match self.serving.on_frame(header, payload, wakers)? {
+                Step::None => {}
+                Step::Call(ticket, body) if self.leaving.is_none() => {
+                    self.was_called = true;
+                    arrived.push_back(Arrived { ticket, body });
                 }
-                match self.serving.on_frame(index, id, kind, more, payload)? {
-                    Step::None => {}
-                    Step::Wake(waker) => wakers.push(waker),
-                    Step::Call(ticket, body) if self.leaving.is_none() => {
-                        self.was_called = true;
-                        arrived.push_back(Arrived { ticket, body });
-                    }
-                    Step::Call(ticket, _) => {
-                        let text = self.leaving_text();
-                        self.fail(ticket, FailCode::Closing, &text);
-                    }
-                    Step::Refuse(ticket, code) => self.fail(ticket, code, ""),
+                Step::Call(ticket, _) => {
+                    let text = self.leaving_text();
+                    self.fail(ticket, FailCode::Closing, &text, wakers);
                 }
-            }
-            Kind::Reply | Kind::Fail | Kind::Items | Kind::End => {
-                if id & 1 != self.side as u32 {
-                    return Err(Broken::Unexpected(kind, id));
-                }
-                self.outgoing.on_frame(index, id, kind, more, payload, wakers)?;
-            }
+                Step::Refuse(ticket, code) => self.fail(ticket, code, "", wakers),
+            },
         }
         Ok(())
     }
@@ -212,8 +238,8 @@ impl State {
         }
         self.leaving = Some((code, text.to_owned()));
         match code {
-            GoodbyeCode::Closing => self.serving.stop(FailCode::Ended, false, wakers),
-            _ => self.serving.stop(FailCode::Cancelled, true, wakers),
+            GoodbyeCode::Closing => self.serving.close_streams(FailCode::Ended, wakers),
+            _ => self.serving.stop(FailCode::Cancelled, wakers),
         }
         wakers.extend(self.driver.take());
     }
@@ -250,6 +276,11 @@ impl State {
     pub(super) fn lose(&mut self, loss: Loss, wakers: &mut Vec<Waker>) {
         let loss = self.lost.get_or_insert(loss).clone();
         self.outgoing.lose(&loss, wakers);
-        self.serving.stop(FailCode::Cancelled, true, wakers);
+        self.serving.stop(FailCode::Cancelled, wakers);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.outbox.is_empty() && self.outgoing.is_idle() && self.serving.is_idle()
     }
 }

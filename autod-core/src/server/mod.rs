@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use self::leaving::Idle;
 use self::vigil::{Finding, Vigil};
-use crate::daemon::{SpawnLock, Tenancy, accept_now};
+use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
 use crate::fault::{self, Point};
 use crate::identity::Build;
@@ -52,6 +52,8 @@ pub(crate) struct Server {
     pub(crate) limits: Limits,
     pub(crate) build: Build,
     pub(crate) drain: Duration,
+    /// The directory that the daemon works for.
+    pub(crate) root: Option<Root>,
     /// The socket goes on without this daemon: whoever is in its queue is for the next.
     pub(crate) kept: bool,
 }
@@ -99,7 +101,9 @@ impl Server {
             tokio::spawn(async move { pulse.watch(sessions).await });
         }
         let desk = Desk {
-            vigil: tenancy.clone().map(|tenancy| Vigil::new(tenancy, shop.server.table.name)),
+            vigil: tenancy.clone().map(|tenancy| {
+                Vigil::new(tenancy, shop.server.root.clone(), shop.server.table.name)
+            }),
             shop: Arc::clone(&shop),
             listener,
             tenancy,
@@ -156,6 +160,10 @@ impl Desk {
                 Event::Found(Finding::Evicted) => {
                     tracing::warn!("the daemon's files were replaced; it ends");
                     self.evicted = true;
+                    self.shop.server.daemon.close();
+                }
+                Event::Found(Finding::RootGone) => {
+                    tracing::warn!("the project root is gone; the daemon ends");
                     self.shop.server.daemon.close();
                 }
                 Event::Found(Finding::DoorGone) => self.open_anew(),

@@ -135,7 +135,8 @@ impl Shop {
     ) -> Result<()> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
-        let shared = Shared::new(Side::Acceptor, Receives::from(limits), hello.receives);
+        let ours = Receives::from(limits);
+        let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
@@ -159,7 +160,8 @@ impl Shop {
         fault::pass(Point::DaemonAccepts);
         greet::say(&mut stream, &accept, handshake).await?;
         fault::pass(Point::DaemonSaidAccept);
-        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest());
+        let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
+            .looking(limits.busy_poll, false);
         self.drive(driver, &shared).await;
         Ok(())
     }

@@ -1,5 +1,5 @@
-//! The self-check of a running daemon: are its files still where they were, and does its door still
-//! lead to it?
+//! The self-check of a running daemon: are its files still where they were, does its door still
+//! lead to it, is the directory that it works for still there?
 //!
 //! The system tells when one of the files changes; every half minute the daemon looks by itself.
 //! Otherwise it does nothing.
@@ -11,7 +11,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use crate::codec;
-use crate::daemon::{Alarm, Knock, Tenancy, check_peer, peer};
+use crate::daemon::{Alarm, Knock, Root, Tenancy, check_peer, peer};
 use crate::greet;
 use crate::wire::greeting::{Answer, CallerFields, Hello, Purpose, VERSION};
 use crate::wire::limits::{Limits, Receives};
@@ -39,10 +39,13 @@ pub(super) enum Finding {
     DoorGone,
     /// The place is somebody else's, or gone.
     Evicted,
+    /// The place is ours, and the directory that the daemon works for is gone.
+    RootGone,
 }
 
 pub(super) struct Vigil {
     tenancy: Arc<Tenancy>,
+    root: Option<Root>,
     service: &'static str,
     alarm: Alarm,
     next: Instant,
@@ -51,14 +54,16 @@ pub(super) struct Vigil {
 }
 
 impl Vigil {
-    pub(super) fn new(tenancy: Arc<Tenancy>, service: &'static str) -> Self {
-        let alarm = Alarm::of(&tenancy);
-        Self { tenancy, service, alarm, next: Instant::now() + PERIOD, probe: None }
+    pub(super) fn new(tenancy: Arc<Tenancy>, root: Option<Root>, service: &'static str) -> Self {
+        let alarm = Alarm::of(&tenancy, root.as_ref());
+        // The root was found before it was watched.
+        let next = Instant::now() + if root.is_some() { SETTLE } else { PERIOD };
+        Self { tenancy, root, service, alarm, next, probe: None }
     }
 
     /// The door was made anew, or could not be yet.
     pub(super) fn renew(&mut self) {
-        self.alarm = Alarm::of(&self.tenancy);
+        self.alarm = Alarm::of(&self.tenancy, self.root.as_ref());
         self.next = Instant::now() + AGAIN;
     }
 
@@ -80,16 +85,26 @@ impl Vigil {
             if !self.tenancy.is_still_ours() {
                 return Finding::Evicted;
             }
+            self.tenancy.keep_young();
             self.tenancy.rotate_log(LOG);
-            let probe = probe(Arc::clone(&self.tenancy), self.service);
+            let probe = probe(Arc::clone(&self.tenancy), self.root.clone(), self.service);
             self.probe = Some(tokio::spawn(probe));
         }
     }
 }
 
-/// Knocks at our own door. Only an answer that is not ours, or a door that is not there, proves
+/// Looks for the root and knocks at our own door. Only an answer that is not ours, or a door that is not there, proves
 /// something.
-async fn probe(tenancy: Arc<Tenancy>, service: &'static str) -> Option<Finding> {
+async fn probe(
+    tenancy: Arc<Tenancy>,
+    root: Option<Root>,
+    service: &'static str,
+) -> Option<Finding> {
+    if let Some(root) = root
+        && root.is_gone().await
+    {
+        return Some(Finding::RootGone);
+    }
     let stream = match tenancy.place().knock() {
         Ok(Knock::Open(stream)) => stream,
         Ok(Knock::Absent | Knock::Refused) => return Some(Finding::DoorGone),
@@ -135,5 +150,29 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.
         Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_)) => Heard::Stranger,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::daemon::Place;
+
+    #[tokio::test(start_paused = true)]
+    async fn without_inotify_the_clock_finds_a_root_that_is_gone() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("project");
+        std::fs::create_dir(&path).unwrap();
+        let place = Place::at(&home.path().join("sock")).unwrap();
+        let (tenancy, _listener) = Tenancy::claim(place, "1").await.unwrap();
+        let root = Root::find(&path).unwrap();
+        let mut vigil = Vigil::new(Arc::new(tenancy), Some(root), "Service");
+        vigil.alarm = Alarm::silent();
+        let looked = timeout(PERIOD * 3, vigil.finding()).await;
+        assert!(looked.is_err(), "nothing is wrong: {looked:?}");
+        std::fs::remove_dir(&path).unwrap();
+        let removed = Instant::now();
+        assert_eq!(vigil.finding().await, Finding::RootGone);
+        assert!(removed.elapsed() <= PERIOD + PROBE, "{:?}", removed.elapsed());
     }
 }

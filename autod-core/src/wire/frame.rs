@@ -22,6 +22,9 @@ pub(crate) const MAX_PIECE: usize = 64 << 10;
 /// call, the code of a failure, the count of items.
 pub(crate) const ENVELOPE: usize = 16;
 
+/// What stands in a Call before the arguments: method id and options.
+pub(crate) const BEFORE_ARGUMENTS: usize = 9;
+
 const LENGTH_MASK: u32 = 0x00ff_ffff;
 const MORE: u32 = 1 << 31;
 
@@ -35,16 +38,19 @@ pub(crate) enum Kind {
     Reply = 2,
     /// Ends a call or stream: a [`FailCode`] and its data.
     Fail = 3,
-    /// Items of a stream: their number, then one after the other.
+    /// Items of a stream: their number, then one after the other. Or some bytes of a byte stream.
     Items = 4,
     /// Ends a stream that has no more items.
     End = 5,
     /// Lets the sender of a stream send so many bytes more.
     Credit = 6,
-    /// The caller is no longer interested; the answer is still sent.
+    /// Of the caller: it is no longer interested, the answer is still sent. Of the callee: it takes
+    /// no more of the caller's stream.
     Cancel = 7,
     /// The connection ends: a [`GoodbyeCode`] and a text.
     Goodbye = 8,
+    /// So many items were dropped before the next ones.
+    Skip = 9,
 }
 
 impl Kind {
@@ -58,6 +64,7 @@ impl Kind {
             6 => Self::Credit,
             7 => Self::Cancel,
             8 => Self::Goodbye,
+            9 => Self::Skip,
             _ => return None,
         })
     }
@@ -65,6 +72,29 @@ impl Kind {
     /// Whether a message of this kind may be cut into pieces.
     fn in_pieces(self) -> bool {
         matches!(self, Self::Call | Self::Reply | Self::Fail | Self::Items)
+    }
+}
+
+/// What the options of a call say about a stream of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Options {
+    /// There is none.
+    Plain = 0,
+    /// Items follow.
+    Items = 1,
+    /// Bytes follow.
+    Bytes = 2,
+}
+
+impl Options {
+    pub(crate) fn from_wire(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Plain,
+            1 => Self::Items,
+            2 => Self::Bytes,
+            _ => return None,
+        })
     }
 }
 
@@ -93,6 +123,8 @@ pub(crate) enum FailCode {
     TooLarge = 8,
     /// The answer, or an item, is larger than the caller receives.
     AnswerTooLarge = 9,
+    /// The connection holds too much already; the handler was not entered.
+    Memory = 10,
     /// Anything else that an other version may say; the handler may have been entered.
     Refused = 255,
 }
@@ -110,6 +142,7 @@ impl FailCode {
             7 => Self::Ended,
             8 => Self::TooLarge,
             9 => Self::AnswerTooLarge,
+            10 => Self::Memory,
             _ => Self::Refused,
         }
     }

@@ -24,10 +24,25 @@ pub struct Limits {
     /// The bytes of a stream that may be on their way before the receiver takes them. Default
     /// 256 KiB, at least 1 KiB, at most 64 MiB.
     pub window: u32,
+    /// The bytes that one connection may make this end hold for the other one's calls: their
+    /// arguments from the first piece to the answer, and as much again of answers longer than
+    /// 64 KiB that the other end does not read. Default 512 MiB, and never less than one message.
+    ///
+    /// It is not said to the other end. A call beyond it is answered with an error of that call
+    /// ([`Error::is_limit`](crate::Error::is_limit)). What a value takes in memory once it is decoded
+    /// is up to its type: a `Vec` of empty strings takes 24 times its bytes.
+    pub memory: usize,
     /// The connections that a daemon serves at once; further ones are told so. Default 16,384.
     pub connections: u32,
     /// How long a new connection may take to say hello. Default 10 s.
     pub handshake: Duration,
+    /// How long an end that expects the next word of the other one looks for it before it sleeps.
+    /// Default 50 us; zero for never.
+    ///
+    /// A sleep and a wake-up cost some 20 us of time and of processor each, more than a small call
+    /// itself. Each connection learns whether looking helps and stops when it does not; one
+    /// processor is always left alone, so with a single one nobody looks.
+    pub busy_poll: Duration,
 }
 
 impl Default for Limits {
@@ -36,8 +51,10 @@ impl Default for Limits {
             message: 64 << 20,
             calls: 4096,
             window: 256 << 10,
+            memory: 512 << 20,
             connections: 16_384,
             handshake: Duration::from_secs(10),
+            busy_poll: Duration::from_micros(50),
         }
     }
 }

@@ -7,4 +7,4 @@ pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod limits;
 #[cfg(test)]
-mod vectors;
+pub(crate) mod vectors;

@@ -11,16 +11,21 @@ use std::fmt::Debug;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::frame::{self, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE};
+use super::frame::{self, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE, Options};
 use super::greeting::{
     Accept, Answer, CallerFields, Hello, Malformed, PREFIX, Prefix, Purpose, RejectCode, Rejection,
     VERSION,
 };
 use super::limits::{Limits, Receives};
 use crate::codec;
-use crate::service::{self, Argument, Method, Table, method_id};
+use crate::service::{self, Argument, Method, Policy, Table, method_id};
 
 const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
+
+/// All vectors of a block by their names.
+pub(crate) fn all(block: &str) -> BTreeMap<&'static str, Vec<u8>> {
+    Block::new(block).vectors
+}
 
 /// The vectors of one block that were not checked yet.
 struct Block {
@@ -66,7 +71,7 @@ impl Block {
     #[track_caller]
     fn value<T>(&mut self, name: &str, value: &T)
     where
-        T: Serialize + DeserializeOwned + PartialEq + Debug,
+        T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
     {
         let bytes = self.take_written(name, &encoded(value));
         assert_eq!(codec::decode::<T>(&bytes).expect(name), *value);
@@ -81,7 +86,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
-fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
+fn encoded<T: Serialize + 'static>(value: &T) -> Vec<u8> {
     let mut bytes = Vec::new();
     codec::encode_into(&mut bytes, value).expect("it encodes");
     bytes
@@ -90,8 +95,17 @@ fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
 const N: &[Argument] = &[Argument { name: "n", ty: "i64" }];
 
 const fn method(name: &'static str, arguments: &'static [Argument]) -> Method {
-    let (kind, error) = (service::Kind::Unary, None);
-    Method { name, id: method_id(name), kind, arguments, output: "i64", error, docs: "" }
+    Method {
+        name,
+        id: method_id(name),
+        kind: service::Kind::Unary,
+        arguments,
+        input: None,
+        output: "i64",
+        error: None,
+        policy: Policy::BackPressure,
+        docs: "",
+    }
 }
 
 /// The service of the example `counter`.
@@ -108,6 +122,33 @@ const COUNTER: Table = Table::new(
 
 const HALVER: Table =
     Table::new("Halver", "", &[Method { error: Some("String"), ..method("halve", N) }]);
+
+/// One method of each kind that the others lack.
+const SHAPES: Table = Table::new(
+    "Shapes",
+    "",
+    &[
+        Method {
+            kind: service::Kind::ClientStream,
+            input: NUMBERS,
+            ..method("sum", &[Argument { name: "start", ty: "i64" }])
+        },
+        Method { kind: service::Kind::BothWays, input: NUMBERS, ..method("twice", &[]) },
+        Method {
+            kind: service::Kind::Bytes,
+            output: "u64",
+            error: Some("String"),
+            ..method("upper", &[])
+        },
+        Method {
+            kind: service::Kind::Stream,
+            error: Some("String"),
+            ..method("open", &[Argument { name: "name", ty: "String" }])
+        },
+    ],
+);
+
+const NUMBERS: Option<Argument> = Some(Argument { name: "numbers", ty: "i64" });
 
 fn parts(greeting: &[u8]) -> (Prefix, &[u8]) {
     let prefix = Prefix::parse(greeting).expect("a greeting").expect("all of its prefix");
@@ -128,6 +169,10 @@ fn hashes() {
     }
     block.take_written("fingerprint of Counter", &COUNTER.fingerprint.to_le_bytes());
     block.take_written("fingerprint of Halver", &HALVER.fingerprint.to_le_bytes());
+    for name in ["sum", "upper"] {
+        block.take_written(&format!("method id of {name}"), &method_id(name).to_le_bytes());
+    }
+    block.take_written("fingerprint of Shapes", &SHAPES.fingerprint.to_le_bytes());
     block.finish();
 }
 
@@ -257,6 +302,23 @@ fn frames() {
     goodbye.extend(b"bye");
     let read = single(&mut block, "Goodbye", Kind::Goodbye, 0, &goodbye);
     assert_eq!(GoodbyeCode::from_wire(read[0]), GoodbyeCode::Closing);
+
+    let mut call = method_id("sum").to_le_bytes().to_vec();
+    call.push(Options::Items as u8);
+    call.extend(encoded(&(2_i64,)));
+    single(&mut block, "Call of sum(2, ..)", Kind::Call, 6, &call);
+    let mut items = 1_u32.to_le_bytes().to_vec();
+    items.extend(encoded(&2_i64));
+    single(&mut block, "Items for it, of the caller", Kind::Items, 6, &items);
+    single(&mut block, "Credit of the callee", Kind::Credit, 6, &5_u32.to_le_bytes());
+    single(&mut block, "Cancel of the callee", Kind::Cancel, 6, &[]);
+    single(&mut block, "End of the caller", Kind::End, 6, &[]);
+
+    let mut call = method_id("upper").to_le_bytes().to_vec();
+    call.push(Options::Bytes as u8);
+    single(&mut block, "Call of upper()", Kind::Call, 8, &call);
+    single(&mut block, "Bytes for it", Kind::Items, 8, b"hi");
+    single(&mut block, "Skip in a stream", Kind::Skip, 2, &3_u64.to_le_bytes());
 
     let piece = Header::new(Kind::Reply, 6, MAX_PIECE, true);
     let bytes = block.take_written("header of a first piece", &piece.to_bytes());

@@ -3,11 +3,11 @@
 //! What it does at its desk is in `vigil`, how it leaves in `leaving`, its connections in `session`.
 
 use crate::omit::Omit;
-use crate::state::{DAEMON, Desk, FLIGHT, Lock, Mark, Phase, Stage, State, Status};
+use crate::state::{DAEMON, Desk, FLIGHT, INHERITED, Lock, Mark, Pc, Phase, Stage, State, Status};
 use crate::world::{Actor, Steps};
 
 impl Steps<'_> {
-    /// `Inherited::take`, and where the desk is.
+    /// `Heir::announce`, `Heir::receive`, and where the desk is.
     pub(crate) fn desk(&mut self, index: u8) {
         let (world, state) = (self.world, self.state);
         let life = *state.life_of(index);
@@ -17,23 +17,24 @@ impl Steps<'_> {
         };
         match life.desk {
             Desk::Free | Desk::Unborn | Desk::Dead => {}
-            Desk::Candidate => {
-                if life.status == Status::Nothing {
-                    add("candidate: seen", &|next| next.life(index).status = Status::Seen);
-                }
+            Desk::Spawned => add("Heir::announce: seen", &|next| {
+                next.life(index).status = Status::Seen;
+                next.life(index).desk = Desk::Heir;
+            }),
+            Desk::Heir if life.copies & (FLIGHT | INHERITED) != 0 => {
+                add("Heir::receive: A and the door", &|next| {
+                    next.life(index).copies = life.copies & !(FLIGHT | INHERITED) | DAEMON;
+                    next.life(index).desk = Desk::Verify;
+                });
+            }
+            Desk::Heir => {
                 let orphan = state.clients.iter().all(|client| client.starts != Some(index));
                 if orphan && !world.omits(Omit::EndWithStarter) {
-                    add("candidate: its starter is gone", &|next| next.end_process(index, false));
+                    add("Heir::receive: the starter is gone", &|next| {
+                        next.end_process(index, false);
+                    });
                 }
             }
-            Desk::Spawned => add("Inherited::take: receives A and the door", &|next| {
-                if life.copies & FLIGHT == 0 {
-                    next.end_process(index, false);
-                    return;
-                }
-                next.life(index).copies = life.copies & !FLIGHT | DAEMON;
-                next.life(index).desk = Desk::Verify;
-            }),
             Desk::Verify => add("LifeLock::inherited: is A at its path", &|next| {
                 let ours = life.a == next.a && life.directory == next.directory;
                 next.life(index).s_seen = next.s;
@@ -93,9 +94,15 @@ impl State {
         free
     }
 
-    /// A start fails while its starter watches.
+    /// A start fails while its starter watches. A process that dies while the daemon that it is to
+    /// replace still runs is no failed start yet.
     pub(crate) fn warn_if_attended(&mut self, index: u8) {
-        if self.clients.iter().any(|client| client.starts == Some(index)) {
+        let replacing = [Pc::ReplaceSeen, Pc::ReplaceAsk, Pc::ReplaceLockA];
+        if self
+            .clients
+            .iter()
+            .any(|client| client.starts == Some(index) && !replacing.contains(&client.pc))
+        {
             self.warn();
         }
     }

@@ -18,7 +18,7 @@ impl Steps<'_> {
                         next.faults.kills -= 1;
                         next.end_process(index, true);
                         let starting = !matches!(life.status, Status::Ready | Status::Failed);
-                        if starting && life.desk != Desk::Candidate {
+                        if starting {
                             next.warn_if_attended(index);
                         }
                     });

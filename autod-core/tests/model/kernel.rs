@@ -70,7 +70,7 @@ impl State {
     /// close(2) on a listener by the daemon. Another copy of the first one keeps it open.
     pub(crate) fn close_listener(&mut self, listener: Listener) {
         let life = self.life(listener.life);
-        if listener.anew || life.copies & (STARTER | FLIGHT) == 0 {
+        if listener.anew || life.copies & !DAEMON == 0 {
             life.open[usize::from(listener.anew)] = false;
         } else {
             life.left_first = true;
@@ -108,16 +108,12 @@ impl State {
         }
     }
 
-    /// The starter closes its copies of A, the listener and the far end of the daemon's socket.
+    /// The starter closes its copies of A and the listener, or dies.
     pub(crate) fn drop_starter_copies(&mut self, index: u8) {
         let life = self.life(index);
         life.copies &= !STARTER;
         if std::mem::take(&mut life.left_first) {
             life.open[0] = false;
-        }
-        if matches!(life.desk, Desk::Unborn | Desk::Dead) {
-            // Nobody has the socket any more, so what lay in it is closed too.
-            life.copies &= !FLIGHT;
         }
     }
 

@@ -5,6 +5,8 @@
 //! from every state a good end can be reached. Each omission of a step is found, or is said to be
 //! no harm; `AUTOD_MODEL_TRACE=1` with `--nocapture` prints how.
 //!
+//! Each daemon's main has started a helper that inherits what it can and never ends.
+//!
 //! What is left out: time (every pause may end, every patience lasts), the limit of a queue, other
 //! threads' forks, the bytes of the greetings, holds, and a handler that does not end.
 

@@ -25,6 +25,10 @@ pub(crate) enum Omit {
     StarterConnectsFirst,
     /// A call is taken before the Accept is written.
     AcceptBeforeDispatch,
+    /// A and the listener are sent to a process that has not been seen.
+    HandOverAfterSeen,
+    /// They are sent through the socket that the process has inherited.
+    SocketOfItsOwn,
     /// The starter keeps its copies of A and the listener.
     CloseParentCopies,
     /// A door that was removed is not made anew.
@@ -37,6 +41,6 @@ pub(crate) enum Omit {
     CheckLifeId,
     /// Whoever replaces lets go of S before the new door is published.
     KeepSUntilPublished,
-    /// A candidate whose starter is gone waits on.
+    /// A process whose starter is gone waits on for what makes it the daemon.
     EndWithStarter,
 }

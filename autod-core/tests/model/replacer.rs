@@ -1,10 +1,9 @@
-//! A caller of a newer build that replaces the daemon it met: LIFECYCLE.md, "Upgrade", Restart.
-//!
-//! The contract's order, which no product code follows yet.
+//! A caller of a newer build that replaces the daemon it met: LIFECYCLE.md, "Stopping, restarting,
+//! upgrading". From the moment that it has A on it does what every starter does.
 
 use crate::omit::Omit;
 use crate::rules::Rule;
-use crate::state::{Conn, DAEMON, Desk, Life, Lock, Mark, Pc, Phase, STARTER, State, Status};
+use crate::state::{Conn, Desk, Life, Lock, Mark, Pc, Phase, STARTER, State, Status};
 use crate::world::{Actor, Steps};
 
 impl Steps<'_> {
@@ -37,13 +36,8 @@ impl Steps<'_> {
                     next.blame(Rule::TooManyLives);
                     return;
                 };
-                *next.life(life) = Life {
-                    desk: Desk::Candidate,
-                    copies: STARTER | DAEMON,
-                    a: next.a,
-                    newer: true,
-                    ..Life::default()
-                };
+                *next.life(life) =
+                    Life { desk: Desk::Spawned, a: next.a, newer: true, ..Life::default() };
                 next.client(index).starts = Some(life);
                 let waits = !world.omits(Omit::SeenBeforeReplace);
                 next.client(index).pc = if waits { Pc::ReplaceSeen } else { Pc::ReplaceAsk };
@@ -96,18 +90,12 @@ impl Steps<'_> {
                 }
                 next.client(index).pc = Pc::ReplaceLockA;
             }),
-            Pc::ReplaceLockA if candidate.desk == Desk::Dead => {
-                add("replace: the candidate died, writes failed.json", &|next| {
-                    if candidate.status == Status::Nothing {
+            Pc::ReplaceLockA if state.holder_of_a(candidate.a).is_none() => {
+                add("Candidate::move_in: takes A", &|next| {
+                    if candidate.desk == Desk::Dead && candidate.status == Status::Nothing {
                         next.blame(Rule::ReplacedForNothing);
                     }
-                    next.failed = true;
-                    next.warn();
-                    next.client(index).pc = Pc::RemoveDoor;
-                });
-            }
-            Pc::ReplaceLockA if state.holder_of_a(candidate.a).is_none() => {
-                add("replace: locks the shared description of A", &|next| {
+                    next.life(life).copies = STARTER;
                     next.life(life).locked = true;
                     next.client(index).pc = Pc::Check;
                 });

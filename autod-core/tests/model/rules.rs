@@ -1,6 +1,6 @@
 //! What must never be seen.
 
-use crate::state::{Client, Desk, Door, End, Pc, Phase, Stage, State};
+use crate::state::{Client, Desk, Door, End, Pc, Phase, STARTER, Stage, State};
 use crate::world::World;
 
 /// A rule, by what breaks it.
@@ -57,12 +57,11 @@ impl State {
             return Some(Rule::TwoServe);
         }
         for (index, life) in (0..).zip(&self.lives) {
+            // A starter that has not handed over, or just has, is about to close it.
             let closing = |client: &Client| {
                 client.starts == Some(index)
-                    && matches!(
-                        client.pc,
-                        Pc::CloseCopies | Pc::Check | Pc::Bind | Pc::Rename | Pc::ReplaceHandOver
-                    )
+                    && life.copies & STARTER != 0
+                    && client.pc.is_of_a_start()
             };
             if life.desk == Desk::Dead && life.locked && !self.clients.iter().any(closing) {
                 return Some(Rule::LostA);
@@ -87,6 +86,24 @@ impl State {
                     _ => false,
                 }
             })
+    }
+}
+
+impl Pc {
+    /// Between taking A and knowing how the start went.
+    fn is_of_a_start(self) -> bool {
+        matches!(
+            self,
+            Self::Check
+                | Self::Bind
+                | Self::Rename
+                | Self::Spawn
+                | Self::LookOwn
+                | Self::JoinOwn
+                | Self::Attend
+                | Self::CloseCopies
+                | Self::RemoveDoor
+        )
     }
 }
 

@@ -1,14 +1,15 @@
-//! A caller that holds S and A: publishes the door, starts the process, sees it through.
+//! A caller that holds S and A: publishes the door, starts the process, hands over when that has been
+//! seen, and sees it through.
 
 use crate::omit::Omit;
 use crate::rules::Rule;
 use crate::state::{
-    DAEMON, Desk, Door, End, FLIGHT, Listener, Lock, Pc, STARTER, Stage, State, Status,
+    DAEMON, Desk, Door, End, FLIGHT, INHERITED, Listener, Lock, Pc, STARTER, Stage, State, Status,
 };
 use crate::world::{Actor, Steps};
 
 impl Steps<'_> {
-    /// `Starter::start`, `Place::publish`, `spawn`, `Connector::attend_start`.
+    /// `Starter::start`, `Place::publish`, `spawn`, `Connector::attend`, `Starting::watch`.
     pub(crate) fn starter(&mut self, index: usize) {
         let (world, state) = (self.world, self.state);
         let client = state.clients[index];
@@ -45,60 +46,54 @@ impl Steps<'_> {
             Pc::Rename => add("publish: rename", &|next| {
                 next.touch_door(client.s, life, Door::Leads(listener));
                 let candidate = next.life_of(life).desk != Desk::Unborn;
-                next.client(index).pc = if candidate { Pc::ReplaceHandOver } else { Pc::Send };
-            }),
-            Pc::Send => add("settings::send: A and the door into the socket", &|next| {
-                next.life(life).copies |= FLIGHT;
-                next.client(index).pc = Pc::Spawn;
+                next.client(index).pc = if candidate { Pc::LookOwn } else { Pc::Spawn };
             }),
             Pc::Spawn => add("spawn: fork and exec", &|next| {
                 next.life(life).desk = Desk::Spawned;
-                next.client(index).pc = Pc::CloseCopies;
-            }),
-            Pc::ReplaceHandOver => add("hands the door to the candidate", &|next| {
-                if next.life_of(life).desk == Desk::Candidate {
-                    next.life(life).copies |= DAEMON;
-                    next.life(life).desk = Desk::Verify;
+                if world.omits(Omit::HandOverAfterSeen) {
+                    next.life(life).copies |= INHERITED;
+                    next.drop_starter_copies(life);
                 }
-                next.client(index).pc = Pc::CloseCopies;
+                let connects = !world.omits(Omit::StarterConnectsFirst);
+                next.client(index).pc = if connects { Pc::LookOwn } else { Pc::Attend };
             }),
-            Pc::CloseCopies => add("Starter::start: closes its copies", &|next| {
+            Pc::LookOwn => add("attend: looks the door up", &|next| next.look_at_door(index)),
+            Pc::JoinOwn => add("attend: joins the queue, says hello", &|next| next.knock(index)),
+            Pc::Attend if state.is_to_hand_over(life) => {
+                add("Starting::hand_over: A and the door into the socket", &|next| {
+                    let inherited = world.omits(Omit::SocketOfItsOwn);
+                    if inherited || next.life_of(life).desk != Desk::Dead {
+                        next.life(life).copies |= if inherited { INHERITED } else { FLIGHT };
+                        next.client(index).pc = Pc::CloseCopies;
+                    } else {
+                        next.fail_start(index);
+                    }
+                });
+            }
+            Pc::CloseCopies => add("Starting::hand_over: closes its copies", &|next| {
                 if !world.omits(Omit::CloseParentCopies) {
                     next.drop_starter_copies(life);
                 }
                 if world.omits(Omit::StarterKeepsSUntilReady) {
                     next.client(index).s = Lock::Closed;
                 }
-                next.client(index).pc = Pc::LookOwn;
-            }),
-            Pc::LookOwn => add("attend_start: looks the door up", &|next| {
-                let ready = next.life_of(life).status == Status::Ready;
-                if world.omits(Omit::StarterConnectsFirst) && ready {
-                    next.saw_ready(index, world.omits(Omit::CloseParentCopies));
-                } else {
-                    next.look_at_door(index);
-                }
-            }),
-            Pc::JoinOwn => add("attend_start: joins the queue, says hello", &|next| {
-                next.knock(index);
+                next.client(index).pc = Pc::Attend;
             }),
             Pc::Attend => match (state.life_of(life).status, state.life_of(life).desk) {
                 (Status::Ready, _) => add("Starting::watch: ready, S is free", &|next| {
                     next.saw_ready(index, world.omits(Omit::CloseParentCopies));
                 }),
                 (Status::Failed, _) | (_, Desk::Dead) => {
-                    add("Starting::outcome: writes failed.json", &|next| {
-                        next.failed = client.directory == next.directory;
-                        next.warn();
-                        next.client(index).pc = Pc::RemoveDoor;
-                    });
+                    add("Starting::outcome: writes failed.json", &|next| next.fail_start(index));
                 }
                 _ => {}
             },
             Pc::RemoveDoor => add("Starting::remove_door", &|next| {
-                let free = next.holder_of_a(next.a).is_none();
+                let ours = next.life_of(life).copies & STARTER != 0;
+                let free = next.holder_of_a(next.a).is_none_or(|holder| ours && holder == life);
                 if free && client.s == Lock::Held(next.s) && client.directory == next.directory {
-                    if next.door_is_open() && next.is_untouched() {
+                    let own = ours && next.door == Door::Leads(listener);
+                    if next.door_is_open() && next.is_untouched() && !own {
                         next.blame(Rule::DoorWithoutLocks);
                     }
                     next.door = Door::Absent;
@@ -133,6 +128,19 @@ impl State {
         if self.life_of(life).directory == self.directory {
             self.door = door;
         }
+    }
+
+    /// A seen process has not got what makes it the daemon; `Starting::keys` is there.
+    fn is_to_hand_over(&self, life: u8) -> bool {
+        let life = self.life_of(life);
+        life.status == Status::Seen && life.copies == STARTER
+    }
+
+    /// `Starting::outcome`, the first half: the reason is written down.
+    fn fail_start(&mut self, index: usize) {
+        self.failed = self.clients[index].directory == self.directory;
+        self.warn();
+        self.client(index).pc = Pc::RemoveDoor;
     }
 
     fn saw_ready(&mut self, index: usize, keeps_copies: bool) {

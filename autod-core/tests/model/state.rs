@@ -67,12 +67,11 @@ pub(crate) enum Pc {
     Check,
     Bind,
     Rename,
-    Send,
     Spawn,
-    CloseCopies,
     LookOwn,
     JoinOwn,
     Attend,
+    CloseCopies,
     RemoveDoor,
     Exchange,
     AwaitReply,
@@ -82,7 +81,6 @@ pub(crate) enum Pc {
     ReplaceSeen,
     ReplaceAsk,
     ReplaceLockA,
-    ReplaceHandOver,
     Ended(End),
 }
 
@@ -156,9 +154,10 @@ pub(crate) enum Desk {
     Free,
     /// The life lock is taken, the process does not exist yet.
     Unborn,
-    /// A process that may become the next daemon; its description of A is not locked.
-    Candidate,
+    /// The process runs, somewhere before `run`.
     Spawned,
+    /// It has been seen, and has nothing yet.
+    Heir,
     Verify,
     Serve,
     IdleLook,
@@ -211,8 +210,12 @@ pub(crate) enum Status {
 
 /// Who has the open file description of A, and with it the first listener.
 pub(crate) const STARTER: u8 = 1;
+/// The queue of a socket that the daemon's process alone has.
 pub(crate) const FLIGHT: u8 = 2;
 pub(crate) const DAEMON: u8 = 4;
+/// The queue of the socket that the process has inherited. Main has started a helper, which has a
+/// copy of that socket and never ends.
+pub(crate) const INHERITED: u8 = 8;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]

@@ -130,7 +130,7 @@ impl Life {
     pub(crate) fn is_moved_in(&self) -> bool {
         !matches!(
             self.desk,
-            Desk::Free | Desk::Unborn | Desk::Candidate | Desk::Spawned | Desk::Verify | Desk::Dead
+            Desk::Free | Desk::Unborn | Desk::Spawned | Desk::Heir | Desk::Verify | Desk::Dead
         )
     }
 

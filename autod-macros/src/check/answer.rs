@@ -4,7 +4,8 @@ use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::punctuated::Punctuated;
 use syn::{
-    GenericArgument, PathArguments, ReturnType, Signature, Token, Type, TypeParamBound, TypePath,
+    GenericArgument, PathArguments, PathSegment, ReturnType, Signature, Token, Type, TypeImplTrait,
+    TypeParamBound, TypePath,
 };
 
 use crate::check::{bare, value};
@@ -45,6 +46,12 @@ fn value_of<'a>(
         mistakes.at(head(signature), unclear(signature));
         return None;
     }
+    if let Type::Path(path) = ty
+        && is_result(path)
+        && let Some(stream) = opened(path)
+    {
+        return fallible_items(path, stream, mistakes);
+    }
     value::check(written, value::Place::Answer, mistakes);
     match ty {
         Type::Path(path) if is_result(path) => {
@@ -79,26 +86,48 @@ fn visible_parts(path: &TypePath) -> Option<(&Type, &Type)> {
     }
 }
 
-fn items<'a>(
-    signature: &Signature,
-    bounds: &'a Punctuated<TypeParamBound, Token![+]>,
+/// The stream of a `Result<impl Stream<..>, ..>`.
+fn opened(path: &TypePath) -> Option<&TypeImplTrait> {
+    let PathArguments::AngleBracketed(generics) = &path.path.segments.last()?.arguments else {
+        return None;
+    };
+    match generics.args.first()? {
+        GenericArgument::Type(ty) => match bare(ty) {
+            Type::ImplTrait(stream) => Some(stream),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn fallible_items<'a>(
+    path: &'a TypePath,
+    stream: &'a TypeImplTrait,
     mistakes: &mut Mistakes,
 ) -> Option<Answer<'a>> {
-    let name = &signature.ident;
-    let stream = bounds.iter().find_map(|bound| match bound {
+    let item = item_of(&stream.bounds, mistakes)?;
+    value::check(item, value::Place::Answer, mistakes);
+    let Some((_, error)) = visible_parts(path) else {
+        mistakes.at(path, "a stream that may fail names its error: `Result<impl Stream<..>, E>`");
+        return None;
+    };
+    value::check(error, value::Place::Answer, mistakes);
+    Some(Answer::Stream { bounds: &stream.bounds, item, error: Some((path, error)) })
+}
+
+/// The `Stream` of bounds, if one of them is it.
+pub(super) fn stream_of(bounds: &Punctuated<TypeParamBound, Token![+]>) -> Option<&PathSegment> {
+    bounds.iter().find_map(|bound| match bound {
         TypeParamBound::Trait(bound) => {
             bound.path.segments.last().filter(|segment| segment.ident == "Stream")
         }
         _ => None,
-    });
-    let Some(stream) = stream else {
-        mistakes.at(
-            bounds,
-            "the only `impl Trait` that a method returns is `impl Stream<Item = T>`; else name the type",
-        );
-        return None;
-    };
-    let item = match &stream.arguments {
+    })
+}
+
+/// The type of the items of a `Stream`.
+pub(super) fn item_type(stream: &PathSegment) -> Option<&Type> {
+    match &stream.arguments {
         PathArguments::AngleBracketed(generics) => {
             generics.args.iter().find_map(|argument| match argument {
                 GenericArgument::AssocType(assoc) if assoc.ident == "Item" => Some(&assoc.ty),
@@ -106,8 +135,19 @@ fn items<'a>(
             })
         }
         _ => None,
-    };
-    if let Some(token) = &signature.asyncness {
+    }
+}
+
+fn items<'a>(
+    signature: &Signature,
+    bounds: &'a Punctuated<TypeParamBound, Token![+]>,
+    mistakes: &mut Mistakes,
+) -> Option<Answer<'a>> {
+    let item = item_of(bounds, mistakes);
+    if let Some(token) = &signature.asyncness
+        && stream_of(bounds).is_some()
+    {
+        let name = &signature.ident;
         let item = item.map_or_else(|| "T".to_owned(), crate::types::text);
         mistakes.at(
             token,
@@ -116,10 +156,26 @@ fn items<'a>(
             ),
         );
     }
-    let Some(item) = item else {
-        mistakes.at(stream, "a stream says what flows: write `impl Stream<Item = T>`");
+    let item = item?;
+    value::check(item, value::Place::Answer, mistakes);
+    Some(Answer::Stream { bounds, item, error: None })
+}
+
+/// What flows in the stream that a method returns.
+fn item_of<'a>(
+    bounds: &'a Punctuated<TypeParamBound, Token![+]>,
+    mistakes: &mut Mistakes,
+) -> Option<&'a Type> {
+    let Some(stream) = stream_of(bounds) else {
+        mistakes.at(
+            bounds,
+            "the only `impl Trait` that a method returns is `impl Stream<Item = T>`; else name the type",
+        );
         return None;
     };
-    value::check(item, value::Place::Answer, mistakes);
-    Some(Answer::Stream { bounds, item })
+    let item = item_type(stream);
+    if item.is_none() {
+        mistakes.at(stream, "a stream says what flows: write `impl Stream<Item = T>`");
+    }
+    item
 }

@@ -1,8 +1,7 @@
-//! The rules of one argument.
+//! The rules of how one argument is written.
 
 use syn::{Pat, PatType};
 
-use crate::check::value;
 use crate::mistakes::Mistakes;
 use crate::model::Argument;
 
@@ -10,7 +9,6 @@ pub(super) fn check<'a>(input: &'a PatType, mistakes: &mut Mistakes) -> Option<A
     for attribute in &input.attrs {
         mistakes.at(attribute, "an argument has no attributes: write them on the method");
     }
-    value::check(&input.ty, value::Place::Argument, mistakes);
     let argument = Argument::read(input);
     if argument.is_none() {
         let message = match &*input.pat {

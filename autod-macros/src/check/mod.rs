@@ -2,6 +2,7 @@
 
 mod answer;
 mod argument;
+mod input;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -13,7 +14,7 @@ use syn::ext::IdentExt;
 use syn::{FnArg, ItemTrait, Path, ReceiverKind, Safety, Signature, TraitItem, TraitItemFn, Type};
 
 use crate::mistakes::Mistakes;
-use crate::model::{Argument, Method, Service};
+use crate::model::{Answer, Input, Method, Service};
 use crate::parse::{MethodOptions, attributes_named, is_option};
 
 /// Checks a trait. What comes back is a service only if there are no mistakes; with mistakes it
@@ -75,14 +76,15 @@ fn method<'a>(
     let signature = &item.sig;
     qualifiers(item, mistakes);
     receiver(signature, mistakes);
-    let arguments = signature
+    let inputs: Vec<_> = signature
         .inputs
         .iter()
         .filter_map(|input| match input {
-            FnArg::Typed(input) => argument::check(input, mistakes),
+            FnArg::Typed(input) => Some(input),
             FnArg::Receiver(_) => None,
         })
-        .collect::<Vec<Argument<'_>>>();
+        .collect();
+    let (arguments, input) = input::check(&inputs, mistakes);
     let options = MethodOptions::parse(&item.attrs, mistakes);
     let name = match &options.rename {
         Some(name) => name.value(),
@@ -100,7 +102,15 @@ fn method<'a>(
         }
     }
     let answer = answer::check(signature, mistakes)?;
-    Some(Method { item, name, arguments, answer })
+    let streams = matches!(answer, Answer::Stream { .. });
+    if streams && let Input::Bytes { ty, .. } = input {
+        mistakes.at(ty, "a method with a byte stream answers with one value, at the end");
+    }
+    if let Some((option, _)) = options.drop_oldest.as_ref().filter(|_| !streams) {
+        mistakes.at(option, "`drop_oldest` is for a method that returns a stream");
+    }
+    let drop_oldest = options.drop_oldest.map(|(_, most)| most);
+    Some(Method { item, name, arguments, input, answer, drop_oldest })
 }
 
 fn qualifiers(item: &TraitItemFn, mistakes: &mut Mistakes) {
@@ -162,6 +172,14 @@ fn receiver(signature: &Signature, mistakes: &mut Mistakes) {
                 mistakes.at(receiver, form);
             }
         }
+    }
+}
+
+/// What flows in an argument of type `impl Stream<Item = T>`.
+pub(crate) fn item_of_stream(ty: &Type) -> Option<&Type> {
+    match bare(ty) {
+        Type::ImplTrait(stream) => answer::item_type(answer::stream_of(&stream.bounds)?),
+        _ => None,
     }
 }
 

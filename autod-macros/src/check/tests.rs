@@ -2,7 +2,7 @@ use syn::{ItemTrait, parse_quote};
 
 use crate::check;
 use crate::mistakes::Mistakes;
-use crate::model::Answer;
+use crate::model::{Answer, Input};
 
 fn mistakes(item: &ItemTrait) -> Vec<String> {
     let mut mistakes = Mistakes::default();
@@ -32,6 +32,10 @@ fn a_right_trait_is_read() {
             async fn alias(&self) -> io::Result<u8>;
             async fn bare(&self) -> Result;
             fn stream(&self) -> impl futures::Stream<Item = u8> + Unpin;
+            async fn sum(&self, n: i64, numbers: impl Stream<Item = i64>) -> i64;
+            fn both(&self, numbers: impl futures::Stream<Item = i64>) -> impl Stream<Item = i64>;
+            async fn open(&self) -> Result<impl Stream<Item = i64>, String>;
+            async fn pipe(&self, n: i64, bytes: autod::ByteStream);
             #[autod(rename = "other-name")]
             async fn renamed(&self) { }
         }
@@ -49,21 +53,31 @@ fn a_right_trait_is_read() {
                 Answer::Value(_) => "value",
                 Answer::Fallible { parts: Some(_), .. } => "fallible",
                 Answer::Fallible { parts: None, .. } => "projected",
-                Answer::Stream { .. } => "stream",
+                Answer::Stream { error: None, .. } => "stream",
+                Answer::Stream { error: Some(_), .. } => "fallible stream",
             };
-            (method.name.as_str(), method.arguments.len(), answer)
+            let input = match method.input {
+                Input::None => "",
+                Input::Items { .. } => "items",
+                Input::Bytes { .. } => "bytes",
+            };
+            (method.name.as_str(), method.arguments.len(), input, answer)
         })
         .collect();
     assert_eq!(
         read,
         [
-            ("unit", 0, "unit"),
-            ("value", 2, "value"),
-            ("result", 0, "fallible"),
-            ("alias", 0, "projected"),
-            ("bare", 0, "projected"),
-            ("stream", 0, "stream"),
-            ("other-name", 0, "unit"),
+            ("unit", 0, "", "unit"),
+            ("value", 2, "", "value"),
+            ("result", 0, "", "fallible"),
+            ("alias", 0, "", "projected"),
+            ("bare", 0, "", "projected"),
+            ("stream", 0, "", "stream"),
+            ("sum", 1, "items", "value"),
+            ("both", 0, "items", "stream"),
+            ("open", 0, "", "fallible stream"),
+            ("pipe", 1, "bytes", "unit"),
+            ("other-name", 0, "", "unit"),
         ]
     );
 }

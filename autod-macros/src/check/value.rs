@@ -56,6 +56,14 @@ fn part_of(ty: &Type, place: Place, mistakes: &mut Mistakes) -> bool {
         Type::Ptr(_) | Type::FnPtr(_) => {
             mistakes.at(ty, "a pointer means nothing in another process: send a value");
         }
+        Type::Path(path)
+            if path.path.segments.last().is_some_and(|last| last.ident == "ByteStream") =>
+        {
+            mistakes.at(
+                ty,
+                "a byte stream is the last argument; the client's method returns its other end",
+            );
+        }
         Type::Path(path) if is_self(path) => {
             mistakes.at(
                 ty,

@@ -1,11 +1,12 @@
 //! The typed client: the methods of the trait on a connection, and nothing of ours beside them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 use crate::expand::{answer_span, arguments_span, at, output, parts, row, tuple};
-use crate::model::{Answer, Method, Service};
+use crate::model::{Answer, Input, Method, Service};
 use crate::parse::attributes_named;
 
 /// The attributes that mean the same on a method of the client as on that of the trait.
@@ -50,25 +51,50 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
     let ident = method.ident();
     let names: Vec<_> = method.arguments.iter().map(|argument| argument.ident).collect();
     let types = method.arguments.iter().map(|argument| argument.ty);
-    let returned = returned(service, &method.answer);
+    let returned = returned(service, method);
     let span = answer_span(method);
     let place = at(root, span);
-    let function = match method.answer {
-        Answer::Unit | Answer::Value(_) => quote_spanned!(span=> call),
-        Answer::Fallible { .. } => quote_spanned!(span=> call_fallible),
-        Answer::Stream { .. } => quote_spanned!(span=> open),
+    let name = match (&method.answer, &method.input) {
+        (Answer::Unit | Answer::Value(_), Input::Bytes { .. }) => "pipe",
+        (Answer::Unit | Answer::Value(_), _) => "call",
+        (Answer::Fallible { .. }, Input::Bytes { .. }) => "pipe_fallible",
+        (Answer::Fallible { .. }, _) => "call_fallible",
+        (Answer::Stream { error: None, .. }, _) => "open",
+        (Answer::Stream { error: Some(_), .. }, _) => "open_fallible",
+    };
+    let function = Ident::new(name, span);
+    let upstream = upstream(service, &method.input);
+    let stream = match method.input {
+        Input::Items { ident, bounds, .. } => {
+            Some(quote!(#ident: impl #bounds + ::core::marker::Send + 'static))
+        }
+        _ => None,
     };
     let row = row(position);
     let arguments = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
     let arguments = at(quote!(&#arguments), arguments_span(method));
     let body = quote_spanned! {span=>
-        #place::__private::#function(&self.connection, &#row, #arguments)
+        #place::__private::#function(&self.connection, &#row, #arguments #upstream)
     };
     quote! {
         #(#attributes)*
-        #visibility fn #ident(&self, #(#names: #types),*) -> #returned {
+        #visibility fn #ident(&self, #(#names: #types,)* #stream) -> #returned {
             #body
         }
+    }
+}
+
+/// The stream that goes along with a call, as its last argument.
+fn upstream(service: &Service<'_>, input: &Input<'_>) -> Option<TokenStream> {
+    let root = service.root;
+    match input {
+        Input::None => Some(quote!(, #root::__private::Upstream::NONE)),
+        Input::Items { ident, item, .. } => {
+            let span = Span::call_site().located_at(item.span());
+            let place = at(root, span);
+            Some(quote_spanned!(span=> , #place::__private::Upstream::items::<#item>(#ident)))
+        }
+        Input::Bytes { .. } => None,
     }
 }
 
@@ -83,18 +109,23 @@ pub(super) fn attributes(service: &Service<'_>, method: &Method<'_>) -> Vec<Toke
 }
 
 /// What a method of the client returns.
-pub(super) fn returned(service: &Service<'_>, answer: &Answer<'_>) -> TokenStream {
+pub(super) fn returned(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let root = service.root;
-    match answer {
+    let takes_bytes = matches!(method.input, Input::Bytes { .. });
+    let call = if takes_bytes { quote!(Pipe) } else { quote!(Call) };
+    match &method.answer {
         Answer::Unit | Answer::Value(_) => {
-            let output = output(answer);
-            quote!(#root::Call<#output>)
+            let output = output(&method.answer);
+            quote!(#root::#call<#output>)
         }
         Answer::Fallible { written, parts: visible } => {
             let (value, error) = parts(service, written, *visible);
-            quote!(#root::Call<#value, #root::CallError<#error>>)
+            quote!(#root::#call<#value, #root::CallError<#error>>)
         }
-        Answer::Stream { item, .. } => quote!(#root::Incoming<#item>),
+        Answer::Stream { item, error: None, .. } => quote!(#root::Incoming<#item>),
+        Answer::Stream { item, error: Some((_, error)), .. } => {
+            quote!(#root::Incoming<#item, #root::CallError<#error>>)
+        }
     }
 }
 

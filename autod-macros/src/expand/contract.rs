@@ -2,10 +2,10 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::TraitItemFn;
+use syn::{GenericArgument, PathArguments, TraitItemFn, Type, TypePath};
 
-use crate::expand::{answer_span, conditions, output};
-use crate::model::{Method, Service};
+use crate::expand::{answer_span, conditions, output, parameters};
+use crate::model::{Answer, Method, Service};
 use crate::parse::is_option;
 
 pub(super) fn contract(service: &Service<'_>) -> TokenStream {
@@ -16,7 +16,7 @@ pub(super) fn contract(service: &Service<'_>) -> TokenStream {
     let keyword = &item.trait_token;
     let ident = &item.ident;
     let supertraits = item.supertraits.iter();
-    let methods = service.methods.iter().map(declared);
+    let methods = service.methods.iter().map(|method| declared(service, method));
     let shared = service.methods.iter().map(|method| forwarded(service, method));
     quote! {
         #(#attributes)*
@@ -53,26 +53,43 @@ pub(super) fn diagnostic(service: &Service<'_>) -> Option<TokenStream> {
 
 /// What the method returns in the trait.
 fn returned(method: &Method<'_>) -> TokenStream {
-    let output = output(&method.answer);
+    let output = match &method.answer {
+        Answer::Stream { error: Some((written, _)), .. } => sendable(written),
+        answer => output(answer),
+    };
     let span = answer_span(method);
-    if method.streams() {
+    if method.is_plain_stream() {
         quote_spanned!(span=> #output + ::core::marker::Send)
     } else {
         quote_spanned!(span=> impl ::core::future::Future<Output = #output> + ::core::marker::Send)
     }
 }
 
-fn declared(method: &Method<'_>) -> TokenStream {
+/// A `Result<impl Stream<..>, ..>` whose stream can go to another thread.
+fn sendable(written: &TypePath) -> TokenStream {
+    let mut written = written.clone();
+    if let Some(last) = written.path.segments.last_mut()
+        && let PathArguments::AngleBracketed(generics) = &mut last.arguments
+        && let Some(GenericArgument::Type(ty)) = generics.args.first_mut()
+    {
+        let stream = ty.to_token_stream();
+        *ty = Type::Verbatim(quote!(#stream + ::core::marker::Send));
+    }
+    written.into_token_stream()
+}
+
+fn declared(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let attributes = method.item.attrs.iter().filter(|attribute| !is_option(attribute));
     let signature = &method.item.sig;
     let keyword = &signature.fn_token;
     let ident = &signature.ident;
-    let inputs = &signature.inputs;
+    let receiver = signature.inputs.first();
+    let (names, types): (Vec<_>, Vec<_>) = parameters(service, method).into_iter().unzip();
     let returned = returned(method);
     let body = body(method.item);
     quote! {
         #(#attributes)*
-        #keyword #ident(#inputs) -> #returned #body
+        #keyword #ident(#receiver, #(#names: #types),*) -> #returned #body
     }
 }
 
@@ -88,8 +105,7 @@ fn forwarded(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let conditions = conditions(method);
     let contract = &service.item.ident;
     let ident = method.ident();
-    let names: Vec<_> = method.arguments.iter().map(|argument| argument.ident).collect();
-    let types = method.arguments.iter().map(|argument| argument.ty);
+    let (names, types): (Vec<_>, Vec<_>) = parameters(service, method).into_iter().unzip();
     let returned = returned(method);
     quote! {
         #(#conditions)*

@@ -7,10 +7,11 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::{FnArg, ItemTrait, Pat, TraitItem, TraitItemFn, parse_quote};
 
+use crate::check::item_of_stream;
 use crate::expand::client::{attributes, connection, declaration, returned};
 use crate::expand::contract::diagnostic;
 use crate::mistakes::Mistakes;
-use crate::model::{Method, Service};
+use crate::model::{Input, Method, Service};
 use crate::parse::is_option;
 
 /// An item that is no trait.
@@ -26,7 +27,7 @@ pub(super) fn item(tokens: &TokenStream, mistakes: &Mistakes) -> TokenStream {
 pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream {
     let errors = mistakes.to_compile_errors();
     let diagnostic = diagnostic(service);
-    let contract = tolerated(service.item);
+    let contract = tolerated(service);
     let declaration = declaration(service);
     let connection = connection(service);
     let root = service.root;
@@ -68,8 +69,8 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
 }
 
 /// The trait without what the compiler would complain about a second time.
-fn tolerated(item: &ItemTrait) -> TokenStream {
-    let mut item = item.clone();
+fn tolerated(service: &Service<'_>) -> TokenStream {
+    let mut item: ItemTrait = service.item.clone();
     item.attrs.retain(|attribute| !is_option(attribute));
     item.unsafety = None;
     item.modifiers.auto_token = None;
@@ -80,13 +81,13 @@ fn tolerated(item: &ItemTrait) -> TokenStream {
     item.supertraits.push(parse_quote!('static));
     for member in &mut item.items {
         if let TraitItem::Fn(method) = member {
-            tolerated_method(method);
+            tolerated_method(service, method);
         }
     }
     item.into_token_stream()
 }
 
-fn tolerated_method(method: &mut TraitItemFn) {
+fn tolerated_method(service: &Service<'_>, method: &mut TraitItemFn) {
     method.attrs.retain(|attribute| !is_option(attribute));
     method.modifiers.defaultness = None;
     method.sig.constness = None;
@@ -101,6 +102,11 @@ fn tolerated_method(method: &mut TraitItemFn) {
             }
             FnArg::Typed(argument) => {
                 argument.attrs.clear();
+                // Implementations name the type.
+                if let Some(item) = item_of_stream(&argument.ty) {
+                    let root = service.root;
+                    argument.ty = parse_quote!(#root::Incoming<#item>);
+                }
                 if method.default.is_none() && !matches!(*argument.pat, Pat::Wild(_)) {
                     argument.pat = parse_quote!(_);
                 }
@@ -119,13 +125,19 @@ fn stub(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let attributes = attributes(service, method);
     let visibility = &service.item.vis;
     let ident = method.ident();
-    let returned = returned(service, &method.answer);
+    let returned = returned(service, method);
     let arguments = method
         .item
         .sig
         .inputs
         .iter()
-        .filter(|input| matches!(input, FnArg::Typed(_)))
+        .filter(|input| match (input, &method.input) {
+            (FnArg::Receiver(_), _) => false,
+            (FnArg::Typed(argument), Input::Bytes { ty, .. }) => {
+                !std::ptr::eq(&raw const *argument.ty, *ty)
+            }
+            (FnArg::Typed(_), _) => true,
+        })
         .map(|_| quote!(_: impl ::core::marker::Sized));
     quote! {
         #(#attributes)*

@@ -15,7 +15,7 @@ use syn::{Item, Type};
 
 use crate::check;
 use crate::mistakes::Mistakes;
-use crate::model::{Answer, Method, Service};
+use crate::model::{Answer, Input, Method, Service};
 use crate::parse::{ServiceOptions, attributes_named};
 
 /// The longest tuple that serde knows.
@@ -95,8 +95,25 @@ fn output(answer: &Answer<'_>) -> TokenStream {
     match answer {
         Answer::Unit => quote!(()),
         Answer::Value(ty) | Answer::Fallible { written: ty, .. } => ty.to_token_stream(),
-        Answer::Stream { bounds, .. } => quote!(impl #bounds),
+        Answer::Stream { bounds, error: None, .. } => quote!(impl #bounds),
+        Answer::Stream { error: Some((written, _)), .. } => written.to_token_stream(),
     }
+}
+
+/// What the trait and its implementations take: the arguments, and a stream behind them.
+fn parameters(service: &Service<'_>, method: &Method<'_>) -> Vec<(Ident, TokenStream)> {
+    let root = service.root;
+    let arguments = method.arguments.iter();
+    let mut parameters: Vec<_> =
+        arguments.map(|argument| (argument.ident.clone(), argument.ty.to_token_stream())).collect();
+    match method.input {
+        Input::None => {}
+        Input::Items { ident, item, .. } => {
+            parameters.push((ident.clone(), quote!(#root::Incoming<#item>)));
+        }
+        Input::Bytes { ident, ty } => parameters.push((ident.clone(), ty.to_token_stream())),
+    }
+    parameters
 }
 
 /// The value and the error of a fallible answer.

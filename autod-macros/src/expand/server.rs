@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident, quote, quote_spanned};
 use crate::expand::{
     answer_span, argument_types, arguments_span, at, conditions, output, parts, row, tuple,
 };
-use crate::model::{Answer, Method, Service};
+use crate::model::{Answer, Input, Method, Service};
 
 pub(super) fn server(service: &Service<'_>) -> TokenStream {
     let root = service.root;
@@ -58,16 +58,29 @@ fn arm(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStre
     let ident = method.ident();
     let names: Vec<_> =
         (0..method.arguments.len()).map(|at| format_ident!("__argument_{at}")).collect();
-    let pattern = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
-    let answered = answered(service, method);
+    let arguments = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
+    let answered = answered(service, position, method);
     let span = arguments_span(method);
     let place = at(root, span);
     let types = at(argument_types(method), span);
-    let decoded = quote_spanned! {span=>
-        <__R as #place::__private::Request>::arguments::<#types>(__request)
+    let (decoded, pattern, input) = match &method.input {
+        Input::None => (quote_spanned!(span=> arguments::<#types>), quote!(#arguments), None),
+        Input::Items { item, .. } => (
+            quote_spanned!(span=> arguments_and_items::<#types, #item>),
+            quote!(#arguments, __input),
+            Some(quote!(__input)),
+        ),
+        Input::Bytes { .. } => (
+            quote_spanned!(span=> arguments_and_bytes::<#types>),
+            quote!(#arguments, __input),
+            Some(quote!(__input)),
+        ),
     };
-    let called = quote!(<__T as #contract>::#ident(&*__target, #(#names),*));
-    let called = if method.streams() { called } else { quote!(#called.await) };
+    let decoded = quote_spanned! {span=>
+        <__R as #place::__private::Request>::#decoded(__request)
+    };
+    let called = quote!(<__T as #contract>::#ident(&*__target, #(#names,)* #input));
+    let called = if method.is_plain_stream() { called } else { quote!(#called.await) };
     quote! {
         #(#conditions)*
         #id => {
@@ -83,7 +96,7 @@ fn arm(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStre
 }
 
 /// Gives `__output` to the request.
-fn answered(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
+fn answered(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStream {
     let root = service.root;
     let span = answer_span(method);
     let place = at(root, span);
@@ -102,8 +115,22 @@ fn answered(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
                 )
             }
         }
-        Answer::Stream { .. } => quote_spanned! {span=>
-            #request::stream(__request, __output).await
-        },
+        Answer::Stream { error: None, .. } => {
+            let row = row(position);
+            quote_spanned!(span=> #request::stream(__request, __output, #row.policy).await)
+        }
+        Answer::Stream { error: Some((_, error)), .. } => {
+            let row = row(position);
+            quote_spanned! {span=>
+                match #root::__private::Fallible::into_result(__output) {
+                    ::core::result::Result::Ok(__items) => {
+                        #request::stream(__request, __items, #row.policy).await
+                    }
+                    ::core::result::Result::Err(__error) => {
+                        #request::reply_error::<#error>(__request, &__error)
+                    }
+                }
+            }
+        }
     }
 }

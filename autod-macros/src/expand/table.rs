@@ -5,7 +5,7 @@ use quote::quote;
 use syn::ext::IdentExt;
 
 use crate::expand::{conditions, row};
-use crate::model::{Answer, Method, Service};
+use crate::model::{Answer, Input, Method, Service};
 use crate::parse::docs;
 use crate::types::text;
 
@@ -27,7 +27,26 @@ pub(super) fn rows(service: &Service<'_>) -> TokenStream {
 fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let root = service.root;
     let name = &method.name;
-    let kind = if method.streams() { quote!(Stream) } else { quote!(Unary) };
+    let streams = matches!(method.answer, Answer::Stream { .. });
+    let kind = match (&method.input, streams) {
+        (Input::None, false) => quote!(Unary),
+        (Input::None, true) => quote!(Stream),
+        (Input::Items { .. }, false) => quote!(ClientStream),
+        (Input::Items { .. }, true) => quote!(BothWays),
+        (Input::Bytes { .. }, _) => quote!(Bytes),
+    };
+    let input = option(match method.input {
+        Input::Items { ident, item, .. } => {
+            let name = ident.unraw().to_string();
+            let ty = text(item);
+            Some(quote!(#root::__private::Argument { name: #name, ty: #ty }))
+        }
+        _ => None,
+    });
+    let policy = match method.drop_oldest {
+        None => quote!(BackPressure),
+        Some(most) => quote!(DropOldest(#most)),
+    };
     let arguments = method.arguments.iter().map(|argument| {
         let name = argument.ident.unraw().to_string();
         let ty = text(argument.ty);
@@ -35,17 +54,15 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     });
     let (output, error) = match &method.answer {
         Answer::Unit => ("()".to_owned(), None),
-        Answer::Value(ty) | Answer::Stream { item: ty, .. } => (text(ty), None),
+        Answer::Value(ty) => (text(ty), None),
+        Answer::Stream { item, error, .. } => (text(item), error.map(|(_, error)| text(error))),
         Answer::Fallible { parts: Some((value, error)), .. } => (text(value), Some(text(error))),
         Answer::Fallible { written, parts: None } => {
             let written = text(written);
             (format!("<{written}>::Value"), Some(format!("<{written}>::Error")))
         }
     };
-    let error = error.map_or_else(
-        || quote!(::core::option::Option::None),
-        |error| quote!(::core::option::Option::Some(#error)),
-    );
+    let error = option(error.map(|error| quote!(#error)));
     let docs = docs(&method.item.attrs);
     quote! {
         #root::__private::Method {
@@ -53,11 +70,20 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
             id: #root::__private::method_id(#name),
             kind: #root::__private::Kind::#kind,
             arguments: &[#(#arguments),*],
+            input: #input,
             output: #output,
             error: #error,
+            policy: #root::__private::Policy::#policy,
             docs: #docs,
         }
     }
+}
+
+fn option(value: Option<TokenStream>) -> TokenStream {
+    value.map_or_else(
+        || quote!(::core::option::Option::None),
+        |value| quote!(::core::option::Option::Some(#value)),
+    )
 }
 
 /// The table of the rows that are left.

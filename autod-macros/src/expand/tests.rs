@@ -44,6 +44,20 @@ fn the_expansion_is_reviewed() {
 }
 
 #[test]
+fn the_expansion_of_streams_is_reviewed() {
+    let item = quote! {
+        pub trait Meter {
+            async fn sum(&self, start: i64, numbers: impl Stream<Item = i64>) -> i64;
+            #[autod(drop_oldest = 64)]
+            fn twice(&self, numbers: impl Stream<Item = i64>) -> impl Stream<Item = i64>;
+            async fn open(&self, name: String) -> Result<impl Stream<Item = i64>, String>;
+            async fn upper(&self, bytes: ByteStream) -> Result<u64, String>;
+        }
+    };
+    assert_snapshot("streams.rs", service(TokenStream::new(), &item));
+}
+
+#[test]
 fn the_expansion_of_a_trait_with_mistakes_is_reviewed() {
     let item = quote! {
         pub trait Counter {

@@ -14,6 +14,8 @@ pub(crate) struct Call {
     pub(crate) took: Duration,
     /// When it ended, since the boot.
     pub(crate) at: Duration,
+    /// The daemon's count of executed calls, of an answered one.
+    pub(crate) total: Option<i64>,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -32,16 +34,19 @@ pub(crate) fn parse(line: &str) -> Option<Call> {
     let id = words.next()?.to_owned();
     let mut microseconds = || Some(Duration::from_micros(words.next()?.parse().ok()?));
     let (took, at) = (microseconds()?, microseconds()?);
-    let failure = match verb {
-        "answered" => None,
-        "error" => Some(Failure {
-            may_have_executed: words.next()? == "may-have-executed",
-            kind: words.next()?.to_owned(),
-            text: words.next().unwrap_or_default().to_owned(),
-        }),
+    let (total, failure) = match verb {
+        "answered" => (Some(words.next()?.parse().ok()?), None),
+        "error" => {
+            let failure = Failure {
+                may_have_executed: words.next()? == "may-have-executed",
+                kind: words.next()?.to_owned(),
+                text: words.next().unwrap_or_default().to_owned(),
+            };
+            (None, Some(failure))
+        }
         _ => return None,
     };
-    Some(Call { id, took, at, failure })
+    Some(Call { id, took, at, total, failure })
 }
 
 #[cfg(test)]
@@ -50,8 +55,9 @@ mod tests {
 
     #[test]
     fn answers_and_errors_are_read() {
-        let call = parse("answered a-1 25 9000").unwrap();
+        let call = parse("answered a-1 25 9000 7").unwrap();
         assert_eq!((call.id.as_str(), call.took), ("a-1", Duration::from_micros(25)));
+        assert_eq!(call.total, Some(7));
         assert!(call.failure.is_none());
         let call = parse("error a 1 2 untouched lost the other end: gone").unwrap();
         let failure = call.failure.unwrap();

@@ -19,8 +19,7 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(crate) fn post() -> Result<Self> {
-        let name = format!("autod-stress-{}", std::process::id());
-        let directory = std::env::temp_dir().join(name);
+        let directory = std::env::temp_dir().join(name());
         DirBuilder::new()
             .mode(0o700)
             .create(&directory)
@@ -47,10 +46,38 @@ impl Drop for Guard {
     }
 }
 
+/// The name of this run, with which everything begins that it makes outside of its directory.
+pub(crate) fn name() -> String {
+    format!("autod-stress-{}", std::process::id())
+}
+
 /// The guard's own work.
 pub(crate) fn stand_by(directory: &Path) -> Result<()> {
     std::io::stdin().read_to_end(&mut Vec::new())?;
     let left = process::sweep(directory);
     std::fs::remove_dir_all(directory)?;
+    remove_places(directory)?;
     if left.is_empty() { Ok(()) } else { Err(format!("processes are left over: {left:?}").into()) }
+}
+
+/// What daemons without a runtime directory of the run's own have made.
+fn remove_places(directory: &Path) -> Result<()> {
+    let name = directory.file_name().ok_or("the run has no name")?.as_encoded_bytes();
+    let euid = rustix::process::geteuid().as_raw();
+    for base in [PathBuf::from("/tmp"), PathBuf::from(format!("/run/user/{euid}"))] {
+        for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+            let rest = entry.file_name();
+            let rest = rest.as_encoded_bytes().strip_prefix(name);
+            // Another run's name may begin with ours.
+            if rest.is_none_or(|rest| rest.first().is_some_and(u8::is_ascii_digit)) {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                std::fs::remove_dir_all(entry.path())?;
+            } else {
+                std::fs::remove_file(entry.path())?;
+            }
+        }
+    }
+    Ok(())
 }

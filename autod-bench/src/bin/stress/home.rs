@@ -95,6 +95,12 @@ impl Home {
         (!is_gone(pid)).then_some(pid)
     }
 
+    /// Whether the life record says that the daemon is about to go.
+    pub(crate) fn is_draining(&self) -> bool {
+        let record = std::fs::read_to_string(self.place().join("life.lock"));
+        record.is_ok_and(|record| record.contains("\"draining\""))
+    }
+
     pub(crate) fn starts(&self) -> Starts {
         let text = std::fs::read_to_string(self.join("starts")).unwrap_or_default();
         let pid = |line: &str| line.split(' ').next()?.parse().ok();

@@ -27,9 +27,16 @@ fn kind(failure: &Failure) -> String {
     let executed = if failure.may_have_executed { "may have executed" } else { "untouched" };
     match failure.kind.as_str() {
         "lost" if failure.text.contains("hung up") => format!("hung up 5 times, {executed}"),
-        "other" => format!("{}, {executed}", failure.text),
+        "other" => format!("{}, {executed}", gist(&failure.text)),
         kind => format!("{kind}, {executed}"),
     }
+}
+
+/// The beginning of an error, without the pid that makes each one another.
+fn gist(text: &str) -> String {
+    let text: String = text.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).collect();
+    let mut words = text.split(' ').filter(|word| !word.contains('#') && !word.contains('/'));
+    words.by_ref().take(8).collect::<Vec<_>>().join(" ")
 }
 
 impl Ledger {

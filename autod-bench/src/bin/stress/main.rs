@@ -19,8 +19,11 @@ mod process;
 mod random;
 mod rows;
 mod setting;
+mod stranger;
+mod survey;
 mod table;
 mod tally;
+mod terminal;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
             Ok(true)
         }
         Order::Guard(directory) => guard::stand_by(&directory).map(|()| true),
+        Order::Lead(program, args) => terminal::lead(&program, &args).map(|()| true),
         Order::Run(options) => run(&options),
     };
     match done {

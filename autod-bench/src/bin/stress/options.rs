@@ -19,6 +19,8 @@ pub(crate) enum Order {
     Help,
     /// Stay behind, and clean up there when the one that gave the order is gone.
     Guard(PathBuf),
+    /// Become this program, in a session whose terminal is on standard input.
+    Lead(PathBuf, Vec<String>),
 }
 
 pub(crate) struct Options {
@@ -38,6 +40,7 @@ impl Order {
                 "-h" | "--help" => return Ok(Self::Help),
                 "--list" => return Ok(Self::List),
                 "--guard" => return Ok(Self::Guard(value()?.into())),
+                "--lead" => return Ok(Self::Lead(value()?.into(), args.collect())),
                 "--quick" => options.quick = true,
                 "--seed" => options.seed = number(&value()?)?,
                 "--rounds" => options.rounds = Some(number(&value()?)?),

@@ -74,6 +74,18 @@ pub(crate) fn eventually(limit: Duration, mut is_so: impl FnMut() -> bool) -> bo
     }
 }
 
+/// Stops a process, and waits until all of its threads have heard of it.
+pub(crate) fn stop(pid: u32) -> bool {
+    kill(pid, Signal::STOP);
+    eventually(PATIENCE, || {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten();
+        threads.flatten().all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    })
+}
+
 /// Kills a process and waits until it is gone.
 pub(crate) fn end(pid: u32) -> bool {
     kill(pid, Signal::KILL);

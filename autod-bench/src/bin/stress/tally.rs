@@ -63,6 +63,23 @@ impl Tally {
         self.findings.is_empty()
     }
 
+    /// Takes in what a part of the row has counted and found.
+    pub(crate) fn add(&mut self, part: Self) {
+        self.daemons += part.daemons;
+        self.calls += part.calls;
+        self.errors += part.errors;
+        self.told += part.told;
+        self.lost += part.lost;
+        self.doubled += part.doubled;
+        self.waited(part.worst);
+        for (kind, count) in part.kinds {
+            *self.kinds.entry(kind).or_default() += count;
+        }
+        self.remarks.extend(part.remarks);
+        part.findings.into_iter().for_each(|finding| self.find(finding));
+        self.further += part.further;
+    }
+
     /// The findings, for people.
     pub(crate) fn findings(&self) -> impl Iterator<Item = String> {
         let further = (self.further > 0).then(|| format!("and {} more", self.further));

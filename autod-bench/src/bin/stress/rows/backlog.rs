@@ -13,7 +13,7 @@ use crate::Result;
 use crate::barrier::at_once;
 use crate::home::Home;
 use crate::ledger::{self, Ledger};
-use crate::process::kill;
+use crate::process::{kill, stop};
 use crate::setting::Setting;
 use crate::tally::Tally;
 
@@ -27,7 +27,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
     let daemon = home.daemon()?;
     for round in 0..setting.rounds(4, 2) {
         let full = round % 2 == 1;
-        kill(daemon, Signal::STOP);
+        tally.expect(stop(daemon), || "it cannot be stopped".to_owned());
         if full {
             let queued = fill(&home.place().join("sock"))?;
             tally.remark(format!("a queue of {queued} was filled"));

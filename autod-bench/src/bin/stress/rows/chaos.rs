@@ -92,7 +92,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
     let orders = Orders::of(&home)?;
     let mut callers = Callers { home: &home, number: 0, running: Vec::new() };
     let (mut given, mut taken) = (0, 0);
-    for _ in 0..setting.rounds(600, 60) {
+    for _ in 0..setting.rounds(300, 40) {
         let step = setting.random(|random| Step::draw(random, points.len()));
         callers.replace(&mut ledger, &mut tally)?;
         let point = points[step.point];

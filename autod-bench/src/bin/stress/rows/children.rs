@@ -26,6 +26,11 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
         tally.expect(child.status.success(), || child.said());
         let daemon = home.daemon()?;
         tally.expect(end(daemon), || format!("{daemon} outlives kill -9"));
+        // Main's, init's and the handler's of this round at least.
+        let children = home.processes().len();
+        tally.expect(children >= 3 * (round + 1), || {
+            format!("only {children} children are left behind after {} rounds", round + 1)
+        });
     }
     ledger::check_only_one(&home, &mut tally);
     ledger.close(&home, &mut tally)?;

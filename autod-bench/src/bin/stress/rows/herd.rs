@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::Result;
 use crate::barrier::at_once;
 use crate::ledger::{self, Ledger};
-use crate::process::{end, kill};
+use crate::process::{PATIENCE, end, eventually, is_gone, kill};
 use crate::setting::Setting;
 use crate::tally::Tally;
 
@@ -29,8 +29,10 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
         let daemon = pids.last().copied().ok_or("no daemon was started")?;
         match round % 3 {
             0 => {
-                // The next herd meets the drain.
+                // The next herd meets the drain, which begins when the daemon hears of the signal.
                 kill(daemon, Signal::TERM);
+                let heard = || is_gone(daemon) || home.is_draining();
+                tally.expect(eventually(PATIENCE, heard), || format!("{daemon} ignores SIGTERM"));
             }
             1 => tally.expect(end(daemon), || format!("daemon {daemon} outlives kill -9")),
             _ => home.clear(),

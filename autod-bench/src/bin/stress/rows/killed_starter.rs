@@ -1,5 +1,5 @@
-//! kill -9 of a starter at random moments: no daemon that the door does not lead to, no lock that
-//! stays, no litter, and the next call works.
+//! kill -9 of a starter, at random moments and at every fault point that a start passes: no daemon
+//! that the door does not lead to, no lock that stays, no litter, and the next call works.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use crate::Result;
 use crate::caller::Caller;
 use crate::home::Home;
 use crate::ledger::{self, Ledger};
-use crate::process::end;
+use crate::orders::Orders;
+use crate::process::{PATIENCE, end, eventually, is_gone};
 use crate::setting::Setting;
 use crate::tally::Tally;
 
@@ -25,26 +26,64 @@ pub(crate) fn run(setting: &Setting) -> Result<Tally> {
         std::thread::sleep(Duration::from_micros(moment));
         starter.kill();
         ledger.enter_killed(&starter.done()?, &mut tally);
-        let next = home.run(&["mark", &format!("n{round}")])?;
-        ledger.enter(&next, 1, ledger::NONE, &mut tally);
-        let daemon = home.daemon()?;
-        tally.expect(home.settles_on(daemon), || {
-            format!(
-                "killed after {moment} us: {daemon} serves, and there are {:?}",
-                home.processes()
-            )
-        });
-        let litter = litter(&home)?;
-        tally.expect(litter.is_empty(), || format!("killed after {moment} us: litter {litter:?}"));
-        match round % 4 {
-            0 => home.clear(),
-            1 => drop(home.run(&["close"])?),
-            _ => drop(end(daemon)),
-        }
+        check(&home, round, &format!("after {moment} us"), &mut ledger, &mut tally)?;
     }
     ledger::check_only_one(&setting.home, &mut tally);
     ledger.close(&setting.home, &mut tally)?;
     Ok(tally)
+}
+
+/// Whoever passes the point is killed: the starter or the daemon that it starts.
+pub(crate) fn at_points(setting: &Setting) -> Result<Tally> {
+    let (mut tally, mut ledger) = (Tally::default(), Ledger::default());
+    let home = &setting.home;
+    let orders = Orders::of(home)?;
+    let points = home.run(&["fault-points"])?.stdout;
+    let (mut round, mut passed) = (0, 0);
+    for _ in 0..setting.rounds(6, 1) {
+        for point in points.lines() {
+            round += 1;
+            home.clear();
+            orders.give(point, "kill")?;
+            let starter = Caller::spawn(home.fixture(&["mark", &format!("s{round}")]))?;
+            let pid = starter.pid;
+            eventually(PATIENCE, || orders.is_taken(point) || is_gone(pid));
+            // Those of other parts of a life are not passed by a start.
+            passed += usize::from(orders.withdraw(point)?.is_some());
+            ledger.enter_killed(&starter.done()?, &mut tally);
+            check(home, round, &format!("at {point}"), &mut ledger, &mut tally)?;
+        }
+    }
+    tally.remark(format!("{passed} killed at a point"));
+    tally.expect(passed > 0, || "no start passes a point".to_owned());
+    ledger::check_only_one(home, &mut tally);
+    ledger.close(home, &mut tally)?;
+    Ok(tally)
+}
+
+/// The next call works, one daemon is there, and nothing else. Then the place is left in one of
+/// several ways.
+fn check(
+    home: &Home,
+    round: usize,
+    killed: &str,
+    ledger: &mut Ledger,
+    tally: &mut Tally,
+) -> Result<()> {
+    let next = home.run(&["mark", &format!("n{round}")])?;
+    ledger.enter(&next, 1, ledger::NONE, tally);
+    let daemon = home.daemon()?;
+    tally.expect(home.settles_on(daemon), || {
+        format!("killed {killed}: {daemon} serves, and there are {:?}", home.processes())
+    });
+    let litter = litter(home)?;
+    tally.expect(litter.is_empty(), || format!("killed {killed}: litter {litter:?}"));
+    match round % 4 {
+        0 => home.clear(),
+        1 => drop(home.run(&["close"])?),
+        _ => drop(end(daemon)),
+    }
+    Ok(())
 }
 
 fn litter(home: &Home) -> Result<Vec<String>> {

@@ -57,6 +57,50 @@ pub(crate) fn locks(setting: &Setting) -> Result<Tally> {
     Ok(tally)
 }
 
+/// The daemon's working directory: it serves on; a successor cannot start there, says so, and works
+/// once the directory is back.
+pub(crate) fn cwd(setting: &Setting) -> Result<Tally> {
+    let (mut tally, mut ledger) = (Tally::default(), Ledger::default());
+    let cwd = setting.home.join("cwd");
+    let home = setting.home.with("CWD", &cwd.display());
+    let calls = setting.size(400, 60);
+    for round in 0..setting.rounds(10, 3) {
+        std::fs::create_dir(&cwd)?;
+        let daemon = home.daemon()?;
+        let load = home.with("PAUSE_US", &1000);
+        let callers: Vec<_> = (0..3)
+            .map(|n| {
+                let prefix = format!("w{round}-{n}");
+                Caller::spawn(load.fixture(&["reconnect", &prefix, &calls.to_string()]))
+            })
+            .collect::<Result<_>>()?;
+        setting.pause(1, 60);
+        std::fs::remove_dir(&cwd)?;
+        for caller in callers {
+            ledger.enter(&caller.done()?, calls, ledger::NONE, &mut tally);
+        }
+        tally.expect(home.newest() == Some(daemon), || "it is another daemon".to_owned());
+        let stopped = home.run(&["stop"])?;
+        tally.expect(stopped.status.success() && is_gone(daemon), || stopped.said());
+        let told = |_: &Call, failure: &Failure| {
+            failure.kind == "start"
+                && !failure.may_have_executed
+                && failure.text.contains(&format!("in {}: No such file", cwd.display()))
+        };
+        let refused = home.run(&["mark", &format!("refused-{round}")])?;
+        tally.expect(!refused.stdout.starts_with("answered"), || refused.stdout.clone());
+        ledger.enter(&refused, 1, &told, &mut tally);
+        std::fs::create_dir(&cwd)?;
+        let mended = home.run(&["mark", &format!("mended-{round}")])?;
+        ledger.enter(&mended, 1, ledger::NONE, &mut tally);
+        home.clear();
+        std::fs::remove_dir(&cwd)?;
+    }
+    ledger::check_only_one(&home, &mut tally);
+    ledger.close(&home, &mut tally)?;
+    Ok(tally)
+}
+
 /// Callers, and meanwhile a fault at random moments.
 fn under_load(
     setting: &Setting,

@@ -31,8 +31,12 @@ fn run(setting: &Setting, others: usize) -> Result<Tally> {
         .collect::<Result<_>>()?;
     for round in 0..setting.rounds(500, 30) {
         let before = home.newest();
-        let close = home.run(&["close"])?;
-        tally.expect(close.status.success(), || format!("close {round}: {}", close.said()));
+        let order = if round % 2 == 0 { "close" } else { "stop" };
+        let ended = home.run(&[order])?;
+        tally.expect(ended.status.success(), || format!("{order} {round}: {}", ended.said()));
+        if others == 0 && order == "stop" {
+            tally.expect(before.is_some_and(is_gone), || format!("{before:?} outlives its stop"));
+        }
         let next = home.run(&["mark", &format!("n{round}")])?;
         ledger.enter(&next, 1, ledger::NONE, &mut tally);
         if others == 0 {

@@ -1,0 +1,204 @@
+//! A call that this end makes, whatever it is answered with.
+//!
+//! It is sent at the first poll, and it sends the caller's stream whenever it is polled. Dropped
+//! before its end it is cancelled.
+
+use std::task::{Context, Poll, Waker, ready};
+
+use futures::Stream;
+use serde::Serialize;
+
+use super::connection::Connection;
+use super::failure::unsendable;
+use super::flow::{Received, Role};
+use super::outgoing::{End, Expect, Opening};
+use super::pack::Pack;
+use super::pump::{Feed, Pump, Stopped};
+use super::queue::Place;
+use super::shared::Shared;
+use crate::arguments::Arguments;
+use crate::codec;
+use crate::error::{Error, ErrorKind};
+use crate::service::Method;
+use crate::wire::frame::{BEFORE_ARGUMENTS, Options};
+
+pub(super) struct Outcall {
+    connection: Connection,
+    pub(super) method: &'static Method,
+    opening: Opening,
+    stage: Stage,
+    /// The rest of the caller's stream.
+    feed: Option<Box<dyn Feed>>,
+}
+
+enum Stage {
+    /// `Some`: it has a place in the queue for a slot.
+    Unsent(Vec<u8>, Option<Place>),
+    /// The arguments could not be encoded.
+    Failed(Option<Error>),
+    Open(u32),
+    Done,
+}
+
+/// The stream that a call takes along, if any.
+pub struct Upstream(Option<Box<dyn Feed>>);
+
+impl Upstream {
+    /// A call without a stream.
+    pub const NONE: Self = Self(None);
+
+    /// A stream of items of type `T`.
+    pub fn items<T: Serialize + 'static>(items: impl Stream<Item = T> + Send + 'static) -> Self {
+        Self(Some(Box::new(Pump::new(Box::pin(items), Pack::new()))))
+    }
+}
+
+impl Outcall {
+    pub(super) fn new(
+        connection: &Connection,
+        method: &'static Method,
+        arguments: &impl Arguments,
+        expect: Expect,
+        Upstream(feed): Upstream,
+    ) -> Self {
+        let options = match expect {
+            Expect::Bytes => Options::Bytes,
+            _ if feed.is_some() => Options::Items,
+            _ => Options::Plain,
+        };
+        let stage = match message(connection, method, options, arguments) {
+            Ok(message) => Stage::Unsent(message, None),
+            Err(error) => Stage::Failed(Some(error)),
+        };
+        let opening = Opening { expect, sends: options != Options::Plain };
+        Self { connection: connection.clone(), method, opening, stage, feed }
+    }
+
+    pub(super) fn shared(&self) -> &Shared {
+        self.connection.shared()
+    }
+
+    /// The slot of a call that has been sent and is not over.
+    pub(super) fn index(&self) -> Option<u32> {
+        match self.stage {
+            Stage::Open(index) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// Sends the call when there is room for it, and gives its slot.
+    pub(super) fn poll_open(&mut self, waker: &Waker) -> Poll<Result<u32, Error>> {
+        let opened = match &mut self.stage {
+            Stage::Open(index) => return Poll::Ready(Ok(*index)),
+            Stage::Unsent(message, place) => {
+                ready!(self.connection.shared().poll_begin(self.opening, message, place, waker))
+            }
+            Stage::Failed(error) => Err(error.take().unwrap_or_else(polled_again)),
+            Stage::Done => Err(polled_again()),
+        };
+        self.stage = match &opened {
+            Ok(index) => Stage::Open(*index),
+            Err(_) => Stage::Done,
+        };
+        Poll::Ready(opened)
+    }
+
+    /// Sends what can be sent of the caller's stream. An error is the end of the call.
+    fn drive(&mut self, index: u32, context: &mut Context<'_>) -> Result<(), Error> {
+        let Some(feed) = &mut self.feed else { return Ok(()) };
+        let shared = self.connection.shared();
+        let role = Role::Caller(index);
+        match feed.poll(shared, role, context) {
+            Poll::Pending => return Ok(()),
+            Poll::Ready(Ok(())) => shared.half_close(role),
+            Poll::Ready(Err(Stopped::Over)) => {}
+            Poll::Ready(Err(Stopped::Unsendable(why))) => {
+                let error = unsendable(self.method, why, shared.peer_message);
+                self.close();
+                return Err(error);
+            }
+        }
+        self.feed = None;
+        Ok(())
+    }
+
+    /// The last word about the call.
+    pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Result<End, Error>> {
+        let sent_before = self.index().is_some();
+        let index = ready!(self.poll_open(context.waker()))?;
+        // Looked for before the stream is asked for items that nobody may want. What was sent just
+        // now has no answer, and its waker is there.
+        if sent_before && let Poll::Ready(end) = self.shared().poll_end(index, context) {
+            self.done();
+            return Poll::Ready(Ok(end));
+        }
+        self.drive(index, context)?;
+        Poll::Pending
+    }
+
+    /// The next part of the answer's stream.
+    pub(super) fn poll_receive(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Received, Error>> {
+        let index = ready!(self.poll_open(context.waker()))?;
+        // Before the answer, which may always be ready: neither direction waits for the other.
+        self.drive(index, context)?;
+        let received = ready!(self.shared().poll_receive(Role::Caller(index), context));
+        if matches!(received, Received::End(_)) {
+            self.done();
+        }
+        Poll::Ready(Ok(received))
+    }
+
+    fn done(&mut self) {
+        self.stage = Stage::Done;
+        self.feed = None;
+    }
+
+    /// Ends the call; the callee is told if it is not over.
+    pub(super) fn close(&mut self) {
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open(index) => self.shared().abandon(index),
+            Stage::Unsent(_, Some(place)) => self.shared().give_up(place),
+            Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}
+        }
+        self.feed = None;
+    }
+}
+
+impl Drop for Outcall {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn polled_again() -> Error {
+    Error::new(ErrorKind::Usage, "a call was polled again after its end")
+}
+
+/// The payload of a Call frame: method id, options, arguments.
+fn message(
+    connection: &Connection,
+    method: &Method,
+    options: Options,
+    arguments: &impl Arguments,
+) -> Result<Vec<u8>, Error> {
+    let mut message = Vec::with_capacity(64);
+    message.extend_from_slice(&method.id.to_le_bytes());
+    message.push(options as u8);
+    debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
+    codec::encode_arguments(&mut message, arguments)?;
+    let length = message.len() - BEFORE_ARGUMENTS;
+    let limit = connection.shared().peer_message;
+    if length > limit {
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!(
+                "the arguments of {} take {length} bytes, the daemon receives at most {limit}",
+                method.name
+            ),
+        ));
+    }
+    Ok(message)
+}

@@ -1,0 +1,134 @@
+//! From a stream of the user's to messages on the connection.
+//!
+//! The same for the streams of callees and of callers. Everything that is ready goes into one
+//! message. What cannot be sent for want of credit stops the stream from being asked for more, or
+//! lets go of the oldest items, as the method says.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::Stream;
+use serde::Serialize;
+
+use super::flow::Role;
+use super::pack::{ITEMS, Pack, Queue, Unsendable};
+use super::shared::{Over, Shared};
+
+/// Messages that a stream sends before others get their turn.
+const PACKS: usize = 16;
+
+/// Why a stream has ended before it was sent.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    Unsendable(Unsendable),
+    /// The other end takes no more.
+    Over,
+}
+
+impl From<Over> for Stopped {
+    fn from(_: Over) -> Self {
+        Self::Over
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Pump<S, Q> {
+    items: S,
+    queue: Q,
+    /// Nothing is added any more; it is told when all is sent.
+    end: Option<Result<(), Unsendable>>,
+}
+
+impl<S, Q> Pump<S, Q>
+where
+    S: Stream<Item: Serialize + 'static> + Unpin,
+    Q: Queue,
+{
+    pub(super) fn new(items: S, queue: Q) -> Self {
+        Self { items, queue, end: None }
+    }
+
+    /// Sends as much as can be. Ready when all is sent; the end of the stream is not said.
+    pub(super) fn poll(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        let mut held_up = false;
+        for _ in 0..PACKS {
+            // Nothing is dropped that could be sent.
+            let drops = held_up;
+            let more = self.fill(shared.peer_message, drops, context);
+            held_up = self.poll_empty(shared, role, context)?.is_pending();
+            if held_up && !(more && Q::DROPS) {
+                return Poll::Pending;
+            }
+            if !held_up && let Some(end) = self.end.take() {
+                return Poll::Ready(end.map_err(Stopped::Unsendable));
+            }
+            if !more {
+                return Poll::Pending;
+            }
+            if drops && held_up {
+                break;
+            }
+        }
+        // Others get their turn, also with a stream that is always ready.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Asks the stream for items. `true` if it may have more.
+    fn fill(&mut self, limit: usize, held_up: bool, context: &mut Context<'_>) -> bool {
+        for _ in 0..ITEMS {
+            if self.end.is_some() || self.queue.is_full(limit) && !held_up {
+                break;
+            }
+            match Pin::new(&mut self.items).poll_next(context) {
+                // The items before one that cannot be sent arrive all the same.
+                Poll::Ready(Some(item)) => self.end = self.queue.add(&item, limit).err().map(Err),
+                Poll::Ready(None) => self.end = Some(Ok(())),
+                Poll::Pending => return false,
+            }
+        }
+        self.end.is_none()
+    }
+
+    fn poll_empty(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        context: &Context<'_>,
+    ) -> Result<Poll<()>, Over> {
+        while !self.queue.is_empty() {
+            match self.queue.poll_send(shared, role, context) {
+                Poll::Ready(sent) => sent?,
+                Poll::Pending => return Ok(Poll::Pending),
+            }
+        }
+        Ok(Poll::Ready(()))
+    }
+}
+
+/// A caller's stream, whatever its type.
+pub(super) trait Feed: Send {
+    /// As [`Pump::poll`].
+    fn poll(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>>;
+}
+
+impl<S: Stream<Item: Serialize + 'static> + Unpin + Send> Feed for Pump<S, Pack> {
+    fn poll(
+        &mut self,
+        shared: &Shared,
+        role: Role,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<(), Stopped>> {
+        self.poll(shared, role, context)
+    }
+}

@@ -1,0 +1,455 @@
+//! Two ends as plain data, driven by arbitrary acts of their users, and bytes that come in arbitrary
+//! parts.
+//!
+//! What is shown after each act: items come in order, each once; memory is bounded. When all bytes
+//! have come: what was spent of the credit is what the receiver holds. At the end: whoever goes on
+//! taking gets everything, and every slot is free.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::Waker;
+
+use proptest::prelude::*;
+
+use crate::mux::flow::{Received, Role, Sent};
+use crate::mux::outgoing::{End, Expect, Opening};
+use crate::mux::serving::Ticket;
+use crate::mux::state::{Side, State};
+use crate::wire::frame::{FailCode, HEADER, Header, Kind};
+use crate::wire::limits::Receives;
+
+const WINDOW: u32 = 1024;
+const CALLS: u32 = 3;
+const LARGEST: usize = 200_000;
+
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Call {
+        expect: u8,
+        sends: bool,
+        length: usize,
+    },
+    /// Of the n-th call that is open.
+    Send {
+        call: u8,
+        caller: bool,
+        length: usize,
+    },
+    Take {
+        call: u8,
+        caller: bool,
+    },
+    HalfClose {
+        call: u8,
+        caller: bool,
+    },
+    Refuse {
+        call: u8,
+    },
+    Answer {
+        call: u8,
+        fails: bool,
+    },
+    Drop {
+        call: u8,
+    },
+    /// So many bytes arrive.
+    Carry {
+        to_server: bool,
+        length: usize,
+    },
+    CarryAll,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let length = prop_oneof![4 => 4..200_usize, 2 => 200..3000_usize, 1 => 60_000..LARGEST];
+    let act = prop_oneof![
+        2 => (0..3_u8, any::<bool>(), length.clone())
+            .prop_map(|(expect, sends, length)| Act::Call { expect, sends, length }),
+        6 => (any::<u8>(), any::<bool>(), length.clone())
+            .prop_map(|(call, caller, length)| Act::Send { call, caller, length }),
+        6 => (any::<u8>(), any::<bool>()).prop_map(|(call, caller)| Act::Take { call, caller }),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(call, caller)| Act::HalfClose { call, caller }),
+        1 => any::<u8>().prop_map(|call| Act::Refuse { call }),
+        1 => (any::<u8>(), any::<bool>()).prop_map(|(call, fails)| Act::Answer { call, fails }),
+        1 => any::<u8>().prop_map(|call| Act::Drop { call }),
+        6 => (any::<bool>(), 1..100_000_usize)
+            .prop_map(|(to_server, length)| Act::Carry { to_server, length }),
+        2 => Just(Act::CarryAll),
+    ];
+    proptest::collection::vec(act, 1..120)
+}
+
+/// One direction of a call.
+#[derive(Debug, Default)]
+struct Flow {
+    sent: u64,
+    /// What its receiver has to get next.
+    expected: VecDeque<(u64, usize)>,
+    /// Bytes of a byte stream that came and are not compared yet.
+    bytes: VecDeque<u8>,
+    closed: bool,
+    refused: bool,
+}
+
+#[derive(Debug)]
+struct Open {
+    expect: Expect,
+    sends: bool,
+    ticket: Option<Ticket>,
+    up: Flow,
+    down: Flow,
+    answered: bool,
+    caller: Caller,
+}
+
+/// What has become of the caller's interest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Caller {
+    Waits,
+    Dropped,
+    Answered,
+}
+
+struct World {
+    client: State,
+    server: State,
+    to_server: VecDeque<u8>,
+    to_client: VecDeque<u8>,
+    /// By slot.
+    calls: BTreeMap<u32, Open>,
+}
+
+/// A message that can be told from others: its number and its length are in it.
+fn message(number: u64, length: usize) -> Vec<u8> {
+    let first = u8::try_from(number * 31 % 251).unwrap();
+    (first..=250).chain(0..first).cycle().take(length).collect()
+}
+
+/// The credit that a sender has left.
+fn left(held: usize) -> i64 {
+    i64::from(WINDOW) - i64::try_from(held).unwrap()
+}
+
+impl World {
+    fn new() -> Self {
+        let receives = Receives { message: 1 << 20, calls: CALLS, window: WINDOW };
+        Self {
+            client: State::new(Side::Connector, receives, receives, usize::MAX),
+            server: State::new(Side::Acceptor, receives, receives, usize::MAX),
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            calls: BTreeMap::new(),
+        }
+    }
+
+    fn pick(&self, call: u8) -> Option<u32> {
+        let live: Vec<_> = self.calls.keys().copied().collect();
+        (!live.is_empty()).then(|| live[usize::from(call) % live.len()])
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::Call { expect, sends, length } => self.call(expect, sends, length),
+            Act::Send { call, caller, length } => {
+                if let Some(index) = self.pick(call) {
+                    self.send(index, caller, length);
+                }
+            }
+            Act::Take { call, caller } => {
+                if let Some(index) = self.pick(call) {
+                    self.take(index, caller);
+                }
+            }
+            Act::HalfClose { call, caller } => {
+                if let Some(index) = self.pick(call) {
+                    self.half_close(index, caller);
+                }
+            }
+            Act::Refuse { call } => {
+                if let Some(open) = self.pick(call).and_then(|index| self.calls.get_mut(&index))
+                    && let Some(ticket) = open.ticket
+                {
+                    self.server.refuse(ticket);
+                    open.up.refused = true;
+                }
+            }
+            Act::Answer { call, fails } => {
+                if let Some(index) = self.pick(call) {
+                    self.answer(index, fails);
+                }
+            }
+            Act::Drop { call } => {
+                if let Some(index) = self.pick(call) {
+                    self.drop_call(index);
+                }
+            }
+            Act::Carry { to_server, length } => self.carry(to_server, length),
+            Act::CarryAll => self.carry_all(),
+        }
+        self.check_memory();
+    }
+
+    fn call(&mut self, expect: u8, sends: bool, length: usize) {
+        let expect = [Expect::Value, Expect::Items, Expect::Bytes][usize::from(expect)];
+        let sends = sends || expect == Expect::Bytes;
+        let mut body = vec![0; 9 + length];
+        body[8] = match (expect, sends) {
+            (Expect::Bytes, _) => 2,
+            (_, true) => 1,
+            _ => 0,
+        };
+        let opening = Opening { expect, sends };
+        let mut place = None;
+        match self.client.begin(opening, &mut body, &mut place, Waker::noop()) {
+            Some(index) => {
+                let open = Open {
+                    expect,
+                    sends,
+                    ticket: None,
+                    up: Flow::default(),
+                    down: Flow::default(),
+                    answered: false,
+                    caller: Caller::Waits,
+                };
+                let before = self.calls.insert(index, open);
+                assert!(before.is_none_or(|open| open.caller != Caller::Waits));
+            }
+            None => self.client.outgoing.give_up(place.unwrap(), &mut Vec::new()),
+        }
+    }
+
+    fn role(&self, index: u32, caller: bool) -> Option<Role> {
+        let open = &self.calls[&index];
+        if caller {
+            (open.caller == Caller::Waits).then_some(Role::Caller(index))
+        } else {
+            open.ticket.map(Role::Callee)
+        }
+    }
+
+    fn send(&mut self, index: u32, caller: bool, length: usize) {
+        let Some(role) = self.role(index, caller) else { return };
+        let open = self.calls.get_mut(&index).unwrap();
+        let bytes_only = open.expect == Expect::Bytes;
+        // A callee sends what its method promises.
+        if !caller && (open.answered || open.expect == Expect::Value) || caller && !open.sends {
+            return;
+        }
+        let flow = if caller { &mut open.up } else { &mut open.down };
+        let payload = message(flow.sent, length);
+        let state = if caller { &mut self.client } else { &mut self.server };
+        match state.send(role, 0, &payload, Waker::noop()) {
+            Sent::Yes => {
+                assert!(!flow.closed);
+                if bytes_only {
+                    flow.bytes.extend(payload);
+                } else {
+                    flow.expected.push_back((flow.sent, length));
+                }
+                flow.sent += 1;
+            }
+            Sent::Wait | Sent::Over => {}
+        }
+    }
+
+    fn take(&mut self, index: u32, caller: bool) -> bool {
+        let Some(role) = self.role(index, caller) else { return false };
+        let open = self.calls.get_mut(&index).unwrap();
+        // Whoever refuses a stream has it no more.
+        if !caller && (!open.sends || open.up.refused) {
+            return false;
+        }
+        let flow = if caller { &mut open.down } else { &mut open.up };
+        let state = if caller { &mut self.client } else { &mut self.server };
+        match state.receive(role, Waker::noop(), &mut Vec::new()) {
+            None => return false,
+            Some(Received::Chunk(chunk)) => {
+                if open.expect == Expect::Bytes {
+                    let expected: Vec<u8> = flow.bytes.drain(..chunk.bytes.len()).collect();
+                    assert!(chunk.bytes == expected);
+                } else {
+                    let (number, length) = flow.expected.pop_front().expect("it was sent");
+                    assert!(chunk.bytes == message(number, length), "in order, and whole");
+                }
+            }
+            Some(Received::Finished) => {
+                assert!(flow.closed && flow.expected.is_empty() && flow.bytes.is_empty());
+                return false;
+            }
+            Some(Received::End(end)) => {
+                assert!(open.answered, "nobody but the callee ends a call");
+                if !matches!(end, End::Fail(..)) {
+                    assert!(flow.expected.is_empty() && flow.bytes.is_empty(), "all has come");
+                }
+                open.caller = Caller::Answered;
+                return false;
+            }
+            Some(Received::Cut(_)) => {
+                assert!(open.caller == Caller::Dropped || open.answered);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn half_close(&mut self, index: u32, caller: bool) {
+        let Some(role) = self.role(index, caller) else { return };
+        let open = self.calls.get_mut(&index).unwrap();
+        if caller && open.sends {
+            self.client.half_close(role);
+            open.up.closed = true;
+        }
+        if !caller && open.expect == Expect::Bytes && !open.answered {
+            self.server.half_close(role);
+            open.down.closed = true;
+        }
+    }
+
+    fn answer(&mut self, index: u32, fails: bool) {
+        let open = self.calls.get_mut(&index).unwrap();
+        let Some(ticket) = open.ticket.filter(|_| !open.answered) else { return };
+        let wakers = &mut Vec::new();
+        match open.expect {
+            _ if fails => self.server.fail(ticket, FailCode::Panicked, "no", wakers),
+            Expect::Items => self.server.finish(ticket, Kind::End, Vec::new(), wakers),
+            _ => self.server.finish(ticket, Kind::Reply, vec![7; 90_000], wakers),
+        }
+        open.answered = true;
+    }
+
+    fn drop_call(&mut self, index: u32) {
+        let open = self.calls.get_mut(&index).unwrap();
+        if open.caller == Caller::Waits {
+            open.caller = Caller::Dropped;
+            self.client.abandon(index, &mut Vec::new());
+        }
+    }
+
+    fn carry_all(&mut self) {
+        loop {
+            let (before, after) = (self.to_server.len(), self.to_client.len());
+            self.carry(true, usize::MAX);
+            self.carry(false, usize::MAX);
+            let quiet = self.client.outbox.is_empty() && self.server.outbox.is_empty();
+            if quiet && (before, after) == (self.to_server.len(), self.to_client.len()) {
+                break;
+            }
+        }
+        assert!(self.to_server.is_empty() && self.to_client.is_empty(), "no part of a frame");
+        self.check_credit();
+    }
+
+    /// Brings bytes from one end to the other; what is not a whole frame waits.
+    fn carry(&mut self, to_server: bool, length: usize) {
+        let (from, to, line) = if to_server {
+            (&mut self.client, &mut self.server, &mut self.to_server)
+        } else {
+            (&mut self.server, &mut self.client, &mut self.to_client)
+        };
+        if line.len() < length {
+            let mut bytes = Vec::new();
+            from.outbox.take(&mut bytes);
+            line.extend(bytes);
+        }
+        let come = length.min(line.len());
+        let bytes: Vec<u8> = line.iter().copied().take(come).collect();
+        let mut used = 0;
+        let mut arrived = VecDeque::new();
+        while let Some(header) = Header::parse(&bytes[used..]).unwrap() {
+            let start = used + HEADER;
+            let Some(payload) = bytes.get(start..start + header.length) else { break };
+            used = start + header.length;
+            let taken = to.on_frame(header, payload, &mut arrived, &mut Vec::new());
+            taken.unwrap_or_else(|broken| panic!("{broken} {header:?}"));
+        }
+        line.drain(..used);
+        for call in arrived {
+            let index = crate::mux::serving::Serving::index(call.ticket);
+            let open = self.calls.get_mut(&index).expect("somebody called");
+            open.ticket = Some(call.ticket);
+        }
+    }
+
+    /// When nothing is on its way, what the sender has spent is what the receiver holds.
+    fn check_credit(&mut self) {
+        for (&index, open) in &self.calls {
+            let Some(ticket) = open.ticket.filter(|_| open.caller == Caller::Waits) else {
+                continue;
+            };
+            let down = self.client.outgoing.held(index).filter(|_| !open.answered);
+            if let (Some(held), Some(outflow)) = (down, self.server.serving.outflow(ticket)) {
+                assert_eq!(outflow.credit(), left(held), "of the callee");
+            }
+            let up = self.server.serving.held(ticket);
+            if let (Some(held), Some(outflow)) = (up, self.client.outgoing.outflow(index)) {
+                assert_eq!(outflow.credit(), left(held), "of the caller");
+            }
+        }
+    }
+
+    /// At either end: a call with its arguments, or an answer, and for each direction a window and
+    /// one message; some frames of a few bytes.
+    fn check_memory(&self) {
+        let call = 2 * (LARGEST + 200) + 2 * (WINDOW as usize + LARGEST) + 4096;
+        let most = CALLS as usize * call;
+        for state in [&self.client, &self.server] {
+            let waiting = state.outbox.waiting();
+            assert!(waiting <= most, "{waiting} bytes to be written");
+            let waiting = state.outgoing.waiting() + state.serving.waiting();
+            assert!(waiting <= most, "{waiting} bytes to be taken");
+        }
+    }
+
+    /// Everybody takes what there is and comes to an end.
+    fn finish(mut self) {
+        self.carry_all();
+        for index in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.half_close(index, true);
+        }
+        loop {
+            self.carry_all();
+            let mut some = false;
+            for index in self.calls.keys().copied().collect::<Vec<_>>() {
+                some |= self.take(index, true) | self.take(index, false);
+            }
+            if !some {
+                break;
+            }
+        }
+        for index in self.calls.keys().copied().collect::<Vec<_>>() {
+            let open = &self.calls[&index];
+            if open.caller == Caller::Waits && !open.up.refused && !open.answered {
+                assert!(open.up.expected.is_empty() && open.up.bytes.is_empty(), "{open:?}");
+            }
+            self.answer(index, false);
+        }
+        self.carry_all();
+        for index in self.calls.keys().copied().collect::<Vec<_>>() {
+            while self.take(index, true) {}
+            if matches!(
+                self.calls[&index],
+                Open { expect: Expect::Bytes | Expect::Value, caller: Caller::Waits, .. }
+            ) && let Some(Role::Caller(index)) = self.role(index, true)
+            {
+                let end = self.client.outgoing.poll_end(index, Waker::noop(), &mut Vec::new());
+                assert!(end.is_some(), "every call has an answer");
+            }
+        }
+        self.carry_all();
+        assert!(self.client.is_idle(), "{:#?}", self.client);
+        assert!(self.server.is_idle(), "{:#?}", self.server);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_lost_whatever_the_order(acts in acts()) {
+        let mut world = World::new();
+        for act in acts {
+            world.act(act);
+        }
+        world.finish();
+    }
+}

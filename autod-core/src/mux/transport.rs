@@ -1,0 +1,57 @@
+//! What a connection needs of its transport, beyond tokio's traits.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::net::UnixStream;
+
+/// A byte stream that a connection runs on.
+pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
+    /// Reads what is there already, past the runtime, which may not have heard of it yet.
+    ///
+    /// The runtime's readiness is not changed by it: what has been read this way may wake a task in
+    /// vain once, and nothing that comes later is missed, because each arrival is an event.
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Transport for UnixStream {
+    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::io::read(self.as_fd(), buffer)?)
+    }
+}
+
+/// Its other end is a task of the same process, which has to get its turn.
+impl Transport for DuplexStream {
+    fn read_now(&self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+/// How many connections of this process look for something at this moment. One processor is left
+/// for whoever they wait for.
+static LOOKING: AtomicUsize = AtomicUsize::new(0);
+
+/// The right to look; given back when it is dropped.
+pub(super) struct Looking(());
+
+impl Looking {
+    pub(super) fn begin() -> Option<Self> {
+        let before = LOOKING.fetch_add(1, Ordering::Relaxed);
+        let looking = Self(());
+        (before + 1 < processors()).then_some(looking)
+    }
+}
+
+impl Drop for Looking {
+    fn drop(&mut self) {
+        LOOKING.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn processors() -> usize {
+    static COUNT: OnceLock<usize> = OnceLock::new();
+    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+}
