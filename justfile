@@ -39,6 +39,10 @@ peers:
 bench:
     scripts/bench-process
 
+# The supervisor beside systemd-socket-proxyd, haproxy and socat
+bench-activation *args:
+    scripts/bench-activation {{args}}
+
 # Calls and streams beside references and peers; five minutes after some minutes of compiling
 bench-rpc *args:
     scripts/bench-rpc {{args}}

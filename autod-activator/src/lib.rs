@@ -46,6 +46,7 @@ mod public;
 mod relay;
 mod service;
 mod spawner;
+mod splice;
 mod status;
 mod stream;
 mod supervisor;

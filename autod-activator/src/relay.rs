@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::error::Exit;
 use crate::group::Group;
+use crate::splice::Pipe;
 use crate::stream::Stream;
 
 /// Large enough for a busy connection; an idle one has none.
@@ -18,6 +19,9 @@ const BUFFER: usize = 64 << 10;
 
 /// After this time a connection counts as accepted.
 const ACCEPTED: Duration = Duration::from_millis(50);
+
+/// After so many full buffers in a row a connection counts as one that carries many bytes.
+const BUSY: u32 = 4;
 
 /// How many buffers each thread keeps for the next.
 const SPARE: usize = 16;
@@ -94,6 +98,7 @@ pub(crate) async fn relay(
 }
 
 async fn pump(from: &Stream, to: &Stream) -> io::Result<()> {
+    let mut full = 0;
     loop {
         from.ready(Interest::READABLE).await?;
         let mut buffer = Buffer::take();
@@ -107,6 +112,13 @@ async fn pump(from: &Stream, to: &Stream) -> io::Result<()> {
             };
             write_all(to, &buffer.0[..length]).await?;
             tokio::task::consume_budget().await;
+            full = if length == BUFFER { full + 1 } else { 0 };
+            if full >= BUSY
+                && let Some(pipe) = Pipe::open()
+            {
+                drop(buffer);
+                return pipe.pump(from, to).await;
+            }
         }
     }
 }

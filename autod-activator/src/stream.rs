@@ -55,6 +55,19 @@ impl Stream {
         }
     }
 
+    /// Does what fails with `WouldBlock` when the socket is not ready for it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn try_io<T>(
+        &self,
+        interest: Interest,
+        work: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self {
+            Self::Tcp(stream) => stream.try_io(interest, work),
+            Self::Unix(stream) => stream.try_io(interest, work),
+        }
+    }
+
     /// Says that nothing more is written.
     pub(crate) fn finish(&self) {
         // The other end may be gone, which it is told as well.

@@ -58,7 +58,6 @@ thread_local! {
     static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a thing that happens once")]
 pub(crate) struct Driver<T, D> {
     transport: T,
     shared: Arc<Shared>,
