@@ -26,6 +26,7 @@ const DATA: &str = "AUTOD_DATA";
 /// What this process was started with by a supervisor; nothing, if it was started by hand.
 ///
 /// ```no_run
+/// # use autod_core as autod;
 /// # fn main() -> autod::Result<()> {
 /// let mut activation = autod::Activation::take()?;
 /// let listener = activation.tcp_or_bind("127.0.0.1:8080")?;
