@@ -24,6 +24,7 @@ struct Inner {
     message: String,
     source: Option<Source>,
     executed: bool,
+    repeatable: bool,
 }
 
 /// The private classification behind the predicates of [`Error`].
@@ -69,7 +70,8 @@ pub(crate) enum ErrorKind {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), source: None, executed: false }))
+        let message = message.into();
+        Self(Box::new(Inner { kind, message, source: None, executed: false, repeatable: false }))
     }
 
     pub(crate) fn system(message: impl Into<String>, source: impl Into<Source>) -> Self {
@@ -84,6 +86,12 @@ impl Error {
     /// Marks a call that may have reached its handler.
     pub(crate) fn maybe_executed(mut self) -> Self {
         self.0.executed = true;
+        self
+    }
+
+    /// Marks a call that may be executed twice.
+    pub(crate) fn repeatable(mut self) -> Self {
+        self.0.repeatable = true;
         self
     }
 
@@ -130,9 +138,12 @@ impl Error {
         self.0.executed
     }
 
-    /// Whether the same operation can be tried again without the risk of doing it twice.
+    /// Whether it may help to try the same operation again, and cannot do harm: it was not executed,
+    /// or it is a call of a method with `#[autod(idempotent)]`, which does no more when it is executed
+    /// twice. It is true of nothing but a lost connection, a daemon that is closing or does not run,
+    /// and a limit of time that has passed.
     pub fn is_retry_safe(&self) -> bool {
-        !self.0.executed
+        (!self.0.executed || self.0.repeatable)
             && matches!(
                 self.0.kind,
                 ErrorKind::Lost | ErrorKind::Closing | ErrorKind::Timeout | ErrorKind::NotRunning
@@ -324,10 +335,12 @@ mod tests {
     }
 
     #[test]
-    fn an_executed_call_is_never_safe_to_repeat() {
+    fn an_executed_call_is_not_safe_to_repeat() {
         let lost = Error::new(ErrorKind::Lost, "connection lost");
         assert!(lost.is_retry_safe());
         assert!(!lost.maybe_executed().is_retry_safe());
+        let panic = Error::new(ErrorKind::Panicked, "it panicked").maybe_executed().repeatable();
+        assert!(!panic.is_retry_safe(), "it would do the same again");
         assert!(!CallError::Service("no").is_retry_safe());
     }
 

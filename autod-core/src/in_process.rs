@@ -91,6 +91,7 @@ where
                 driver.as_mut().poll(context)
             })
             .await;
+            shared.survivors_ended().await;
             drop(counted);
             daemon.close();
             daemon.run_hooks();

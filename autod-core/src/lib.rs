@@ -30,6 +30,7 @@ pub mod service;
 mod session;
 mod settings;
 mod start;
+pub mod testing;
 mod until_idle;
 mod upgrade;
 mod wire;
@@ -42,7 +43,7 @@ pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use in_process::in_process;
 pub use listening::Listening;
-pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe};
+pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
 pub use session::{Caller, DaemonHandle, Session, Status};

@@ -62,6 +62,10 @@ pub struct Method {
     pub error: Option<&'static str>,
     /// What becomes of items that the caller does not take in time.
     pub policy: Policy,
+    /// The handler runs to its end whatever becomes of its caller.
+    pub no_cancel: bool,
+    /// Executed twice it does no more than once, so a call of it can always be sent again.
+    pub idempotent: bool,
     /// The doc comment.
     pub docs: &'static str,
 }
@@ -204,6 +208,9 @@ pub trait Request: Sized + Send + 'static {
     /// The id of the method.
     fn method(&self) -> u64;
 
+    /// The handler runs to its end, whatever becomes of its caller.
+    fn keep(&self);
+
     /// Decodes the arguments, a tuple in the order of the method. A request whose arguments do not
     /// decode has been answered with an error of that call.
     fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered>;
@@ -279,6 +286,8 @@ mod tests {
         output: "i64",
         error: None,
         policy: Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
 

@@ -24,6 +24,10 @@ pub trait Counter: ::core::marker::Send + ::core::marker::Sync + 'static {
     ) -> impl ::core::future::Future<
         Output = io::Result<Vec<u8>>,
     > + ::core::marker::Send;
+    fn save(
+        &self,
+        path: String,
+    ) -> impl ::core::future::Future<Output = Result<(), String>> + ::core::marker::Send;
     fn close(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
         async move {
             self.add(0).await;
@@ -59,6 +63,14 @@ impl<__T: Counter + ?::core::marker::Sized> Counter for ::std::sync::Arc<__T> {
     > + ::core::marker::Send {
         <__T as Counter>::load(&**self)
     }
+    fn save(
+        &self,
+        path: String,
+    ) -> impl ::core::future::Future<
+        Output = Result<(), String>,
+    > + ::core::marker::Send {
+        <__T as Counter>::save(&**self, path)
+    }
     fn close(&self) -> impl ::core::future::Future<Output = ()> + ::core::marker::Send {
         <__T as Counter>::close(&**self)
     }
@@ -87,6 +99,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "Adds `n` and returns the new total.",
     };
     const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
@@ -98,6 +112,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "The total now, and after every change.",
     };
     #[cfg(feature = "division")]
@@ -119,6 +135,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
@@ -130,9 +148,29 @@ const _: () = {
         output: "<io::Result<Vec<u8>>>::Value",
         error: ::core::option::Option::Some("<io::Result<Vec<u8>>>::Error"),
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: true,
         docs: "",
     };
     const __METHOD_4: ::autod::__private::Method = ::autod::__private::Method {
+        name: "save",
+        id: ::autod::__private::method_id("save"),
+        kind: ::autod::__private::Kind::Unary,
+        arguments: &[
+            ::autod::__private::Argument {
+                name: "path",
+                ty: "String",
+            },
+        ],
+        input: ::core::option::Option::None,
+        output: "()",
+        error: ::core::option::Option::Some("String"),
+        policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: true,
+        idempotent: false,
+        docs: "",
+    };
+    const __METHOD_5: ::autod::__private::Method = ::autod::__private::Method {
         name: "quit",
         id: ::autod::__private::method_id("quit"),
         kind: ::autod::__private::Kind::Unary,
@@ -141,6 +179,8 @@ const _: () = {
         output: "()",
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     #[automatically_derived]
@@ -155,6 +195,7 @@ const _: () = {
                 __METHOD_2,
                 __METHOD_3,
                 __METHOD_4,
+                __METHOD_5,
             ],
         );
     }
@@ -211,11 +252,23 @@ const _: () = {
                 ::autod::__private::Upstream::NONE,
             )
         }
+        /// Calls [`Counter::save`].
+        pub fn save(
+            &self,
+            path: String,
+        ) -> ::autod::Call<(), ::autod::CallError<String>> {
+            ::autod::__private::call_fallible(
+                &self.connection,
+                &__METHOD_4,
+                &(path,),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
         /// Calls [`Counter::close`].
         pub fn close(&self) -> ::autod::Call<()> {
             ::autod::__private::call(
                 &self.connection,
-                &__METHOD_4,
+                &__METHOD_5,
                 &(),
                 ::autod::__private::Upstream::NONE,
             )
@@ -236,6 +289,7 @@ const _: () = {
     const __ID_2: u64 = __METHOD_2.id;
     const __ID_3: u64 = __METHOD_3.id;
     const __ID_4: u64 = __METHOD_4.id;
+    const __ID_5: u64 = __METHOD_5.id;
     #[automatically_derived]
     impl<__T: Counter> ::autod::__private::Serves<__T> for CounterClient {
         fn dispatch<__R: ::autod::__private::Request>(
@@ -318,6 +372,27 @@ const _: () = {
                         )
                     }
                     __ID_4 => {
+                        <__R as ::autod::__private::Request>::keep(&__request);
+                        let ((__argument_0,), __request) = match <__R as ::autod::__private::Request>::arguments::<
+                            (String,),
+                        >(__request) {
+                            ::core::result::Result::Ok(__decoded) => __decoded,
+                            ::core::result::Result::Err(__answered) => return __answered,
+                        };
+                        let __output = <__T as Counter>::save(&*__target, __argument_0)
+                            .await;
+                        <__R as ::autod::__private::Request>::reply_result::<
+                            (),
+                            String,
+                        >(
+                            __request,
+                            &<Result<
+                                (),
+                                String,
+                            > as ::autod::__private::Fallible>::into_result(__output),
+                        )
+                    }
+                    __ID_5 => {
                         let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
                             (),
                         >(__request) {

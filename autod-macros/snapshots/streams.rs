@@ -83,6 +83,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_1: ::autod::__private::Method = ::autod::__private::Method {
@@ -97,6 +99,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::None,
         policy: ::autod::__private::Policy::DropOldest(64usize),
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_2: ::autod::__private::Method = ::autod::__private::Method {
@@ -113,6 +117,8 @@ const _: () = {
         output: "i64",
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     const __METHOD_3: ::autod::__private::Method = ::autod::__private::Method {
@@ -124,6 +130,8 @@ const _: () = {
         output: "u64",
         error: ::core::option::Option::Some("String"),
         policy: ::autod::__private::Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     };
     #[automatically_derived]

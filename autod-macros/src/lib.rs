@@ -44,6 +44,11 @@ mod types;
 /// it if `T` does. What is sent owns its data: arguments and answers have no references, no
 /// lifetimes but `'static`, and are serde values.
 ///
+/// A method may have a default body. `#[cfg]`, `#[deprecated]`, `#[allow]` and the docs of a method hold
+/// for the client's too. A service has no type parameters; a macro can write a trait for each type. Names
+/// in scope do not matter, but for one: a module called `diagnostic` beside the trait hides the
+/// compiler's own.
+///
 /// A return type whose last segment is `Result` is a fallible method, under whatever path or alias.
 ///
 /// # Options
@@ -54,6 +59,14 @@ mod types;
 ///   not the caller takes them. What the caller has made room for is sent; of the rest the newest 64
 ///   are kept, and at most a mebibyte of them, and the others are counted in
 ///   `autod::Incoming::skipped`. Without it the stream waits for its caller.
+/// - `#[autod(no_cancel)]` on a method without a stream: its handler runs to its end whatever becomes
+///   of the caller. Dropping the call takes nothing back once it was polled and there was room for
+///   it, and a lost connection does not stop the handler; the answer is thrown away. As long as
+///   it runs it is a user of the daemon, which waits for it as for any other call when it closes.
+/// - `#[autod(idempotent)]` on a method that does no more when it is executed twice, such as one that
+///   reads, or sets a value: `Error::is_retry_safe` is then true also of a call that may have been
+///   executed, when the connection was lost, the daemon closed or the deadline passed. Nothing is
+///   sent again by itself.
 #[proc_macro_attribute]
 pub fn service(
     options: proc_macro::TokenStream,

@@ -41,6 +41,12 @@ pub(crate) struct Method<'a> {
     pub(crate) answer: Answer<'a>,
     /// How many items of the answer's stream are kept for a slow caller, if old ones are dropped.
     pub(crate) drop_oldest: Option<usize>,
+    /// The handler runs to its end whatever becomes of its caller.
+    pub(crate) no_cancel: bool,
+    /// Executed twice it does no more than once.
+    pub(crate) idempotent: bool,
+    /// Nothing is wrong with it.
+    pub(crate) right: bool,
 }
 
 impl Method<'_> {

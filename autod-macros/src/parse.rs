@@ -9,8 +9,8 @@ use syn::{Attribute, Expr, ExprLit, Lit, LitStr, Meta, MetaNameValue, Path, Toke
 use crate::mistakes::Mistakes;
 
 const SERVICE_FORM: &str = "the only option of a service is `crate = \"path\"`";
-const METHOD_FORM: &str =
-    "the options of a method are `rename = \"name\"` and, if it streams, `drop_oldest = 64`";
+const METHOD_FORM: &str = "the options of a method are `rename = \"name\"`, `no_cancel`, `idempotent` \
+     and, if it streams, `drop_oldest = 64`";
 
 /// The options of `#[autod::service(..)]`.
 pub(crate) struct ServiceOptions {
@@ -41,11 +41,21 @@ pub(crate) struct MethodOptions {
     pub(crate) rename: Option<LitStr>,
     /// How many items are kept for a slow caller.
     pub(crate) drop_oldest: Option<(Meta, usize)>,
+    /// The handler is not stopped when its caller is gone.
+    pub(crate) no_cancel: Option<Meta>,
+    /// Executed twice it does no more than once.
+    pub(crate) idempotent: Option<Meta>,
 }
 
 impl MethodOptions {
     pub(crate) fn parse(attributes: &[Attribute], mistakes: &mut Mistakes) -> Self {
         let mut options = Self::default();
+        for attribute in attributes.iter().filter(|attribute| is_conditional_option(attribute)) {
+            mistakes.at(
+                attribute,
+                "an option has no condition: write the method twice, each with its `#[cfg(..)]`",
+            );
+        }
         for attribute in attributes.iter().filter(|attribute| is_option(attribute)) {
             let Meta::List(meta) = &attribute.meta else {
                 mistakes.at(attribute, format_args!("an option is missing: {METHOD_FORM}"));
@@ -59,6 +69,14 @@ impl MethodOptions {
                     } else {
                         options.drop_oldest = most.map(|most| (option, most));
                     }
+                    continue;
+                }
+                if option.path().is_ident("no_cancel") {
+                    flag(option, &mut options.no_cancel, mistakes);
+                    continue;
+                }
+                if option.path().is_ident("idempotent") {
+                    flag(option, &mut options.idempotent, mistakes);
                     continue;
                 }
                 let Some(value) = text(&option, "rename", METHOD_FORM, mistakes) else { continue };
@@ -81,6 +99,12 @@ pub(crate) fn is_option(attribute: &Attribute) -> bool {
     attribute.path().is_ident("autod")
 }
 
+/// Whether this is our `#[autod(..)]` in a `cfg_attr`.
+pub(crate) fn is_conditional_option(attribute: &Attribute) -> bool {
+    !is_option(attribute)
+        && !attributes_named(std::slice::from_ref(attribute), &["autod"]).is_empty()
+}
+
 fn list(tokens: TokenStream, form: &str, mistakes: &mut Mistakes) -> Vec<Meta> {
     match Punctuated::<Meta, Token![,]>::parse_terminated.parse2(tokens) {
         Ok(options) => options.into_iter().collect(),
@@ -89,6 +113,17 @@ fn list(tokens: TokenStream, form: &str, mistakes: &mut Mistakes) -> Vec<Meta> {
             Vec::new()
         }
     }
+}
+
+/// An option that has no value.
+fn flag(option: Meta, found: &mut Option<Meta>, mistakes: &mut Mistakes) {
+    let name = crate::types::tokens(option.path().to_token_stream());
+    if !matches!(option, Meta::Path(_)) {
+        mistakes.at(&option, format_args!("`{name}` has no value: write `#[autod({name})]`"));
+    } else if found.is_some() {
+        mistakes.at(&option, format_args!("`{name}` is given twice"));
+    }
+    found.get_or_insert(option);
 }
 
 /// The value of `drop_oldest = 64`.
@@ -213,6 +248,20 @@ mod tests {
         );
         assert_eq!(method(&parse_quote!(#[autod])).1.len(), 1);
         assert_eq!(method(&parse_quote!(#[autod(rename = )])).1.len(), 1);
+    }
+
+    #[test]
+    fn a_flag_is_given_once_and_without_a_value() {
+        let mut mistakes = Mistakes::default();
+        let attribute: Attribute = parse_quote!(#[autod(no_cancel, rename = "a")]);
+        let options = MethodOptions::parse(&[attribute], &mut mistakes);
+        assert!(options.no_cancel.is_some() && options.rename.is_some() && mistakes.is_empty());
+
+        let (_, mistakes) = method(&parse_quote!(#[autod(no_cancel = true, no_cancel)]));
+        assert_eq!(
+            mistakes,
+            ["`no_cancel` has no value: write `#[autod(no_cancel)]`", "`no_cancel` is given twice"]
+        );
     }
 
     #[test]

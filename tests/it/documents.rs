@@ -24,6 +24,7 @@ fn sources(module: &str) -> String {
         Some(module) => {
             ["", "_tests"].map(|end| format!("autod-core/src/daemon/{module}{end}.rs")).to_vec()
         }
+        None if module == "up" => vec!["autod-cli/tests/it/up.rs".to_owned()],
         None if module == "stress" => vec!["autod-bench/src/bin/stress/rows/mod.rs".to_owned()],
         None => vec![format!("tests/it/{module}.rs")],
     };

@@ -212,6 +212,33 @@ fn closing_answers_calls_that_run() {
 }
 
 #[test]
+fn a_call_ends_at_its_deadline_which_its_handler_knows() {
+    let home = Home::new();
+    assert_eq!(home.fixture(["deadline", "50"]).out(), "true true\ntrue None");
+}
+
+#[test]
+fn a_call_that_is_not_cancelled_outlives_its_caller_and_keeps_the_daemon() {
+    for close in [false, true] {
+        let home = Home::new();
+        let run = |words: &[&str]| home.fixture(words).env("FIX_AUTOCLOSE", "1");
+        let caller = run(&["keep", home.path().to_str().unwrap()]).spawn();
+        eventually("the call runs", || home.join("running").exists());
+        let daemon: u32 = run(&["pid"]).out().parse().unwrap();
+        kill(caller.pid(), Signal::KILL);
+        caller.done();
+        if close {
+            run(&["close"]).out();
+        }
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!is_gone(daemon), "a call that runs is a user");
+        std::fs::write(home.join("go"), "").unwrap();
+        wait_until_gone(daemon);
+        assert!(home.join("done").exists(), "it ran to its end");
+    }
+}
+
+#[test]
 fn a_handler_that_blocks_holds_up_no_other_connection() {
     let home = Home::new();
     let run = |words: &[&str]| home.fixture(words).env("FIX_DRAIN", "100");

@@ -2,6 +2,9 @@
 //!
 //! Every test has a runtime directory of its own and leaves no process behind, also when it fails.
 
+// As a program that renames the crate in its Cargo.toml sees it.
+extern crate autod as other_name;
+
 mod bad_input;
 mod builds;
 mod clocks;
@@ -26,6 +29,7 @@ mod removal;
 mod root;
 mod sandbox;
 mod scope;
+mod shapes;
 mod streams;
 mod terminal;
 mod ui;

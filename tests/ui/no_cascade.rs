@@ -26,7 +26,7 @@ impl Counter for Total {
 }
 
 pub async fn use_it(counter: CounterClient) -> Result<String, Box<dyn std::error::Error>> {
-    let sum: i64 = counter.clone().add(1).await?;
+    let sum: i64 = counter.clone().add("1".parse()?).await?;
     let _: autod::Incoming<i64> = counter.watch();
     let label: String = counter.label("x").await?;
     Ok(format!("{label} {sum} {counter:?}"))

@@ -29,6 +29,16 @@ pub trait Counter {
     async fn total(&self) -> i64;
     #[autod(drop_oldest = 64, drop_oldest = 0)]
     fn watch(&self) -> impl futures::Stream<Item = i64>;
+    #[autod(no_cancel)]
+    fn endless(&self) -> impl futures::Stream<Item = i64>;
+    #[cfg_attr(unix, autod(no_cancel))]
+    async fn store(&self);
+    #[autod(idempotent, idempotent)]
+    async fn load(&self) -> i64;
+    #[autod(idempotent("yes"))]
+    async fn read(&self) -> i64;
+    #[autod(no_cancel = true, no_cancel)]
+    async fn save(&self);
     #[autod(drop_oldest)]
     fn totals(&self) -> impl futures::Stream<Item = i64>;
 }

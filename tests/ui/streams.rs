@@ -14,6 +14,8 @@ pub trait Meter {
     async fn early(&self, bytes: ByteStream, n: i64);
     async fn nameless(&self, _: impl Stream<Item = i64>);
     fn bytes(&self, bytes: ByteStream) -> impl Stream<Item = i64>;
+    #[autod(no_cancel)]
+    async fn kept(&self, numbers: impl Stream<Item = i64>) -> i64;
     #[autod(drop_oldest = 1)]
     async fn sum(&self, numbers: impl Stream<Item = i64>) -> i64;
 }

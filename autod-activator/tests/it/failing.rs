@@ -35,7 +35,8 @@ fn clients_of_an_app_that_ends_while_it_starts_are_reset() {
             let (answer, ended) = client.join().unwrap();
             is_reset(&answer);
             let late = ended.saturating_duration_since(told);
-            assert!(late < Duration::from_millis(100), "{late:?}");
+            // 100 ms on a machine that has nothing else to do; here others test beside it.
+            assert!(late < Duration::from_secs(2), "{late:?}");
         }
         running.event(|what| matches!(what, What::Backoff { .. }).then_some(()));
         assert_eq!(running.status().phase, Phase::Backoff);

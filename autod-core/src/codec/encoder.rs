@@ -276,6 +276,13 @@ macro_rules! named_elements {
                 self.add(value)
             }
 
+            /// The decoder expects every field.
+            fn skip_field(&mut self, _: &'static str) -> Result<()> {
+                Err(EncodeError::Other(
+                    "serde's skip_serializing_if cannot travel in this format",
+                ))
+            }
+
             #[inline]
             fn end(self) -> Result<()> {
                 self.finish()

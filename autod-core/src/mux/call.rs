@@ -3,10 +3,12 @@
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
+use super::deadline::Deadline;
 use super::failure::{failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use super::outgoing::{End, Expect};
@@ -19,7 +21,7 @@ use crate::wire::frame::FailCode;
 /// A call of a method: a future of its answer.
 ///
 /// Nothing is sent before the first poll. Dropping it cancels the call: the daemon drops the
-/// handler at its next `await`. Above the limit of calls in flight it waits for its turn.
+/// handler at its next `await`, unless the method is `#[autod(no_cancel)]`. Above the limit of calls in flight it waits for its turn.
 ///
 /// A stream among the arguments is sent while the call is awaited, as fast as the handler takes its
 /// items, and no further than [`Limits::window`](crate::Limits::window) ahead of it. When the
@@ -34,7 +36,15 @@ use crate::wire::frame::FailCode;
 pub struct Call<T, E = Error> {
     outcall: Outcall,
     decode: Decode<T, E>,
+    patience: Option<Patience>,
     output: PhantomData<fn() -> (T, E)>,
+}
+
+/// How long the caller waits.
+enum Patience {
+    /// From the first poll on.
+    Limit(Duration),
+    Until(Deadline),
 }
 
 /// Makes an answer of the last word about a call.
@@ -48,7 +58,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_value, output: PhantomData }
+    Call { outcall, decode: decode_value, patience: None, output: PhantomData }
 }
 
 /// Calls a method that returns a `Result`.
@@ -63,7 +73,7 @@ where
     E: DeserializeOwned + Send + 'static,
 {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_result, output: PhantomData }
+    Call { outcall, decode: decode_result, patience: None, output: PhantomData }
 }
 
 pub(super) fn decode_value<T: DeserializeOwned + 'static>(
@@ -100,12 +110,60 @@ pub(super) fn service_error<E: DeserializeOwned + 'static>(
     }
 }
 
+impl<T, E> Call<T, E> {
+    /// Gives the call so much time, from its first poll on; without this it has no limit.
+    ///
+    /// The time that is left is sent along. When it is over, the future ends with an error of which
+    /// [`Error::is_timeout`] is true, and [`Error::may_have_executed`] is false only if nothing of
+    /// the call was sent; and the daemon drops the handler at its next `await`, unless its method is
+    /// `#[autod(no_cancel)]`. A handler can ask for it: [`deadline`](crate::deadline()). What is sent
+    /// is rounded up to a millisecond, at most 49 days. A second call of this replaces the first.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # async fn example(add: autod_core::Call<i64>) -> autod_core::Result<()> {
+    /// match add.deadline(Duration::from_secs(2)).await {
+    ///     Err(error) if error.is_timeout() => eprintln!("the daemon is busy"),
+    ///     total => println!("{}", total?),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// The future, when it is polled first in a tokio runtime without time.
+    pub fn deadline(mut self, limit: Duration) -> Self {
+        self.patience = Some(Patience::Limit(limit));
+        self
+    }
+
+    /// Starts the clock, and tells a call that is not sent what is left.
+    fn begin(&mut self) {
+        if let Some(Patience::Limit(limit)) = self.patience {
+            self.patience = Deadline::after(limit).map(Patience::Until);
+        }
+        if let Some(Patience::Until(deadline)) = &self.patience
+            && self.outcall.index().is_none()
+        {
+            self.outcall.set_time_left(deadline.left());
+        }
+    }
+}
+
 impl<T, E: From<Error>> Future for Call<T, E> {
     type Output = Result<T, E>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let end = ready!(this.outcall.poll_end(context))?;
-        Poll::Ready((this.decode)(end, this.outcall.method))
+        if this.patience.is_some() {
+            this.begin();
+        }
+        if let Poll::Ready(end) = this.outcall.poll_end(context) {
+            return Poll::Ready((this.decode)(end?, this.outcall.method));
+        }
+        let Some(Patience::Until(deadline)) = &mut this.patience else { return Poll::Pending };
+        ready!(deadline.poll(context));
+        Poll::Ready(Err(this.outcall.time_out().into()))
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! All methods of a service are one future type. It lives in a box that is used again: a handler
 //! that is ready at its first poll costs no allocation, no task and no wake-up. One that is not
-//! takes its box along into a task.
+//! takes its box along into a task, and so does one whose arguments are long.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::deadline::{Deadline, Known};
 use super::pulse::Pulse;
 use super::request::Incall;
 use super::serving::Ticket;
@@ -17,18 +18,22 @@ use super::shared::Shared;
 use crate::service::{Answered, Request};
 use crate::wire::frame::FailCode;
 
+/// The arguments of a longer call are decoded in a task, not in the driver's turn: other calls do not
+/// wait for that.
+const LONG: usize = 256 << 10;
+
 /// Boxes kept for later calls of a connection.
 const IDLE: usize = 8;
 
 /// What a connection does with the calls of the other end.
 pub(crate) trait Dispatch: Send + 'static {
-    /// Answers the call now, or later from a task.
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall);
+    /// Answers the calls now, or later from tasks.
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>);
 }
 
 impl Dispatch for Box<dyn Dispatch> {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        (**self).dispatch(shared, call);
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        (**self).dispatch(shared, calls);
     }
 }
 
@@ -36,8 +41,10 @@ impl Dispatch for Box<dyn Dispatch> {
 pub(crate) struct NoService;
 
 impl Dispatch for NoService {
-    fn dispatch(&mut self, _: &Arc<Shared>, call: Incall) {
-        call.unknown();
+    fn dispatch(&mut self, _: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        for call in calls {
+            call.unknown();
+        }
     }
 }
 
@@ -56,39 +63,59 @@ impl<F, B> Dispatcher<F, B> {
     }
 }
 
+impl<F: Future<Output = Answered> + Send + 'static, B> Dispatcher<F, B> {
+    fn spawn(
+        &self,
+        shared: &Arc<Shared>,
+        ticket: Ticket,
+        deadline: Option<Deadline>,
+        slot: Slot<F>,
+    ) {
+        let shared = Arc::clone(shared);
+        let pulse = Arc::clone(&self.pulse);
+        drop(tokio::spawn(Handler { shared, pulse, ticket, deadline, slot }));
+    }
+}
+
 impl<F, B> Dispatch for Dispatcher<F, B>
 where
     F: Future<Output = Answered> + Send + 'static,
     B: FnMut(Incall) -> F + Send + 'static,
 {
-    fn dispatch(&mut self, shared: &Arc<Shared>, call: Incall) {
-        let ticket = call.ticket();
-        let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
-        slot.set(Some((self.begin)(call)));
-        let inside = self.pulse.enter();
-        let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
-        drop(inside);
-        match polled {
-            Ok(Poll::Ready(())) => {
-                if self.idle.len() < IDLE {
-                    self.idle.push(slot);
+    fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        let _inside = self.pulse.enter();
+        for call in calls {
+            let ticket = call.ticket();
+            let is_long = call.length() > LONG;
+            let deadline = call.deadline().and_then(Deadline::after);
+            let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
+            slot.set(Some((self.begin)(call)));
+            if is_long {
+                self.spawn(shared, ticket, deadline, slot);
+                continue;
+            }
+            let known = deadline.as_ref().map(|deadline| Known::new(deadline.at));
+            let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
+            drop(known);
+            match polled {
+                Ok(Poll::Ready(())) => {
+                    if self.idle.len() < IDLE {
+                        self.idle.push(slot);
+                    }
                 }
+                Ok(Poll::Pending) => self.spawn(shared, ticket, deadline, slot),
+                Err(panic) => answer_panic(shared, ticket, &*panic),
             }
-            Ok(Poll::Pending) => {
-                let shared = Arc::clone(shared);
-                let pulse = Arc::clone(&self.pulse);
-                drop(tokio::spawn(Handler { shared, pulse, ticket, slot }));
-            }
-            Err(panic) => answer_panic(shared, ticket, &*panic),
         }
     }
 }
 
-/// A handler that was not ready at once.
+/// A handler that was not ready at once, or has long arguments.
 struct Handler<F> {
     shared: Arc<Shared>,
     pulse: Arc<Pulse>,
     ticket: Ticket,
+    deadline: Option<Deadline>,
     slot: Slot<F>,
 }
 
@@ -98,6 +125,12 @@ impl<F: Future<Output = Answered>> Future for Handler<F> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         let _inside = this.pulse.enter();
+        let _known = this.deadline.as_ref().map(|deadline| Known::new(deadline.at));
+        if let Some(deadline) = &mut this.deadline
+            && deadline.poll(context).is_ready()
+        {
+            this.shared.stop(this.ticket, FailCode::Deadline);
+        }
         if this.shared.attend(this.ticket, context).is_some() {
             // Dropping the handler answers the call.
             if let Err(panic) = empty(&mut this.slot) {

@@ -6,17 +6,23 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use bytes::BufMut as _;
 use tokio::io::ReadBuf;
+use tokio_util::io::poll_read_buf;
 
+use super::arrival::{Loan, Taken};
+use super::batch::Batch;
+use super::company::Company;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
+use super::outbox::KEPT;
 use super::request::Incall;
 use super::shared::{Next, Shared};
 use super::state::{Arrived, Expected};
@@ -30,11 +36,19 @@ const FIRST_READ: usize = 8 << 10;
 /// What one read can take at most: a whole frame at least.
 const READ: usize = 2 * MAX_PIECE;
 
+/// The most parts of one write.
+const SLICES: usize = 16;
+
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
 
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
+
+/// Calls handed to the service before their answers are written and other tasks of the runtime get
+/// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
+/// do meanwhile.
+const CALLS: usize = 128;
 
 /// With so much waiting for the other end to read, nothing more is taken from it.
 const HIGH_WATER: usize = 4 << 20;
@@ -50,17 +64,23 @@ pub(crate) struct Driver<T, D> {
     dispatch: D,
     /// The start of a frame whose rest has not come.
     rest: Vec<u8>,
+    /// The last bytes were a part of a frame, and have been taken.
+    amid: bool,
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
-    writing: Vec<u8>,
-    written: usize,
+    writing: Batch,
+    /// Done when the first long message is written.
+    widened: Once,
     /// Nothing will be sent after `writing`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
     deaf: bool,
     /// Calls that wait until the answers before them are read.
     arrived: VecDeque<Arrived>,
+    /// How many of them may be handed over in this poll.
+    allowed: usize,
     lookout: Lookout,
+    company: Company,
     finds: u32,
 }
 
@@ -83,21 +103,24 @@ where
             shared,
             dispatch,
             rest,
+            amid: false,
             appetite: FIRST_READ,
-            writing: Vec::new(),
-            written: 0,
+            writing: Batch::default(),
+            widened: Once::new(),
             ending: false,
             deaf: false,
             arrived: VecDeque::new(),
+            allowed: CALLS,
             lookout: Lookout::closed(),
+            company: Company::join(),
             finds: 0,
         }
     }
 
     /// Looks for so long for what comes next before it sleeps, if that turns out to help. One that
-    /// is eager does so from the beginning.
+    /// is eager does so from the beginning, if it is the only one in this process.
     pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
-        self.lookout = Lookout::new(limit, eager);
+        self.lookout = Lookout::new(limit, eager && self.company.is_alone());
         self
     }
 
@@ -121,7 +144,7 @@ where
     async fn last_words(&mut self) {
         std::future::poll_fn(|context| {
             if !self.deaf && matches!(self.poll_write(context), Poll::Ready(Ok(()))) {
-                self.shared.next(&mut self.writing, context);
+                self.shared.next(&mut self.writing);
                 let _ = self.poll_write(context);
             }
             let _ = Pin::new(&mut self.transport).poll_shutdown(context);
@@ -131,12 +154,16 @@ where
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
+        self.allowed = CALLS;
         for _ in 0..TURNS {
             let wrote = match self.write_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
                 Progress::None => false,
             };
+            if self.allowed == 0 {
+                break;
+            }
             let dispatched = self.dispatch();
             let read = match self.read_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -148,18 +175,31 @@ where
             }
             match self.look() {
                 Progress::End(loss) => return Poll::Ready(loss),
-                Progress::Some => {}
-                Progress::None => return Poll::Pending,
+                Progress::None if self.sleep(context) => return Poll::Pending,
+                Progress::Some | Progress::None => {}
             }
         }
         context.waker().wake_by_ref();
         Poll::Pending
     }
 
+    /// `false` if there is something to do after all. The transport has the waker already for what
+    /// may come, and the waker alone while it takes nothing: more to write would change nothing then.
+    fn sleep(&mut self, context: &Context<'_>) -> bool {
+        if !self.writing.is_empty() {
+            return true;
+        }
+        let sleeps = self.shared.sleep(context);
+        if sleeps {
+            self.writing.shrink(KEPT);
+        }
+        sleeps
+    }
+
     /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to
     /// be answered; answers are for tasks that have to get their turn first.
     ///
-    /// The wakers are in place already, so whoever wants something sent is heard afterwards.
+    /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
         if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
@@ -167,6 +207,9 @@ where
         }
         if self.finds >= FINDS {
             self.finds = 0;
+            return Progress::None;
+        }
+        if self.company.is_disturbed() {
             return Progress::None;
         }
         let Some(limit) = self.lookout.limit() else {
@@ -183,6 +226,7 @@ where
             match self.transport.read_now(&mut scratch[..self.appetite]) {
                 Ok(0) => break Progress::End(end_of_stream()),
                 Ok(length) => {
+                    self.company.heard();
                     self.lookout.found();
                     self.finds += 1;
                     break match self.take_bytes(&scratch[..length]) {
@@ -194,6 +238,9 @@ where
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The runtime's own read will say the same.
                 Err(_) => break Progress::None,
+            }
+            if self.shared.expected() != expected {
+                break Progress::None;
             }
             if Instant::now() >= end {
                 self.lookout.missed();
@@ -207,7 +254,7 @@ where
     }
 
     /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// shared state in the first case, in the transport in the second.
+    /// transport in the second case.
     fn write_turn(&mut self, context: &mut Context<'_>) -> Progress {
         let mut progress = Progress::None;
         loop {
@@ -216,48 +263,55 @@ where
                 Poll::Ready(Err(_)) => {
                     // Whoever closed may have said why: read on to the end.
                     self.deaf = true;
-                    self.writing.clear();
-                    self.written = 0;
+                    self.writing.clear(READ);
                 }
                 Poll::Ready(Ok(())) => {}
             }
             if self.ending {
                 return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
             }
-            match self.shared.next(&mut self.writing, context) {
-                Next::Sleep => return progress,
+            match self.shared.next(&mut self.writing) {
+                Next::Nothing => return progress,
                 Next::Write => {}
                 Next::WriteAndEnd => self.ending = true,
             }
             if self.deaf {
-                self.writing.clear();
+                self.writing.clear(READ);
             }
             progress = Progress::Some;
         }
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.written < self.writing.len() {
-            let bytes = &self.writing[self.written..];
-            match Pin::new(&mut self.transport).poll_write(context, bytes) {
+        while !self.writing.is_written() {
+            let transport = Pin::new(&mut self.transport);
+            let written = if let Some(bytes) = self.writing.as_slice() {
+                transport.poll_write(context, bytes)
+            } else {
+                self.widened.call_once(|| transport.widen());
+                let mut slices = [IoSlice::new(&[]); SLICES];
+                let count = self.writing.slices(&mut slices);
+                transport.poll_write_vectored(context, &slices[..count])
+            };
+            match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.written += count,
+                Poll::Ready(Ok(count)) => self.writing.advance(count),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }
         }
-        self.written = 0;
-        if self.writing.capacity() > READ {
-            self.writing = Vec::new();
-        } else {
-            self.writing.clear();
-        }
+        self.writing.clear(READ);
         Poll::Ready(Ok(()))
     }
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
         if self.is_held_up() {
             return Progress::None;
+        }
+        if self.amid
+            && let Some(loan) = self.shared.lend()
+        {
+            return self.read_on(loan, context);
         }
         let mut scratch = SCRATCH.take();
         let kept = self.rest.len();
@@ -271,20 +325,53 @@ where
         buffer.advance(kept);
         let polled = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
         let length = buffer.filled().len();
-        let progress = match polled {
-            Poll::Pending => Progress::None,
-            Poll::Ready(Ok(())) if length > kept => {
-                self.lookout.woke(Instant::now);
-                self.rest.clear();
-                if length == offered {
-                    self.appetite = (self.appetite * 2).min(READ);
-                }
-                match self.take_bytes(&scratch[..length]) {
-                    Some(loss) => Progress::End(loss),
-                    None => Progress::Some,
-                }
+        let mut progress = self.on_read(polled.map_ok(|()| length - kept));
+        if matches!(progress, Progress::Some) {
+            self.rest.clear();
+            if length == offered {
+                self.appetite = (self.appetite * 2).min(READ);
             }
-            Poll::Ready(Ok(())) => Progress::End(end_of_stream()),
+            if let Some(loss) = self.take_bytes(&scratch[..length]) {
+                progress = Progress::End(loss);
+            }
+        }
+        SCRATCH.set(scratch);
+        progress
+    }
+
+    /// Reads the rest of a frame to where its message is kept.
+    fn read_on(&mut self, mut loan: Loan, context: &mut Context<'_>) -> Progress {
+        let room = loan.make_room();
+        let mut buffer = (&mut loan.message).limit(room);
+        let polled = poll_read_buf(Pin::new(&mut self.transport), context, &mut buffer);
+        let progress = self.on_read(polled);
+        let mut behind = std::mem::take(&mut self.rest);
+        loan.part(&mut behind);
+        let mut arrived = std::mem::take(&mut self.arrived);
+        let taken = self.shared.give_back(loan, &mut arrived);
+        self.arrived = arrived;
+        if let Err(broken) = taken {
+            return Progress::End(self.on_broken(&broken));
+        }
+        if !matches!(progress, Progress::Some) {
+            return progress;
+        }
+        match self.take_bytes(&behind) {
+            Some(loss) => Progress::End(loss),
+            None => Progress::Some,
+        }
+    }
+
+    /// What a read of so many bytes means.
+    fn on_read(&mut self, read: Poll<io::Result<usize>>) -> Progress {
+        match read {
+            Poll::Pending => Progress::None,
+            Poll::Ready(Ok(0)) => Progress::End(end_of_stream()),
+            Poll::Ready(Ok(_)) => {
+                self.company.heard();
+                self.lookout.woke(Instant::now);
+                Progress::Some
+            }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                 Progress::End(end_of_stream())
             }
@@ -292,9 +379,7 @@ where
                 ErrorKind::Lost,
                 format!("the connection to the daemon broke: {error}"),
             )),
-        };
-        SCRATCH.set(scratch);
-        progress
+        }
     }
 
     /// Takes the frames in `bytes`, keeps the start of one that is not whole.
@@ -304,7 +389,8 @@ where
         self.arrived = arrived;
         self.dispatch();
         match taken {
-            Ok(used) => {
+            Ok(Taken { used, amid }) => {
+                self.amid = amid;
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
                 self.rest.extend_from_slice(&bytes[used..]);
                 if self.rest.is_empty() {
@@ -318,18 +404,26 @@ where
 
     /// Hands the calls that have arrived to the service, as long as their answers are taken.
     fn dispatch(&mut self) -> bool {
-        let mut some = false;
-        while !self.arrived.is_empty() && !self.shared.has_unread_answers(HIGH_WATER) {
-            let Some(call) = self.arrived.pop_front() else { break };
-            some = true;
-            if let Some(call) = Incall::new(&self.shared, call) {
-                self.dispatch.dispatch(&self.shared, call);
-            }
+        if self.arrived.is_empty() {
+            return false;
         }
+        let before = self.allowed;
+        let (shared, arrived, allowed) = (&self.shared, &mut self.arrived, &mut self.allowed);
+        let mut calls = std::iter::from_fn(|| {
+            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+                let call = arrived.pop_front()?;
+                *allowed -= 1;
+                if let Some(call) = Incall::new(shared, call) {
+                    return Some(call);
+                }
+            }
+            None
+        });
+        self.dispatch.dispatch(shared, &mut calls);
         if self.arrived.is_empty() {
             self.arrived = VecDeque::new();
         }
-        some
+        self.allowed < before
     }
 
     /// The other end does not read what it is answered: nothing more is taken from it.

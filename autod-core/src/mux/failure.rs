@@ -14,6 +14,15 @@ pub(super) fn undecodable(method: &Method, cause: Error) -> Error {
 
 /// The error of a call or stream that ended otherwise than its method promises.
 pub(super) fn failure(end: End, method: &Method) -> Error {
+    of(method, in_words(end, method))
+}
+
+/// The error as one of this method.
+fn of(method: &Method, error: Error) -> Error {
+    if method.idempotent { error.repeatable() } else { error }
+}
+
+fn in_words(end: End, method: &Method) -> Error {
     let name = method.name;
     let (code, bytes) = match end {
         End::Fail(code, bytes) => (code, bytes),
@@ -56,6 +65,7 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
                 .caused_by(text.into_owned())
                 .maybe_executed()
         }
+        FailCode::Deadline => timed_out(method).maybe_executed(),
         FailCode::TooLarge => Error::new(
             ErrorKind::Limit,
             format!("the arguments of {name} are larger than the daemon receives"),
@@ -72,6 +82,12 @@ pub(super) fn failure(end: End, method: &Method) -> Error {
                 .maybe_executed()
         }
     }
+}
+
+/// The error of a call whose deadline has passed.
+pub(super) fn timed_out(method: &Method) -> Error {
+    let text = format!("{} was not answered before its deadline", method.name);
+    of(method, Error::new(ErrorKind::Timeout, text))
 }
 
 /// The error of a call whose caller's stream cannot be sent.

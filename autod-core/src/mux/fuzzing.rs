@@ -8,6 +8,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::arrival::Taken;
+use super::batch::Batch;
 use super::flow::{Received, Role};
 use super::loss::Loss;
 use super::outgoing::{End, Expect, Opening};
@@ -68,6 +70,8 @@ struct Party {
     calls: Vec<(u32, Opening)>,
     arrived: VecDeque<Arrived>,
     running: Vec<(Ticket, Expect)>,
+    /// Those that nobody stops.
+    kept: Vec<Ticket>,
     /// What came and is not a whole frame yet.
     heard: Vec<u8>,
     said: Vec<u8>,
@@ -82,6 +86,7 @@ impl Party {
             calls: Vec::new(),
             arrived: VecDeque::new(),
             running: Vec::new(),
+            kept: Vec::new(),
             heard: Vec::new(),
             said: Vec::new(),
             over: false,
@@ -94,8 +99,12 @@ impl Party {
         match script.below(10) {
             0 | 1 => self.call(script, context),
             2 if !self.calls.is_empty() => {
-                let (index, _) = self.calls.swap_remove(script.below(self.calls.len()));
-                self.shared.abandon(index);
+                let (index, opening) = self.calls.swap_remove(script.below(self.calls.len()));
+                if opening.expect == Expect::Value && !opening.sends && script.byte() & 1 == 1 {
+                    self.shared.forget(index);
+                } else {
+                    self.shared.abandon(index);
+                }
             }
             3 => self.hear_answers(context),
             4 | 5 => self.answer(script),
@@ -110,6 +119,11 @@ impl Party {
                 for (ticket, _) in stopped {
                     self.shared.finish_stopped(ticket);
                 }
+            }
+            9 if !self.running.is_empty() && script.byte() < 64 => {
+                let (ticket, _) = self.running[script.below(self.running.len())];
+                self.shared.keep(ticket);
+                self.kept.push(ticket);
             }
             9 if script.byte() > 250 => {
                 let codes = [GoodbyeCode::Closing, GoodbyeCode::Disconnected];
@@ -226,8 +240,9 @@ impl Party {
 
     /// What one write takes, which is well-formed; `false` if there is no more.
     fn say_some(&mut self) -> bool {
-        let mut written = Vec::new();
-        let next = self.shared.next(&mut written, &Context::from_waker(Waker::noop()));
+        let mut batch = Batch::default();
+        let next = self.shared.next(&mut batch);
+        let written = batch.to_vec();
         let mut rest = &written[..];
         while !rest.is_empty() {
             let header = Header::parse(rest).expect("well-formed").expect("whole");
@@ -260,7 +275,7 @@ impl Party {
     /// Takes all whole frames that it has heard; `false` if they break the protocol.
     fn listen(&mut self) -> bool {
         let taken = self.shared.on_bytes(&self.heard, &mut self.arrived);
-        let Ok(used) = taken else { return false };
+        let Ok(Taken { used, .. }) = taken else { return false };
         self.heard.drain(..used);
         assert!(self.shared.is_lost() || self.heard.len() < HEADER + MAX_PIECE);
         true
@@ -275,7 +290,7 @@ impl Party {
         let context = &Context::from_waker(Waker::noop());
         for (ticket, _) in self.running.drain(..) {
             let stop = self.shared.attend(ticket, context);
-            assert!(stop.is_some(), "a handler still runs");
+            assert!(stop.is_none() == self.kept.contains(&ticket), "{stop:?}");
             self.shared.finish_stopped(ticket);
         }
     }

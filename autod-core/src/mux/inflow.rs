@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::pieces::Pieces;
+use super::pieces::{Part, Pieces};
 use crate::wire::frame::{Broken, ENVELOPE, Header, Kind, MAX_PIECE};
 
 /// What flows in a stream.
@@ -66,13 +66,18 @@ impl Inflow {
     pub(super) fn piece(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         bounds: Bounds,
     ) -> Result<Option<Vec<u8>>, Broken> {
         if header.kind == Kind::Items && self.is_whole() && self.held >= bounds.window {
             return Err(Broken::Credit(header.id));
         }
         self.pieces.add(header, payload, bounds.message + ENVELOPE)
+    }
+
+    /// Lends what has come of a message, so that more can be read behind it.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        self.pieces.lend()
     }
 
     /// Adds a whole message of Items.

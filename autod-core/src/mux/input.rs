@@ -12,6 +12,7 @@
 use std::task::Waker;
 
 use super::inflow::{Bounds, Chunk, Form, Inflow};
+use super::pieces::Part;
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, Header, Kind};
 
@@ -50,7 +51,7 @@ impl Input {
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         bounds: Bounds,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
@@ -69,6 +70,12 @@ impl Input {
         }
         wakers.extend(self.inflow.waker.take());
         Ok(())
+    }
+
+    /// Lends what has come of a message, so that more can be read behind it. `None` if it is
+    /// thrown away.
+    pub(super) fn lend(&mut self) -> Option<Vec<u8>> {
+        self.end.is_none().then(|| self.inflow.lend())
     }
 
     /// The caller has cancelled the call, and with it the stream.

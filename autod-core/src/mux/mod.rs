@@ -10,9 +10,13 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod arrival;
+mod batch;
 mod bytes;
 mod call;
+mod company;
 mod connection;
+mod deadline;
 mod dispatch;
 mod driver;
 mod failure;
@@ -44,6 +48,7 @@ mod wakers;
 pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};
 pub use connection::{Connection, Origin};
+pub use deadline::deadline;
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;

@@ -2,21 +2,27 @@
 //!
 //! Short messages are appended to one buffer in the order in which they came. A long one is kept
 //! apart and cut into pieces, in turn with other long ones, so that it delays nobody by more than
-//! a piece. Frames of one id never overtake each other.
+//! a piece. Frames of one id never overtake each other. A piece is written from where its message
+//! is.
 //!
 //! Bound: an id has at most the end of one call and the beginning of the next in here, each with one
 //! message of the negotiated size and a few short frames, and streams add no more than their credit.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use crate::wire::frame::{self, Kind, MAX_PIECE};
+use super::batch::Batch;
+use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
 
+/// What an empty buffer may hold while its connection sleeps.
+pub(super) const KEPT: usize = 16 << 10;
+
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    ready: Vec<u8>,
+    ready: Batch,
     long: VecDeque<Long>,
 }
 
@@ -24,7 +30,7 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Long {
     id: u32,
-    messages: VecDeque<(Kind, Vec<u8>)>,
+    messages: VecDeque<(Kind, Arc<Vec<u8>>)>,
     /// How much of the first message has become pieces.
     cut: usize,
 }
@@ -51,13 +57,13 @@ impl Outbox {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
             self.push_long(kind, id, payload.to_vec());
         } else {
-            frame::put(&mut self.ready, kind, id, false, payload);
+            self.ready.put(kind, id, payload);
         }
     }
 
     /// Adds the last frame of the connection: behind what was cut, before what was not.
     pub(super) fn push_goodbye(&mut self, payload: &[u8]) {
-        frame::put(&mut self.ready, Kind::Goodbye, 0, false, payload);
+        self.ready.put(Kind::Goodbye, 0, payload);
     }
 
     /// Adds a message without copying it if it is long.
@@ -65,7 +71,7 @@ impl Outbox {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
             self.push_long(kind, id, payload);
         } else {
-            frame::put(&mut self.ready, kind, id, false, &payload);
+            self.ready.put(kind, id, &payload);
         }
     }
 
@@ -74,6 +80,7 @@ impl Outbox {
     }
 
     fn push_long(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
+        let payload = Arc::new(payload);
         match self.long.iter_mut().find(|long| long.id == id) {
             Some(long) => long.messages.push_back((kind, payload)),
             None => self.long.push_back(Long {
@@ -102,8 +109,13 @@ impl Outbox {
         true
     }
 
-    /// Swaps the bytes to be written next with an empty buffer.
-    pub(super) fn take(&mut self, empty: &mut Vec<u8>) {
+    /// Gives back the memory of bytes that have been taken, if it is much.
+    pub(super) fn shrink(&mut self) {
+        self.ready.shrink(KEPT);
+    }
+
+    /// Swaps what is to be written next with an empty batch.
+    pub(super) fn take(&mut self, empty: &mut Batch) {
         debug_assert!(empty.is_empty());
         self.cut();
         std::mem::swap(&mut self.ready, empty);
@@ -115,7 +127,7 @@ impl Outbox {
             let Some((kind, payload)) = long.messages.front() else { continue };
             let end = payload.len().min(long.cut + MAX_PIECE);
             let more = end < payload.len();
-            frame::put(&mut self.ready, *kind, long.id, more, &payload[long.cut..end]);
+            self.ready.put_piece(*kind, long.id, more, payload, long.cut..end);
             long.cut = end;
             if !more {
                 long.messages.pop_front();
@@ -136,8 +148,9 @@ mod tests {
     fn drain(outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
         let mut frames = Vec::new();
         while !outbox.is_empty() {
-            let mut bytes = Vec::new();
-            outbox.take(&mut bytes);
+            let mut batch = Batch::default();
+            outbox.take(&mut batch);
+            let bytes = batch.to_vec();
             let mut rest = &bytes[..];
             while let Some(header) = Header::parse(rest).unwrap() {
                 frames.push((header, rest[HEADER..HEADER + header.length].to_vec()));
@@ -158,6 +171,24 @@ mod tests {
         assert_eq!(frames.len(), 11);
         assert!(frames[1..10].iter().all(|(header, _)| header.more));
         assert!(!frames[10].0.more);
+    }
+
+    #[test]
+    fn a_buffer_that_was_large_is_given_back_when_it_is_empty() {
+        let mut outbox = Outbox::default();
+        for length in [100, 2 * KEPT] {
+            let kept = length < KEPT;
+            let mut writing = Batch::default();
+            outbox.push(Kind::Reply, 2, &vec![1; length]);
+            outbox.shrink();
+            outbox.take(&mut writing);
+            assert_eq!(writing.len(), HEADER + length);
+            writing.clear(usize::MAX);
+            // The two buffers take turns.
+            outbox.take(&mut writing);
+            outbox.shrink();
+            assert_eq!(outbox.ready.capacity() > 0, kept);
+        }
     }
 
     #[test]
@@ -190,7 +221,7 @@ mod tests {
         outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE]);
         outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE]);
         assert!(outbox.withdraw(4));
-        outbox.take(&mut Vec::new());
+        outbox.take(&mut Batch::default());
         assert!(!outbox.withdraw(2));
         assert!(outbox.waiting() < 9 * MAX_PIECE);
     }

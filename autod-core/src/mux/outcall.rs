@@ -1,15 +1,16 @@
 //! A call that this end makes, whatever it is answered with.
 //!
 //! It is sent at the first poll, and it sends the caller's stream whenever it is polled. Dropped
-//! before its end it is cancelled.
+//! before its end it is cancelled, unless its method says otherwise.
 
 use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
 
 use futures::Stream;
 use serde::Serialize;
 
 use super::connection::Connection;
-use super::failure::unsendable;
+use super::failure::{timed_out, unsendable};
 use super::flow::{Received, Role};
 use super::outgoing::{End, Expect, Opening};
 use super::pack::Pack;
@@ -20,7 +21,7 @@ use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
-use crate::wire::frame::{BEFORE_ARGUMENTS, Options};
+use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
 
 pub(super) struct Outcall {
     connection: Connection,
@@ -84,6 +85,20 @@ impl Outcall {
             Stage::Open(index) => Some(index),
             _ => None,
         }
+    }
+
+    /// How much time the callee gets, if the call has not been sent.
+    pub(super) fn set_time_left(&mut self, left: Duration) {
+        if let Stage::Unsent(message, _) = &mut self.stage {
+            put_deadline(message, left);
+        }
+    }
+
+    /// Ends the call because its time is over.
+    pub(super) fn time_out(&mut self) -> Error {
+        let untouched = self.close();
+        let error = timed_out(self.method);
+        if untouched { error } else { error.maybe_executed() }
     }
 
     /// Sends the call when there is room for it, and gives its slot.
@@ -156,14 +171,22 @@ impl Outcall {
         self.feed = None;
     }
 
-    /// Ends the call; the callee is told if it is not over.
-    pub(super) fn close(&mut self) {
-        match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Open(index) => self.shared().abandon(index),
-            Stage::Unsent(_, Some(place)) => self.shared().give_up(place),
-            Stage::Unsent(_, None) | Stage::Failed(_) | Stage::Done => {}
-        }
+    /// Ends the call; the callee is told if it is not over. `true` if it was never sent.
+    pub(super) fn close(&mut self) -> bool {
         self.feed = None;
+        match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Open(index) if self.method.no_cancel => {
+                self.shared().forget(index);
+                false
+            }
+            Stage::Open(index) => self.shared().abandon(index),
+            Stage::Unsent(_, Some(place)) => {
+                self.shared().give_up(place);
+                true
+            }
+            Stage::Unsent(_, None) | Stage::Failed(_) => true,
+            Stage::Done => false,
+        }
     }
 }
 
@@ -175,6 +198,17 @@ impl Drop for Outcall {
 
 fn polled_again() -> Error {
     Error::new(ErrorKind::Usage, "a call was polled again after its end")
+}
+
+/// Puts a deadline before the arguments, or in the place of the one that is there. Rounded up, so
+/// that the caller is the first to lose patience; 49 days is the most that it can say.
+fn put_deadline(message: &mut Vec<u8>, left: Duration) {
+    let milliseconds = left.as_nanos().div_ceil(1_000_000);
+    let milliseconds = u32::try_from(milliseconds).unwrap_or(u32::MAX).to_le_bytes();
+    let options = &mut message[BEFORE_ARGUMENTS - 1];
+    let present = if *options & DEADLINE == 0 { 0 } else { DEADLINE_LENGTH };
+    *options |= DEADLINE;
+    message.splice(BEFORE_ARGUMENTS..BEFORE_ARGUMENTS + present, milliseconds);
 }
 
 /// The payload of a Call frame: method id, options, arguments.

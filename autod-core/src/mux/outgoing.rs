@@ -20,6 +20,7 @@ use std::task::Waker;
 use super::inflow::{Bounds, Chunk, Form, Inflow};
 use super::loss::Loss;
 use super::outflow::{Outflow, credit};
+use super::pieces::Part;
 use super::queue::{Place, Queue};
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, FailCode, Header, Kind};
@@ -213,7 +214,7 @@ impl Outgoing {
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Answer, Broken> {
         let Header { kind, more, id, .. } = header;
@@ -242,7 +243,7 @@ impl Outgoing {
         }
         match kind {
             Kind::Credit => {
-                let credit = credit(payload)?;
+                let credit = credit(payload.bytes())?;
                 if let Some(outflow) = &mut slot.outflow {
                     outflow.grant(id, credit, self.bounds.window, wakers)?;
                 }
@@ -250,7 +251,7 @@ impl Outgoing {
             }
             Kind::Cancel => return Ok(slot.end_stream(wakers)),
             Kind::Skip => {
-                slot.inflow.skip(payload)?;
+                slot.inflow.skip(payload.bytes())?;
                 return Ok(Answer::Nothing);
             }
             Kind::Items | Kind::End if slot.half_closed => return Err(unexpected()),
@@ -272,6 +273,13 @@ impl Outgoing {
         }
         wakers.extend(slot.inflow.waker.take());
         Ok(if terminal { slot.end_stream(wakers) } else { Answer::Nothing })
+    }
+
+    /// Lends what has come of the message that a frame belongs to, so that more can be read behind
+    /// it. `None` if it is thrown away.
+    pub(super) fn lend(&mut self, header: Header) -> Option<Vec<u8>> {
+        let slot = self.slots.get_mut((header.id >> 1) as usize)?;
+        matches!(slot.stage, Stage::Open(_)).then(|| slot.inflow.lend())
     }
 
     /// The connection is gone: every open call ends, everybody who waits is woken.

@@ -5,7 +5,7 @@
 //! So handlers are counted in and out, and while somebody is inside for long, a thread of the
 //! daemon's own gives the pool an empty task: whoever is woken by it goes on to wait for IO.
 //!
-//! It costs a call two atomic additions. After a tick without calls the watch sleeps; the next
+//! It costs a batch of calls two atomic additions. After a tick without calls the watch sleeps; the next
 //! connection wakes it, or the first call of one that is there.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};

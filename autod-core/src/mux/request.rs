@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::Stream;
 use serde::Serialize;
@@ -19,7 +20,7 @@ use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::chain;
 use crate::service::{Answered, Policy, Request};
-use crate::wire::frame::{BEFORE_ARGUMENTS, FailCode, Kind, Options};
+use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, FailCode, Kind, Options};
 
 /// A call that came over a connection. Dropped without an answer it answers that it was cancelled.
 #[derive(Debug)]
@@ -28,7 +29,9 @@ pub(crate) struct Incall {
     ticket: Ticket,
     method: u64,
     options: Options,
+    deadline: Option<Duration>,
     body: Vec<u8>,
+    answered: bool,
 }
 
 impl Incall {
@@ -36,16 +39,34 @@ impl Incall {
     pub(super) fn new(shared: &Arc<Shared>, arrived: Arrived) -> Option<Self> {
         let Arrived { ticket, body } = arrived;
         let id = body.first_chunk().map(|id| u64::from_le_bytes(*id));
-        let options = body.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
-        let (Some(method), Some(options)) = (id, options) else {
+        let flags = body.get(BEFORE_ARGUMENTS - 1).copied().unwrap_or(u8::MAX);
+        let deadline = (flags & DEADLINE != 0).then(|| {
+            let bytes = body.get(BEFORE_ARGUMENTS..)?.first_chunk::<DEADLINE_LENGTH>()?;
+            Some(Duration::from_millis(u32::from_le_bytes(*bytes).into()))
+        });
+        let (Some(method), Some(options), None | Some(Some(_))) =
+            (id, Options::from_wire(flags), deadline)
+        else {
             shared.fail(ticket, FailCode::Arguments, "the call is malformed");
             return None;
         };
-        Some(Self { shared: Arc::clone(shared), ticket, method, options, body })
+        let deadline = deadline.flatten();
+        let shared = Arc::clone(shared);
+        Some(Self { shared, ticket, method, options, deadline, body, answered: false })
     }
 
     pub(super) fn ticket(&self) -> Ticket {
         self.ticket
+    }
+
+    /// The bytes of its arguments, and what stands before them.
+    pub(super) fn length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// How much time its caller gives it.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadline
     }
 
     /// Decodes the arguments of a method that takes such a stream.
@@ -55,14 +76,22 @@ impl Incall {
             return Err(self.fail(FailCode::Arguments, text));
         }
         let body = std::mem::take(&mut self.body);
-        match codec::decode_arguments(&body[BEFORE_ARGUMENTS..]) {
+        let before = BEFORE_ARGUMENTS + self.deadline.map_or(0, |_| DEADLINE_LENGTH);
+        match codec::decode_arguments(&body[before..]) {
             Ok(arguments) => Ok((arguments, self)),
             Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
         }
     }
 
-    fn fail(self, code: FailCode, text: &str) -> Answered {
+    fn fail(mut self, code: FailCode, text: &str) -> Answered {
+        self.answered = true;
         self.shared.fail(self.ticket, code, text);
+        Answered::new()
+    }
+
+    fn answer(mut self, kind: Kind, payload: Vec<u8>) -> Answered {
+        self.answered = true;
+        self.shared.finish(self.ticket, kind, payload);
         Answered::new()
     }
 
@@ -78,10 +107,7 @@ impl Incall {
         let limit = self.shared.peer_message;
         match sent {
             // Whoever takes no more has ended the call, which makes this the end of nothing.
-            Ok(()) | Err(Stopped::Over) => {
-                self.shared.finish(self.ticket, Kind::End, Vec::new());
-                Answered::new()
-            }
+            Ok(()) | Err(Stopped::Over) => self.answer(Kind::End, Vec::new()),
             Err(Stopped::Unsendable(Unsendable::Encoding(error))) => {
                 self.fail(FailCode::Answer, &chain(&error))
             }
@@ -106,14 +132,17 @@ impl Incall {
             let text = format!("it takes {} bytes, the caller receives {limit}", payload.len());
             return self.fail(FailCode::AnswerTooLarge, &text);
         }
-        self.shared.finish(self.ticket, kind, payload);
-        Answered::new()
+        self.answer(kind, payload)
     }
 }
 
 impl Request for Incall {
     fn method(&self) -> u64 {
         self.method
+    }
+
+    fn keep(&self) {
+        self.shared.keep(self.ticket);
     }
 
     fn arguments<A: Arguments>(self) -> Result<(A, Self), Answered> {
@@ -173,9 +202,8 @@ impl Request for Incall {
 
 impl Drop for Incall {
     fn drop(&mut self) {
-        // A panicking handler is answered by whoever catches the panic and knows its message. An
-        // answered ticket is worth nothing, so this does not speak twice.
-        if !std::thread::panicking() {
+        // A panicking handler is answered by whoever catches the panic and knows its message.
+        if !self.answered && !std::thread::panicking() {
             self.shared.finish_stopped(self.ticket);
         }
     }

@@ -17,6 +17,7 @@ use std::task::Waker;
 use super::inflow::{Bounds, Chunk, Form};
 use super::input::{Input, InputEnd};
 use super::outflow::{Outflow, credit};
+use super::pieces::Part;
 use super::wakers::set_waker;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
@@ -36,6 +37,8 @@ pub(super) struct Serving {
     memory: usize,
     held: usize,
     running: usize,
+    /// Those of them that nobody stops.
+    kept: usize,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +73,8 @@ struct Running {
     stop: Option<FailCode>,
     /// Waits for that.
     waker: Option<Waker>,
+    /// It runs to its end whatever becomes of its caller.
+    kept: bool,
     streaming: bool,
     /// Our stream; present until it is ended.
     outflow: Option<Outflow>,
@@ -78,6 +83,13 @@ struct Running {
 }
 
 impl Running {
+    fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
+        if !self.kept {
+            self.stop.get_or_insert(why);
+            self.wake(wakers);
+        }
+    }
+
     fn wake(&mut self, wakers: &mut Vec<Waker>) {
         wakers.extend(self.waker.take());
         self.wake_streams(wakers);
@@ -111,12 +123,18 @@ impl Serving {
             bounds,
             held: 0,
             running: 0,
+            kept: 0,
         }
     }
 
     /// Calls that have no answer yet.
     pub(super) fn running(&self) -> usize {
         self.running
+    }
+
+    /// Handlers that run to their end whatever becomes of the connection.
+    pub(super) fn kept(&self) -> usize {
+        self.kept
     }
 
     pub(super) fn index(ticket: Ticket) -> u32 {
@@ -127,7 +145,7 @@ impl Serving {
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
         let Header { kind, id, .. } = header;
@@ -141,13 +159,13 @@ impl Serving {
         match kind {
             Kind::Call => self.on_call(header, payload),
             Kind::Cancel => Ok(self.on_cancel(id >> 1, wakers)),
-            Kind::Credit => self.on_credit(header, payload, wakers),
+            Kind::Credit => self.on_credit(header, payload.bytes(), wakers),
             Kind::Items | Kind::End => self.on_stream(header, payload, wakers),
             _ => Err(Broken::Unexpected(kind, id)),
         }
     }
 
-    fn on_call(&mut self, header: Header, payload: &[u8]) -> Result<Step, Broken> {
+    fn on_call(&mut self, header: Header, payload: Part<'_>) -> Result<Step, Broken> {
         let index = header.id >> 1;
         let slot = &mut self.slots[index as usize];
         let mut body = match std::mem::take(&mut slot.stage) {
@@ -161,15 +179,16 @@ impl Serving {
             }
         };
         if body.refused.is_none() {
-            if body.bytes.len() + payload.len() > self.bounds.message + ENVELOPE {
+            let length = payload.len();
+            payload.join(&mut body.bytes);
+            if body.bytes.len() > self.bounds.message + ENVELOPE {
                 body.refused = Some(FailCode::TooLarge);
-            } else if self.held + payload.len() > self.memory {
+            } else if self.held + length > self.memory {
                 body.refused = Some(FailCode::Memory);
             } else {
-                self.held += payload.len();
-                slot.held += payload.len();
+                self.held += length;
+                slot.held += length;
             }
-            body.bytes.extend_from_slice(payload);
             if body.refused.is_some() {
                 self.held -= std::mem::take(&mut slot.held);
                 body.bytes.truncate(BEFORE_ARGUMENTS);
@@ -188,6 +207,19 @@ impl Serving {
         })
     }
 
+    /// Lends what has come of the message that a frame belongs to, so that more can be read behind
+    /// it. `None` if it is thrown away.
+    pub(super) fn lend(&mut self, header: Header) -> Option<Vec<u8>> {
+        match (header.kind, &mut self.slots.get_mut((header.id >> 1) as usize)?.stage) {
+            (Kind::Call, Stage::Idle) => Some(Vec::new()),
+            (Kind::Call, Stage::Receiving(body)) if body.refused.is_none() => {
+                Some(std::mem::take(&mut body.bytes))
+            }
+            (Kind::Items, Stage::Running(Running { input: Some(input), .. })) => input.lend(),
+            _ => None,
+        }
+    }
+
     fn run(&mut self, index: u32, options: Options) -> Ticket {
         let slot = &mut self.slots[index as usize];
         let form = match options {
@@ -198,6 +230,7 @@ impl Serving {
         slot.stage = Stage::Running(Running {
             stop: None,
             waker: None,
+            kept: false,
             streaming: false,
             outflow: Some(Outflow::new(self.bounds.window)),
             input: form.map(|form| Box::new(Input::new(form))),
@@ -216,11 +249,10 @@ impl Serving {
                 return Step::Refuse(self.run(index, Options::Plain), FailCode::Cancelled);
             }
             Stage::Running(running) => {
-                running.stop.get_or_insert(FailCode::Cancelled);
                 if let Some(input) = &mut running.input {
                     input.on_cancel(wakers);
                 }
-                running.wake(wakers);
+                running.stop(FailCode::Cancelled, wakers);
             }
         }
         Step::None
@@ -244,7 +276,7 @@ impl Serving {
     fn on_stream(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
         let slot = &mut self.slots[(header.id >> 1) as usize];
@@ -264,6 +296,15 @@ impl Serving {
         match &mut slot.stage {
             Stage::Running(running) if slot.generation == ticket.generation => Some(running),
             _ => None,
+        }
+    }
+
+    /// From now on nobody stops the handler; whoever has is too late.
+    pub(super) fn keep(&mut self, ticket: Ticket) {
+        let Some(running) = self.running_mut(ticket) else { return };
+        running.stop = None;
+        if !std::mem::replace(&mut running.kept, true) {
+            self.kept += 1;
         }
     }
 
@@ -332,12 +373,14 @@ impl Serving {
         let Some(running) = self.running_mut(ticket) else { return false };
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
+        let kept = usize::from(running.kept);
         let drains = running.input.as_ref().is_some_and(|input| !input.is_ended());
         let stage = if drains { Stage::Draining } else { Stage::Idle };
         let slot = &mut self.slots[ticket.index as usize];
         slot.stage = stage;
         self.held -= std::mem::take(&mut slot.held);
         self.running -= 1;
+        self.kept -= kept;
         true
     }
 
@@ -348,23 +391,30 @@ impl Serving {
                 input.close(wakers);
             }
             if running.streaming {
-                running.stop.get_or_insert(why);
-                running.wake(wakers);
+                running.stop(why, wakers);
             }
+        }
+    }
+
+    /// Tells a handler to stop.
+    pub(super) fn stop_one(&mut self, ticket: Ticket, why: FailCode, wakers: &mut Vec<Waker>) {
+        if let Some(running) = self.running_mut(ticket) {
+            running.stop(why, wakers);
         }
     }
 
     /// Tells all handlers to stop.
     pub(super) fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
         for running in self.slots.iter_mut().filter_map(Slot::running) {
-            running.stop.get_or_insert(why);
-            running.wake(wakers);
+            running.stop(why, wakers);
         }
     }
 
     #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
-        self.running == 0 && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
+        self.running == 0
+            && self.kept == 0
+            && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
     }
 
     /// What is held of the caller's stream, as long as it flows.

@@ -3,11 +3,14 @@
 //! Every method is a few lines under the lock; wakers run after it is free.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
+use super::arrival::{Loan, Taken};
+use super::batch::Batch;
 use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
 use super::outgoing::{End, Opening};
@@ -15,12 +18,14 @@ use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};
 use crate::error::Error;
-use crate::wire::frame::{Broken, FailCode, GoodbyeCode, HEADER, Header, Kind};
+use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::Receives;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    /// What waits of the answers of an accepting end, for the driver to read without the lock.
+    answers: AtomicUsize,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// Cancelled when the driver has ended.
@@ -30,7 +35,7 @@ pub(crate) struct Shared {
 /// What the driver has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
-    Sleep,
+    Nothing,
     Write,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
@@ -53,6 +58,7 @@ impl Shared {
     pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, memory)),
+            answers: AtomicUsize::new(0),
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
@@ -63,8 +69,17 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state, then wakes those for whom that matters, and the driver if there is
-    /// something to write.
+    /// After each change of the outbox, before the lock is free. The connecting end gives none: its
+    /// own calls are no reason not to read, else two ends that are busy writing to each other would
+    /// wait for each other for ever.
+    fn note_answers(&self, state: &State) {
+        if state.side() == Side::Acceptor {
+            self.answers.store(state.outbox.waiting(), Relaxed);
+        }
+    }
+
+    /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
+    /// there is something to write.
     fn change<R>(&self, change: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -72,6 +87,7 @@ impl Shared {
         if !state.outbox.is_empty() || state.is_leaving() {
             wakers.extend(state.driver.take());
         }
+        self.note_answers(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -104,9 +120,14 @@ impl Shared {
         })
     }
 
-    /// The user dropped a call or stream that is not over.
-    pub(super) fn abandon(&self, index: u32) {
-        self.change(|state, wakers| state.abandon(index, wakers));
+    /// The user dropped a call or stream that is not over. `true` if nothing of it was sent.
+    pub(super) fn abandon(&self, index: u32) -> bool {
+        self.change(|state, wakers| state.abandon(index, wakers))
+    }
+
+    /// The user dropped a call that is not to be cancelled.
+    pub(super) fn forget(&self, index: u32) {
+        self.change(|state, wakers| state.forget(index, wakers));
     }
 
     /// The user dropped a call that waited for a slot.
@@ -142,6 +163,28 @@ impl Shared {
             };
             state.fail(ticket, code, &text, wakers);
         });
+    }
+
+    pub(super) fn keep(&self, ticket: Ticket) {
+        self.lock().serving.keep(ticket);
+    }
+
+    /// Tells the handler to stop.
+    pub(super) fn stop(&self, ticket: Ticket, why: FailCode) {
+        self.change(|state, wakers| state.serving.stop_one(ticket, why, wakers));
+    }
+
+    /// Completes when no handler runs that outlives the connection.
+    pub(crate) async fn survivors_ended(&self) {
+        std::future::poll_fn(|context| {
+            let mut state = self.lock();
+            if state.serving.kept() == 0 {
+                return Poll::Ready(());
+            }
+            state.survivors = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
     }
 
     pub(super) fn attend(&self, ticket: Ticket, context: &Context<'_>) -> Option<FailCode> {
@@ -192,58 +235,72 @@ impl Shared {
 
     // ---- for the driver
 
-    /// Takes all whole frames at the start of `bytes` and tells how long they were.
+    /// Takes the frames at the start of `bytes` and tells how much that was.
     pub(super) fn on_bytes(
         &self,
         bytes: &[u8],
         arrived: &mut VecDeque<Arrived>,
-    ) -> Result<usize, Broken> {
+    ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
-        let mut used = 0;
         let mut state = self.lock();
-        let result = loop {
-            let rest = &bytes[used..];
-            let header = match Header::parse(rest) {
-                Ok(Some(header)) => header,
-                Ok(None) => break Ok(used),
-                Err(broken) => break Err(broken),
-            };
-            let Some(payload) = rest.get(HEADER..HEADER + header.length) else { break Ok(used) };
-            used += HEADER + header.length;
-            if let Err(broken) = state.on_frame(header, payload, arrived, &mut wakers) {
-                break Err(broken);
-            }
-            if state.lost.is_some() {
-                break Ok(used);
-            }
-        };
+        let result = state.on_bytes(bytes, arrived, &mut wakers);
+        self.note_answers(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
     }
 
-    /// Fills `empty` with what is to be written, or leaves the driver's waker.
-    pub(super) fn next(&self, empty: &mut Vec<u8>, context: &Context<'_>) -> Next {
+    /// The message of the frame that has come in part, to read the rest of the frame behind it.
+    pub(super) fn lend(&self) -> Option<Loan> {
+        self.lock().lend()
+    }
+
+    /// Takes back what was lent, with what was read.
+    pub(super) fn give_back(
+        &self,
+        loan: Loan,
+        arrived: &mut VecDeque<Arrived>,
+    ) -> Result<(), Broken> {
+        let mut wakers = Vec::new();
         let mut state = self.lock();
+        let result = state.give_back(loan, arrived, &mut wakers);
+        self.note_answers(&state);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
+    /// before it has gone to [`sleep`](Self::sleep).
+    pub(super) fn next(&self, empty: &mut Batch) -> Next {
+        let mut state = self.lock();
+        state.driver = None;
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
+        self.note_answers(&state);
         if end && state.outbox.is_empty() {
             return Next::WriteAndEnd;
         }
-        if empty.is_empty() {
-            state.driver = Some(context.waker().clone());
-            return Next::Sleep;
+        if empty.is_empty() { Next::Nothing } else { Next::Write }
+    }
+
+    /// Leaves the driver's waker, unless there is something for it to do: then `false`.
+    ///
+    /// No wake-up is lost: whatever is changed under the lock is either seen by this look, or finds
+    /// the waker that this has left under the same lock.
+    pub(super) fn sleep(&self, context: &Context<'_>) -> bool {
+        let mut state = self.lock();
+        if state.try_leave() || state.unused || !state.outbox.is_empty() {
+            return false;
         }
-        Next::Write
+        state.outbox.shrink();
+        state.driver = Some(context.waker().clone());
+        true
     }
 
     /// Whether more answers wait for the other end to read than this.
-    ///
-    /// The connecting end has none, and its own calls are no reason not to read: else two ends that
-    /// are busy writing to each other would wait for each other for ever.
     pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
-        let state = self.lock();
-        state.side() == Side::Acceptor && state.outbox.waiting() > limit
+        self.answers.load(Relaxed) > limit
     }
 
     /// What the other end is likely to say soon.

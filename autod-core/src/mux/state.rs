@@ -16,6 +16,7 @@ use super::inflow::Bounds;
 use super::loss::Loss;
 use super::outbox::Outbox;
 use super::outgoing::{Answer, Opening, Outgoing};
+use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::error::ErrorKind;
@@ -33,17 +34,22 @@ pub(crate) enum Side {
 pub(super) struct State {
     side: Side,
     pub(super) outbox: Outbox,
+    /// A frame that has come in part, and how much of its payload is to come.
+    pub(super) open: Option<(Header, usize)>,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
     /// A long answer is not begun while more than this waits for the other end to read.
     memory: usize,
-    /// Present while the driver sleeps.
+    /// Present while the driver sleeps. While it is awake it looks at the outbox itself before it
+    /// sleeps.
     pub(super) driver: Option<Waker>,
     /// The other end has made a call.
     pub(super) was_called: bool,
     leaving: Option<(GoodbyeCode, String)>,
     goodbye_sent: bool,
     pub(super) lost: Option<Loss>,
+    /// Waits until no handler runs that outlives the connection.
+    pub(super) survivors: Option<Waker>,
     /// No handle is left, so nobody can make a call any more.
     pub(super) unused: bool,
 }
@@ -73,6 +79,7 @@ impl State {
         Self {
             side,
             outbox: Outbox::default(),
+            open: None,
             outgoing: Outgoing::new(theirs.calls, bounds),
             serving: Serving::new(ours.calls, bounds, memory),
             memory: memory.max(theirs.message as usize),
@@ -81,6 +88,7 @@ impl State {
             leaving: None,
             goodbye_sent: false,
             lost: None,
+            survivors: None,
             unused: false,
         }
     }
@@ -124,14 +132,22 @@ impl State {
         Some(index)
     }
 
-    /// The user is not interested in a call any more.
-    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+    /// The user is not interested in a call any more. `true` if nothing of it was sent.
+    pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) -> bool {
         let id = self.own_id(index);
         if self.outbox.withdraw(id) {
             self.outgoing.release(index, wakers);
-        } else if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
+            return true;
+        }
+        if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
             self.outbox.push(Kind::Cancel, id, &[]);
         }
+        false
+    }
+
+    /// The user does not wait for the answer any more, and the call goes on.
+    pub(super) fn forget(&mut self, index: u32, wakers: &mut Vec<Waker>) {
+        self.outgoing.abandon(index, wakers);
     }
 
     // ---- calls of the other end
@@ -144,7 +160,11 @@ impl State {
         payload: Vec<u8>,
         wakers: &mut Vec<Waker>,
     ) {
-        if self.serving.finish(ticket, wakers) && self.lost.is_none() {
+        let finished = self.serving.finish(ticket, wakers);
+        if self.serving.kept() == 0 {
+            wakers.extend(self.survivors.take());
+        }
+        if finished && self.lost.is_none() {
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
                 let id = self.their_id(Serving::index(ticket));
@@ -178,18 +198,18 @@ impl State {
 
     // ---- frames
 
-    /// Takes one frame. Calls that are complete go to `arrived`, who has to be woken to `wakers`.
+    /// Takes one frame, or a part of one as if it were a piece. Calls that are complete go to `arrived`, who has to be woken to `wakers`.
     pub(super) fn on_frame(
         &mut self,
         header: Header,
-        payload: &[u8],
+        payload: Part<'_>,
         arrived: &mut VecDeque<Arrived>,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         let Header { kind, id, .. } = header;
         let of_our_call = id & 1 == self.side as u32;
         match kind {
-            Kind::Goodbye => self.on_goodbye(payload)?,
+            Kind::Goodbye => self.on_goodbye(payload.bytes())?,
             Kind::Reply | Kind::Fail | Kind::Skip if !of_our_call => {
                 return Err(Broken::Unexpected(kind, id));
             }

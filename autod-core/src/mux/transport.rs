@@ -15,11 +15,23 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// The runtime's readiness is not changed by it: what has been read this way may wake a task in
     /// vain once, and nothing that comes later is missed, because each arrival is an event.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Lets the kernel take more at once, because long messages are to be written.
+    fn widen(&self);
 }
+
+/// What the kernel is asked to take of long messages before the other end has read it. It may give
+/// less.
+const WIDE: usize = 1 << 20;
 
 impl Transport for UnixStream {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::read(self.as_fd(), buffer)?)
+    }
+
+    fn widen(&self) {
+        // It goes on with what it has.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), WIDE);
     }
 }
 
@@ -28,6 +40,8 @@ impl Transport for DuplexStream {
     fn read_now(&self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
     }
+
+    fn widen(&self) {}
 }
 
 /// How many connections of this process look for something at this moment. One processor is left

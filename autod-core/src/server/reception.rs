@@ -185,6 +185,8 @@ impl Shop {
             ended
         })
         .await;
+        // Until then the connection counts as a user of the daemon.
+        shared.survivors_ended().await;
     }
 
     /// Waits for the hello, as long as the daemon does not leave.

@@ -19,11 +19,18 @@ pub(crate) const HEADER: usize = 8;
 pub(crate) const MAX_PIECE: usize = 64 << 10;
 
 /// What frames add to the largest value that a message may hold: the method id and options of a
-/// call, the code of a failure, the count of items.
+/// call with its deadline, the code of a failure, the count of items.
 pub(crate) const ENVELOPE: usize = 16;
 
-/// What stands in a Call before the arguments: method id and options.
+/// What stands in a Call before the deadline, if there is one, and the arguments: method id and
+/// options.
 pub(crate) const BEFORE_ARGUMENTS: usize = 9;
+
+/// Set in the options of a Call whose arguments stand behind a deadline.
+pub(crate) const DEADLINE: u8 = 4;
+
+/// The deadline of a Call: milliseconds from when the callee begins it.
+pub(crate) const DEADLINE_LENGTH: usize = 4;
 
 const LENGTH_MASK: u32 = 0x00ff_ffff;
 const MORE: u32 = 1 << 31;
@@ -32,7 +39,7 @@ const MORE: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Kind {
-    /// Begins a call: method id, options, arguments.
+    /// Begins a call: method id, options, perhaps a deadline, arguments.
     Call = 1,
     /// Ends a call: its value.
     Reply = 2,
@@ -70,7 +77,7 @@ impl Kind {
     }
 
     /// Whether a message of this kind may be cut into pieces.
-    fn in_pieces(self) -> bool {
+    pub(crate) fn in_pieces(self) -> bool {
         matches!(self, Self::Call | Self::Reply | Self::Fail | Self::Items)
     }
 }
@@ -89,7 +96,7 @@ pub(crate) enum Options {
 
 impl Options {
     pub(crate) fn from_wire(number: u8) -> Option<Self> {
-        Some(match number {
+        Some(match number & !DEADLINE {
             0 => Self::Plain,
             1 => Self::Items,
             2 => Self::Bytes,
@@ -125,6 +132,8 @@ pub(crate) enum FailCode {
     AnswerTooLarge = 9,
     /// The connection holds too much already; the handler was not entered.
     Memory = 10,
+    /// The deadline of the call has passed.
+    Deadline = 11,
     /// Anything else that an other version may say; the handler may have been entered.
     Refused = 255,
 }
@@ -143,6 +152,7 @@ impl FailCode {
             8 => Self::TooLarge,
             9 => Self::AnswerTooLarge,
             10 => Self::Memory,
+            11 => Self::Deadline,
             _ => Self::Refused,
         }
     }

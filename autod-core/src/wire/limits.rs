@@ -40,8 +40,9 @@ pub struct Limits {
     /// Default 50 us; zero for never.
     ///
     /// A sleep and a wake-up cost some 20 us of time and of processor each, more than a small call
-    /// itself. Each connection learns whether looking helps and stops when it does not; one
-    /// processor is always left alone, so with a single one nobody looks.
+    /// itself. Each connection learns whether looking helps and stops when it does not; it does not
+    /// look while other connections of its process are in use. One processor is always left alone,
+    /// so with a single one nobody looks.
     pub busy_poll: Duration,
 }
 

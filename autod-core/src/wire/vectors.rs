@@ -104,6 +104,8 @@ const fn method(name: &'static str, arguments: &'static [Argument]) -> Method {
         output: "i64",
         error: None,
         policy: Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     }
 }
@@ -262,6 +264,12 @@ fn frames() {
     let read = single(&mut block, "Call of add(2)", Kind::Call, 0, &call);
     assert_eq!(codec::decode::<(i64,)>(&read[9..]).unwrap(), (2,));
 
+    let mut call = method_id("add").to_le_bytes().to_vec();
+    call.push(Options::Plain as u8 | frame::DEADLINE);
+    call.extend(1500_u32.to_le_bytes());
+    call.extend(encoded(&(2_i64,)));
+    single(&mut block, "Call of add(2) with a deadline", Kind::Call, 0, &call);
+
     let read = single(&mut block, "Reply to it", Kind::Reply, 0, &encoded(&2_i64));
     assert_eq!(codec::decode::<i64>(&read).unwrap(), 2);
 
@@ -297,6 +305,8 @@ fn frames() {
     fail.extend(b"oops");
     let read = single(&mut block, "Fail of a handler that panicked", Kind::Fail, 4, &fail);
     assert_eq!(FailCode::from_wire(read[0]), FailCode::Panicked);
+
+    single(&mut block, "Fail at the deadline", Kind::Fail, 0, &[FailCode::Deadline as u8]);
 
     let mut goodbye = vec![GoodbyeCode::Closing as u8];
     goodbye.extend(b"bye");

@@ -40,6 +40,7 @@ pub(crate) fn service<'a>(
 }
 
 fn header(item: &ItemTrait, mistakes: &mut Mistakes) {
+    let name = &item.ident;
     if let Some(token) = &item.unsafety {
         mistakes.at(token, "a service is a safe trait: remove `unsafe`");
     }
@@ -49,11 +50,21 @@ fn header(item: &ItemTrait, mistakes: &mut Mistakes) {
     if !item.generics.params.is_empty() {
         mistakes.at(
             &item.generics,
-            "generic parameters of a service are not supported in this version: name the types in the methods",
+            format_args!(
+                "a service has no parameters, because both ends compare the types of its methods as \
+                 they are written: write `trait {name}` and a type in the place of each parameter, or \
+                 a macro that makes a trait for each type"
+            ),
         );
     }
     if let Some(clause) = &item.generics.where_clause {
-        mistakes.at(clause, "a `where` clause of a service is not supported in this version");
+        mistakes.at(
+            clause,
+            format_args!(
+                "a service has no `where` clause: what its objects have to be stands behind its name, \
+                 as in `trait {name}: Debug`"
+            ),
+        );
     }
     for attribute in item.attrs.iter().filter(|attribute| is_option(attribute)) {
         mistakes.at(
@@ -73,6 +84,7 @@ fn method<'a>(
     names: &mut HashSet<String>,
     mistakes: &mut Mistakes,
 ) -> Option<Method<'a>> {
+    let before = mistakes.count();
     let signature = &item.sig;
     qualifiers(item, mistakes);
     receiver(signature, mistakes);
@@ -109,8 +121,19 @@ fn method<'a>(
     if let Some((option, _)) = options.drop_oldest.as_ref().filter(|_| !streams) {
         mistakes.at(option, "`drop_oldest` is for a method that returns a stream");
     }
+    if let Some(option) = &options.no_cancel
+        && (streams || !matches!(input, Input::None))
+    {
+        mistakes.at(
+            option,
+            "`no_cancel` is for a method without a stream, which ends when nobody takes it",
+        );
+    }
     let drop_oldest = options.drop_oldest.map(|(_, most)| most);
-    Some(Method { item, name, arguments, input, answer, drop_oldest })
+    let no_cancel = options.no_cancel.is_some();
+    let idempotent = options.idempotent.is_some();
+    let right = mistakes.count() == before;
+    Some(Method { item, name, arguments, input, answer, drop_oldest, no_cancel, idempotent, right })
 }
 
 fn qualifiers(item: &TraitItemFn, mistakes: &mut Mistakes) {

@@ -12,7 +12,7 @@ use crate::expand::client::{attributes, connection, declaration, returned};
 use crate::expand::contract::diagnostic;
 use crate::mistakes::Mistakes;
 use crate::model::{Input, Method, Service};
-use crate::parse::is_option;
+use crate::parse::{is_conditional_option, is_option};
 
 /// An item that is no trait.
 pub(super) fn item(tokens: &TokenStream, mistakes: &Mistakes) -> TokenStream {
@@ -88,7 +88,7 @@ fn tolerated(service: &Service<'_>) -> TokenStream {
 }
 
 fn tolerated_method(service: &Service<'_>, method: &mut TraitItemFn) {
-    method.attrs.retain(|attribute| !is_option(attribute));
+    method.attrs.retain(|attribute| !is_option(attribute) && !is_conditional_option(attribute));
     method.modifiers.defaultness = None;
     method.sig.constness = None;
     method.sig.variadic = None;
@@ -126,6 +126,21 @@ fn stub(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let visibility = &service.item.vis;
     let ident = method.ident();
     let returned = returned(service, method);
+    if method.right {
+        let types = method.arguments.iter().map(|argument| argument.ty);
+        let stream = match method.input {
+            Input::Items { bounds, .. } => {
+                Some(quote!(_: impl #bounds + ::core::marker::Send + 'static))
+            }
+            _ => None,
+        };
+        return quote! {
+            #(#attributes)*
+            #visibility fn #ident(&self, #(_: #types,)* #stream) -> #returned {
+                ::core::unimplemented!()
+            }
+        };
+    }
     let arguments = method
         .item
         .sig

@@ -79,11 +79,14 @@ fn arm(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStre
     let decoded = quote_spanned! {span=>
         <__R as #place::__private::Request>::#decoded(__request)
     };
+    let keep =
+        method.no_cancel.then(|| quote!(<__R as #root::__private::Request>::keep(&__request);));
     let called = quote!(<__T as #contract>::#ident(&*__target, #(#names,)* #input));
     let called = if method.is_plain_stream() { called } else { quote!(#called.await) };
     quote! {
         #(#conditions)*
         #id => {
+            #keep
             let (#pattern, __request) =
                 match #decoded {
                     ::core::result::Result::Ok(__decoded) => __decoded,

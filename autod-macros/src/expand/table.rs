@@ -63,6 +63,8 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
         }
     };
     let error = option(error.map(|error| quote!(#error)));
+    let no_cancel = method.no_cancel;
+    let idempotent = method.idempotent;
     let docs = docs(&method.item.attrs);
     quote! {
         #root::__private::Method {
@@ -74,6 +76,8 @@ fn value(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
             output: #output,
             error: #error,
             policy: #root::__private::Policy::#policy,
+            no_cancel: #no_cancel,
+            idempotent: #idempotent,
             docs: #docs,
         }
     }

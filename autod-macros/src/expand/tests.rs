@@ -15,7 +15,10 @@ fn counter() -> TokenStream {
             fn watch(&self) -> impl Stream<Item = i64>;
             #[cfg(feature = "division")]
             async fn div(&self, a: i64, b: i64) -> Result<i64, String>;
+            #[autod(idempotent)]
             async fn load(&self) -> io::Result<Vec<u8>>;
+            #[autod(no_cancel)]
+            async fn save(&self, path: String) -> Result<(), String>;
             #[autod(rename = "quit")]
             async fn close(&self) {
                 self.add(0).await;

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt, duplex};
 
-use super::{NEVER, Pair, ROOMY, settle};
+use super::{NEVER, Pair, READ, ROOMY, method, settle};
 use crate::mux::dispatch::NoService;
 use crate::mux::driver::Driver;
+use crate::mux::{Upstream, call};
+use crate::service::Method;
 use crate::wire::frame::{self, GoodbyeCode};
 
 #[tokio::test(start_paused = true)]
@@ -99,4 +102,28 @@ async fn a_lost_connection_ends_every_call_and_handler() {
     settle().await;
     assert_eq!(pair.traces.dropped.load(Ordering::SeqCst), 1);
     pair.server.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idempotent_call_can_be_sent_again_though_it_may_have_been_executed() {
+    static PANICS: Method = Method { idempotent: true, ..method("panic") };
+    for (method, safe) in [(&READ, true), (&NEVER, false)] {
+        let (near, far) = duplex(64 << 10);
+        let pair = Pair::serve(far, ROOMY, ROOMY);
+        let shared = Arc::clone(pair.connection.shared_arc());
+        let driver = tokio::spawn(Driver::new(near, shared, NoService, Vec::new()).run());
+        let error = call::<()>(&pair.connection, &PANICS, &(), Upstream::NONE).await.unwrap_err();
+        assert!(!error.is_retry_safe(), "it is no use: {error}");
+
+        let limit = Duration::from_secs(1);
+        let timed = call::<()>(&pair.connection, method, &(), Upstream::NONE).deadline(limit);
+        let timed = timed.await.unwrap_err();
+        let lost = tokio::spawn(call::<()>(&pair.connection, method, &(), Upstream::NONE));
+        settle().await;
+        driver.abort();
+        for error in [timed, lost.await.unwrap().unwrap_err()] {
+            assert!(error.may_have_executed(), "{error}");
+            assert_eq!(error.is_retry_safe(), safe, "{error}");
+        }
+    }
 }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
 use super::flows::{IGNORE, LEND_BYTES, SUM, UPPER};
-use super::{ECHO, NEVER, Pair, ROOMY, UNKNOWN, settle};
+use super::{ECHO, HALVE, NEVER, Pair, ROOMY, UNKNOWN, settle};
 use crate::mux::dispatch::NoService;
 use crate::mux::driver::Driver;
 use crate::mux::{Upstream, pipe};
 use crate::service::Method;
-use crate::wire::frame::{self, GoodbyeCode, HEADER, Header, MAX_PIECE};
+use crate::wire::frame::{self, BEFORE_ARGUMENTS, GoodbyeCode, HEADER, Header, MAX_PIECE};
 
 /// Sends raw bytes to a server and reads until it hangs up.
 async fn answer_to(bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
@@ -211,4 +211,31 @@ async fn a_callee_keeps_to_the_rules_of_a_callers_stream() {
         assert!(String::from_utf8_lossy(&heard).ends_with(reason), "{reason}");
         open.abort();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_while_long_arguments_are_decoded() {
+    let (mut near, far) = duplex(1 << 20);
+    let _pair = Pair::serve(far, ROOMY, ROOMY);
+    let mut long = HALVE.id.to_le_bytes().to_vec();
+    long.resize(BEFORE_ARGUMENTS + (300 << 10), 0);
+    let mut bytes = Vec::new();
+    let mut pieces = long.chunks(MAX_PIECE).peekable();
+    while let Some(piece) = pieces.next() {
+        frame::put(&mut bytes, frame::Kind::Call, 0, pieces.peek().is_some(), piece);
+    }
+    let mut short = HALVE.id.to_le_bytes().to_vec();
+    short.extend_from_slice(&[0, 4]);
+    frame::put(&mut bytes, frame::Kind::Call, 2, false, &short);
+    near.write_all(&bytes).await.unwrap();
+    // Nothing of either is awaited, so the driver alone would answer them in their order.
+    let mut answered = Vec::new();
+    for _ in 0..2 {
+        let mut header = [0; HEADER];
+        near.read_exact(&mut header).await.unwrap();
+        let header = Header::parse(&header).unwrap().unwrap();
+        near.read_exact(&mut vec![0; header.length]).await.unwrap();
+        answered.push((header.id, header.kind));
+    }
+    assert_eq!(answered, [(2, frame::Kind::Reply), (0, frame::Kind::Fail)]);
 }

@@ -3,15 +3,18 @@
 mod bytes;
 mod calls;
 mod chaos;
+mod deadlines;
 mod ends;
 mod flows;
 mod frames;
 mod interleavings;
+mod kept;
 mod memory;
 mod policy;
 mod queue;
 mod streams;
 mod upstream;
+mod waking;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,13 +23,14 @@ use std::time::Duration;
 use futures::{Stream, StreamExt, stream};
 use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::dispatch::{Dispatcher, NoService};
 use super::driver::Driver;
 use super::request::Incall;
 use super::shared::Shared;
 use super::state::Side;
-use super::{Call, Connection, Incoming, Origin, Upstream, call, open};
+use super::{Call, Connection, Incoming, Origin, Upstream, call, deadline, open};
 use crate::service::{Answered, Argument, Kind, Method, Policy, Request, method_id};
 use crate::wire::limits::Receives;
 
@@ -45,6 +49,8 @@ const fn method(name: &'static str) -> Method {
         output: "_",
         error: None,
         policy: Policy::BackPressure,
+        no_cancel: false,
+        idempotent: false,
         docs: "",
     }
 }
@@ -55,6 +61,10 @@ static HALVE: Method = method("halve");
 static PANIC: Method = method("panic");
 static PANIC_LATER: Method = method("panic_later");
 static NEVER: Method = method("never");
+static SAVE: Method = Method { no_cancel: true, ..method("save") };
+static WHEN: Method = method("when");
+/// NEVER, as a method that can be called twice.
+static READ: Method = Method { idempotent: true, ..method("never") };
 static COUNT: Method = method("count");
 static UNKNOWN: Method = method("unknown");
 static MIXED: Method = method("mixed");
@@ -118,6 +128,24 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         let _trace = Trace(traces);
         std::future::pending::<()>().await;
         request.reply(&())
+    } else if id == SAVE.id {
+        request.keep();
+        let ((number,), request) = match request.arguments::<(u32,)>() {
+            Ok(arguments) => arguments,
+            Err(answered) => return answered,
+        };
+        let _trace = Trace(Arc::clone(&traces));
+        gate.acquire().await.unwrap().forget();
+        traces.produced.fetch_add(1, Ordering::SeqCst);
+        request.reply(&number)
+    } else if id == WHEN.id {
+        let at_once = deadline();
+        gate.acquire().await.unwrap().forget();
+        assert_eq!(deadline(), at_once, "it is known at every poll");
+        let elsewhere = tokio::spawn(async { deadline() }).await.unwrap();
+        assert_eq!(elsewhere, None);
+        let left = at_once.map(|at| at - Instant::now().into_std());
+        request.reply(&left)
     } else if id == COUNT.id {
         let ((end,), request) = match request.arguments::<(u64,)>() {
             Ok(arguments) => arguments,
