@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-/// The words in backquotes that name a test: `module::test`, `daemon::module::test`, `stress::row`;
+/// The words in backquotes that name a test: `module::test`, `daemon::module::test`, `cli::module::test`,
+/// `stress::row`;
 /// `module::*` means all of a module, `daemon::module` too.
 fn names(text: &str) -> Vec<&str> {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_:*-.S".contains(c);
@@ -17,11 +18,12 @@ fn names(text: &str) -> Vec<&str> {
 
 /// The code of a module's tests; nothing if there is no such module.
 fn sources(module: &str) -> String {
+    let cli = module.strip_prefix("cli::").map(|module| format!("autod-cli/tests/it/{module}.rs"));
     let files = match module.strip_prefix("daemon::") {
+        _ if cli.is_some() => cli.into_iter().collect(),
         Some(module) => {
             ["", "_tests"].map(|end| format!("autod-core/src/daemon/{module}{end}.rs")).to_vec()
         }
-        None if module == "up" => vec!["autod-cli/tests/it/up.rs".to_owned()],
         None if module == "stress" => vec!["autod-bench/src/bin/stress/rows/mod.rs".to_owned()],
         None => vec![format!("tests/it/{module}.rs")],
     };
