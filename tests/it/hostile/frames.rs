@@ -4,8 +4,8 @@ use std::io::Write;
 
 use super::Ground;
 use super::peer::{
-    CALL, CALLS, CANCEL, CREDIT, END, FAIL, Frame, GOODBYE, HEADER, ITEMS, PIECE, REPLY, call,
-    frame, frames, hello, message, number, read_greeting, sequence,
+    CALL, CALLS, CANCEL, CREDIT, END, FAIL, Frame, GOODBYE, HEADER, ITEMS, PIECE, REPLY, SKIP,
+    call, frame, frames, hello, message, number, read_greeting, sequence,
 };
 use super::random::Random;
 
@@ -95,19 +95,32 @@ fn breaks(mut bytes: &[u8]) -> bool {
         let length = u32::from_le_bytes([a, b, c, 0]) as usize;
         let (more, kind, id) = (kind & 0x80 != 0, kind & 0x7f, u32::from_le_bytes(id));
         let may_be_more = (CALL..=ITEMS).contains(&kind) && length > 0;
-        if !(CALL..=GOODBYE).contains(&kind) || length > PIECE || more && !may_be_more {
+        if !(CALL..=SKIP).contains(&kind) || length > PIECE || more && !may_be_more {
             return true;
         }
         let Some((payload, rest)) = rest.split_at_checked(length) else { return false };
         match kind {
             GOODBYE => return payload.is_empty(),
             CALL if id & 1 == 0 && id >> 1 < CALLS => used = used.max((id >> 1) + 1),
-            CANCEL | CREDIT if id & 1 == 0 && id >> 1 < used => {}
+            // Whether a call has a stream is said in its options, which may be mutated too.
+            CANCEL | CREDIT | ITEMS | END if id & 1 == 0 && id >> 1 < used => {}
             _ => return true,
         }
         bytes = rest;
     }
     false
+}
+
+/// Kind with MORE, id and length of each frame, as far as they can be made out.
+fn headers(mut bytes: &[u8]) -> Vec<(u8, u32, usize, usize)> {
+    let mut headers = Vec::new();
+    while let Some((header, rest)) = bytes.split_first_chunk::<HEADER>() {
+        let [a, b, c, kind, id @ ..] = *header;
+        let length = u32::from_le_bytes([a, b, c, 0]) as usize;
+        headers.push((kind, u32::from_le_bytes(id), length, rest.len()));
+        bytes = rest.get(length..).unwrap_or_default();
+    }
+    headers
 }
 
 /// What a stranger heard is well-formed, and its end is the one that the protocol names.
@@ -119,7 +132,7 @@ fn judge(sent: &[u8], heard: &[Frame]) {
     for frame in heard {
         assert!(frame.payload.len() <= PIECE);
         match frame.kind {
-            REPLY | FAIL | ITEMS | END => {
+            REPLY | FAIL | ITEMS | END | CREDIT | CANCEL | SKIP => {
                 assert!(frame.id & 1 == 0 && frame.id >> 1 < CALLS, "{frame:?}");
                 assert!(frame.kind != FAIL || !frame.payload.is_empty());
             }
@@ -129,7 +142,8 @@ fn judge(sent: &[u8], heard: &[Frame]) {
             _ => panic!("{frame:?}"),
         }
     }
-    assert!(last.is_some() || !breaks(sent), "it was not told that it broke the protocol");
+    let told = last.is_some() || !breaks(sent);
+    assert!(told, "it was not told that it broke the protocol: {:?}, {heard:?}", headers(sent));
 }
 
 /// Says something behind a hello and nothing more, and hears everything.

@@ -18,6 +18,7 @@ pub(super) const END: u8 = 5;
 pub(super) const CREDIT: u8 = 6;
 pub(super) const CANCEL: u8 = 7;
 pub(super) const GOODBYE: u8 = 8;
+pub(super) const SKIP: u8 = 9;
 
 /// What the peers of these tests say that they receive.
 pub(super) const CALLS: u32 = 4096;

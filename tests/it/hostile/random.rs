@@ -4,13 +4,10 @@
 pub(super) struct Random(u64);
 
 impl Random {
-    /// The seed is that of `HOSTILE_SEED` or the clock's, and is printed: a failing test shows it.
+    /// The seed is that of `HOSTILE_SEED`, or always the same; it is printed.
     pub(super) fn new() -> Self {
         let seed = std::env::var("HOSTILE_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = seed.unwrap_or_else(|| {
-            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-            now.map_or(1, |now| now.subsec_nanos().into())
-        });
+        let seed: u64 = seed.unwrap_or(675_582_326);
         println!("HOSTILE_SEED={seed}");
         Self(seed | 1 << 63)
     }
