@@ -124,8 +124,13 @@ impl End {
     fn client<C: Client>(self) -> C {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(self.driver(NoService).run());
-        let origin =
-            Origin { pid: std::process::id(), build: String::new(), life: 0, started: None };
+        let origin = Origin {
+            pid: std::process::id(),
+            build: String::new(),
+            life: 0,
+            started: None,
+            retries: 0,
+        };
         C::from_connection(Connection::new(shared, origin))
     }
 }

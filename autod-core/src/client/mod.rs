@@ -68,7 +68,7 @@ impl Connector<'_> {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
             let met = self.meet(self.speak(stream)?, &mut attempts).await?;
             if let Met::Daemon(line, accept) = met {
-                return Ok(self.connection(line, accept, None));
+                return Ok(self.connection(line, accept, None, &attempts));
             }
         }
     }
@@ -78,7 +78,7 @@ impl Connector<'_> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
         let mut attempts = Attempts { may_replace, ..Attempts::default() };
         Ok(match self.meet(spoken, &mut attempts).await? {
-            Met::Daemon(line, accept) => Some(self.connection(line, accept, None)),
+            Met::Daemon(line, accept) => Some(self.connection(line, accept, None, &attempts)),
             Met::Predecessor(_) | Met::Nobody => None,
         })
     }
@@ -105,7 +105,7 @@ impl Connector<'_> {
                     match starter.turn().await? {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
-                        Turn::Started(starting) => match self.attend(*starting).await? {
+                        Turn::Started(starting) => match self.attend(*starting, &attempts).await? {
                             Some(connection) => return Ok(connection),
                             None => continue,
                         },
@@ -115,14 +115,16 @@ impl Connector<'_> {
             let spoken =
                 if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
             match self.meet(spoken, &mut attempts).await? {
-                Met::Daemon(line, accept) => return Ok(self.connection(line, accept, None)),
+                Met::Daemon(line, accept) => {
+                    return Ok(self.connection(line, accept, None, &attempts));
+                }
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
                     let succeeded = self.succeed(&mut starter, life, &mut attempts).await?;
                     let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
-                    if let Some(connection) = self.attend(starting).await? {
+                    if let Some(connection) = self.attend(starting, &attempts).await? {
                         return Ok(connection);
                     }
                 }
@@ -132,7 +134,11 @@ impl Connector<'_> {
 
     /// The daemon that we have started gets its first client at once, so that it is in use before
     /// it can feel idle; its own word over the status channel decides whether it failed.
-    async fn attend(&self, starting: Starting<'_>) -> Result<Option<Connection>> {
+    async fn attend(
+        &self,
+        starting: Starting<'_>,
+        before: &Attempts,
+    ) -> Result<Option<Connection>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -156,10 +162,16 @@ impl Connector<'_> {
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(self.connection(line, accept, took)))
+        Ok(Some(self.connection(line, accept, took, before)))
     }
 
-    fn connection(&self, line: Line, accept: Accept, took: Option<Duration>) -> Connection {
+    fn connection(
+        &self,
+        line: Line,
+        accept: Accept,
+        took: Option<Duration>,
+        attempts: &Attempts,
+    ) -> Connection {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let ours = Receives::from(self.limits);
@@ -167,8 +179,13 @@ impl Connector<'_> {
         let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
             .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());
-        let origin =
-            Origin { pid: accept.pid, build: accept.build, life: accept.life, started: took };
+        let origin = Origin {
+            pid: accept.pid,
+            build: accept.build,
+            life: accept.life,
+            started: took,
+            retries: attempts.closing + attempts.hung_up,
+        };
         Connection::new(shared, origin)
     }
 

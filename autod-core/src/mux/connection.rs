@@ -29,6 +29,9 @@ pub struct Origin {
     /// Set if this connection started the daemon: how long that took, from the spawn of its
     /// process until this connection was accepted.
     pub started: Option<Duration>,
+    /// How often the caller had to start over: a daemon was about to end, or hung up, before it
+    /// accepted. Nothing was executed by then.
+    pub retries: u32,
 }
 
 impl Connection {

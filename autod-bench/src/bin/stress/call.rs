@@ -16,6 +16,8 @@ pub(crate) struct Call {
     pub(crate) at: Duration,
     /// The daemon's count of executed calls, of an answered one.
     pub(crate) total: Option<i64>,
+    /// How often its caller started over before it was connected.
+    pub(crate) retries: usize,
     pub(crate) failure: Option<Failure>,
 }
 
@@ -34,8 +36,13 @@ pub(crate) fn parse(line: &str) -> Option<Call> {
     let id = words.next()?.to_owned();
     let mut microseconds = || Some(Duration::from_micros(words.next()?.parse().ok()?));
     let (took, at) = (microseconds()?, microseconds()?);
+    let mut retries = 0;
     let (total, failure) = match verb {
-        "answered" => (Some(words.next()?.parse().ok()?), None),
+        "answered" => {
+            let total = words.next()?.parse().ok()?;
+            retries = words.next()?.parse().ok()?;
+            (Some(total), None)
+        }
         "error" => {
             let failure = Failure {
                 may_have_executed: words.next()? == "may-have-executed",
@@ -46,7 +53,7 @@ pub(crate) fn parse(line: &str) -> Option<Call> {
         }
         _ => return None,
     };
-    Some(Call { id, took, at, total, failure })
+    Some(Call { id, took, at, total, retries, failure })
 }
 
 #[cfg(test)]
@@ -55,7 +62,8 @@ mod tests {
 
     #[test]
     fn answers_and_errors_are_read() {
-        let call = parse("answered a-1 25 9000 7").unwrap();
+        let call = parse("answered a-1 25 9000 7 2").unwrap();
+        assert_eq!(call.retries, 2);
         assert_eq!((call.id.as_str(), call.took), ("a-1", Duration::from_micros(25)));
         assert_eq!(call.total, Some(7));
         assert!(call.failure.is_none());

@@ -52,6 +52,7 @@ impl Ledger {
         for call in done.calls() {
             count += 1;
             tally.waited(call.took);
+            tally.retries += call.retries;
             if let Some(failure) = &call.failure {
                 if permitted(&call, failure) {
                     tally.told += 1;

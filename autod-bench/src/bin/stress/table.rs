@@ -7,7 +7,8 @@ use crate::Result;
 use crate::tally::Tally;
 
 pub(crate) fn print_head() -> Result<()> {
-    let head = ["daemons", "calls", "errors", "told", "lost", "doubled", "worst ms", "took s"];
+    let head =
+        ["daemons", "calls", "retries", "errors", "told", "lost", "doubled", "worst ms", "took s"];
     write!(stdout(), "{:<16}", "row")?;
     for word in head {
         write!(stdout(), " {word:>8}")?;
@@ -18,9 +19,9 @@ pub(crate) fn print_head() -> Result<()> {
 
 /// A line, and below it what was found and remarked.
 pub(crate) fn print_row(name: &str, tally: &Tally, took: Duration) -> Result<()> {
-    let Tally { daemons, calls, errors, told, lost, doubled, worst, .. } = tally;
+    let Tally { daemons, calls, retries, errors, told, lost, doubled, worst, .. } = tally;
     write!(stdout(), "{name:<16}")?;
-    for count in [daemons, calls, errors, told, lost, doubled] {
+    for count in [daemons, calls, retries, errors, told, lost, doubled] {
         write!(stdout(), " {count:>8}")?;
     }
     let verdict = if tally.holds() { "ok" } else { "FAIL" };

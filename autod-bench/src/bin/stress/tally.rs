@@ -10,6 +10,8 @@ const TOLD: usize = 8;
 pub(crate) struct Tally {
     pub(crate) daemons: usize,
     pub(crate) calls: usize,
+    /// How often callers started over before they were connected, and then were answered.
+    pub(crate) retries: usize,
     /// Errors that must not be.
     pub(crate) errors: usize,
     /// Errors that the fault makes unavoidable, and that say the truth.
