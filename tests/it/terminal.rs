@@ -54,8 +54,9 @@ fn the_daemon_survives_its_session_and_its_terminal() {
 fn an_interrupt_of_the_foreground_group_spares_the_daemon() {
     let home = Home::new();
     // The caller and the shell's whole group are interrupted; the daemon is in none of them.
-    let script = "set -m; (\"$0\" add 2; exec sleep 100) & sleep 0.3; kill -INT -- -$!; wait";
-    shell(&home, script).done();
+    let script = "set -m; (\"$0\" add 2; touch called; exec sleep 100) & \
+                  while [ ! -e called ]; do sleep 0.01; done; kill -INT -- -$!; wait";
+    shell(&home, script).cwd(home.path()).done();
     assert_eq!(home.counter(["get"]).out(), "2");
 }
 
