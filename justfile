@@ -47,7 +47,7 @@ bench-activation *args:
 bench-rpc *args:
     scripts/bench-rpc {{args}}
 
-# The loads and faults of LIFECYCLE.md at full size; six minutes
+# The loads and faults of LIFECYCLE.md at full size; five and a half minutes
 stress *args:
     scripts/stress {{args}}
 
