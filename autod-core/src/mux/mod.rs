@@ -11,6 +11,7 @@
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
 mod arrival;
+mod asked;
 mod backlog;
 mod batch;
 mod bytes;
