@@ -18,6 +18,7 @@ use crate::mux::{
 use crate::service::Serves;
 use crate::session::Session;
 use crate::start::Start;
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::limits::{Limits, Receives};
 
@@ -78,7 +79,8 @@ where
         let (ours, theirs) = ends(&limits);
         let shared = Arc::clone(&theirs.shared);
         let caller = Caller::from_fields(&caller_fields(&self.settings.caller_env));
-        let session = Session::new(daemon.clone(), own_peer(), caller, Arc::clone(&shared));
+        let session =
+            Session::new(daemon.clone(), Voucher::Kernel(own_peer()), caller, Arc::clone(&shared));
         let driver = theirs.driver(host.open(session, Arc::default()));
         let counted = daemon.lease().connect();
         tokio::spawn(async move {

@@ -9,6 +9,7 @@ use crate::daemon::Peer;
 use crate::error::Result;
 use crate::handle::DaemonHandle;
 use crate::mux::Shared;
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 
 /// One connection, seen from the service.
@@ -20,7 +21,7 @@ pub struct Session(Arc<SessionInner>);
 #[derive(Debug)]
 struct SessionInner {
     daemon: DaemonHandle,
-    peer: Peer,
+    voucher: Voucher,
     caller: Caller,
     shared: Arc<Shared>,
 }
@@ -28,11 +29,11 @@ struct SessionInner {
 impl Session {
     pub(crate) fn new(
         daemon: DaemonHandle,
-        peer: Peer,
+        voucher: Voucher,
         caller: Caller,
         shared: Arc<Shared>,
     ) -> Self {
-        Self(Arc::new(SessionInner { daemon, peer, caller, shared }))
+        Self(Arc::new(SessionInner { daemon, voucher, caller, shared }))
     }
 
     /// The daemon that serves this connection.
@@ -40,9 +41,18 @@ impl Session {
         &self.0.daemon
     }
 
-    /// The process at the other end, as the kernel vouches for it.
-    pub fn peer(&self) -> &Peer {
-        &self.0.peer
+    /// Who says who is at the other end.
+    pub fn voucher(&self) -> &Voucher {
+        &self.0.voucher
+    }
+
+    /// The process at the other end, if the kernel vouches for it: always on a socket of this
+    /// machine.
+    pub fn peer(&self) -> Option<&Peer> {
+        match &self.0.voucher {
+            Voucher::Kernel(peer) => Some(peer),
+            _ => None,
+        }
     }
 
     /// What the other end says about itself.
