@@ -8,6 +8,7 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
+use crate::callbacks::Callbacks;
 use crate::codec;
 use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
@@ -210,9 +211,11 @@ impl Connector<'_> {
 
     /// The hello of a caller; `life` names the daemon that an order is for.
     fn hello(&self, purpose: Purpose, life: u64) -> Hello {
-        let caller = match purpose {
-            Purpose::Session => caller_fields(self.caller_env),
-            _ => CallerFields::default(),
+        let (offer, caller) = match purpose {
+            Purpose::Session => {
+                (self.callbacks.map(Callbacks::offer), caller_fields(self.caller_env))
+            }
+            _ => (None, CallerFields::default()),
         };
         Hello {
             version: VERSION,
@@ -223,6 +226,7 @@ impl Connector<'_> {
             codec: codec::NAME.to_owned(),
             receives: Receives::from(self.limits),
             life,
+            offer,
             caller,
         }
     }

@@ -15,11 +15,12 @@ use tokio::time::Instant;
 
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::encounter::{Spoken, caller_fields};
+use crate::callbacks::Callbacks;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::identity::Build;
-use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
+use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side};
 use crate::service::{Service, Table};
 use crate::upgrade::Upgrade;
 use crate::wire::greeting::Accept;
@@ -54,6 +55,8 @@ pub(crate) struct Connector<'a> {
     /// How long a daemon may say nothing.
     pub(crate) silence: Duration,
     pub(crate) on_progress: Option<OnProgress>,
+    /// What the daemon may call.
+    pub(crate) callbacks: Option<&'a Callbacks>,
 }
 
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the
@@ -176,9 +179,6 @@ impl Connector<'_> {
         CONNECTED.store(true, Ordering::Relaxed);
         let ours = Receives::from(self.limits);
         let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
-            .looking(self.limits.busy_poll, true);
-        tokio::spawn(driver.run());
         let origin = Origin {
             pid: accept.pid,
             build: accept.build,
@@ -186,6 +186,10 @@ impl Connector<'_> {
             started: took,
             retries: attempts.closing + attempts.hung_up,
         };
+        let dispatch = dispatch_of(self.callbacks, &shared, &origin);
+        let driver = Driver::new(line.stream, Arc::clone(&shared), dispatch, line.rest)
+            .looking(self.limits.busy_poll, true);
+        tokio::spawn(driver.run());
         Connection::new(shared, origin)
     }
 
@@ -214,5 +218,17 @@ impl Connector<'_> {
             None => format!("whoever listens on {sock} {what}"),
         };
         Error::new(ErrorKind::Timeout, message)
+    }
+}
+
+/// What answers the calls of the daemon over such a connection.
+pub(crate) fn dispatch_of(
+    callbacks: Option<&Callbacks>,
+    shared: &Arc<Shared>,
+    origin: &Origin,
+) -> Box<dyn Dispatch> {
+    match callbacks {
+        Some(callbacks) => callbacks.open(Connection::lent(Arc::clone(shared), origin.clone())),
+        None => Box::new(NoService),
     }
 }

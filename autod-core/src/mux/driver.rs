@@ -25,7 +25,7 @@ use super::loss::Loss;
 use super::outbox::KEPT;
 use super::request::Incall;
 use super::shared::{Next, Shared};
-use super::state::{Arrived, Expected};
+use super::state::{Arrived, Expected, Side};
 use super::transport::{Looking, Transport};
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
@@ -50,7 +50,7 @@ const TURNS: usize = 16;
 /// do meanwhile.
 const CALLS: usize = 128;
 
-/// With so much waiting for the other end to read, nothing more is taken from it.
+/// With so much waiting for the other end to read, none of its calls is begun.
 const HIGH_WATER: usize = 4 << 20;
 
 thread_local! {
@@ -202,7 +202,11 @@ where
     /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
-        if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
+        if expected == Expected::Nothing
+            || !self.rest.is_empty()
+            || !self.arrived.is_empty()
+            || self.is_held_up()
+        {
             return Progress::None;
         }
         if self.finds >= FINDS {
@@ -268,7 +272,7 @@ where
                 Poll::Ready(Ok(())) => {}
             }
             if self.ending {
-                return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
+                return Progress::End(self.shared.farewell());
             }
             match self.shared.next(&mut self.writing) {
                 Next::Nothing => return progress,
@@ -375,10 +379,9 @@ where
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                 Progress::End(end_of_stream())
             }
-            Poll::Ready(Err(error)) => Progress::End(Loss::new(
-                ErrorKind::Lost,
-                format!("the connection to the daemon broke: {error}"),
-            )),
+            Poll::Ready(Err(error)) => {
+                Progress::End(Loss::new(ErrorKind::Lost, format!("the connection broke: {error}")))
+            }
         }
     }
 
@@ -410,7 +413,7 @@ where
         let before = self.allowed;
         let (shared, arrived, allowed) = (&self.shared, &mut self.arrived, &mut self.allowed);
         let mut calls = std::iter::from_fn(|| {
-            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+            while *allowed > 0 && !shared.has_unread(HIGH_WATER) {
                 let call = arrived.pop_front()?;
                 *allowed -= 1;
                 if let Some(call) = Incall::new(shared, call) {
@@ -426,9 +429,13 @@ where
         self.allowed < before
     }
 
-    /// The other end does not read what it is answered: nothing more is taken from it.
+    /// The other end does not read what it is told: nothing more is taken from it.
+    ///
+    /// The connecting end always reads, so that the two never wait for each other. Its calls wait in
+    /// `arrived` instead, where there is at most one for each slot.
     fn is_held_up(&self) -> bool {
-        !self.arrived.is_empty() || self.shared.has_unread_answers(HIGH_WATER)
+        self.shared.side == Side::Acceptor
+            && (!self.arrived.is_empty() || self.shared.has_unread(HIGH_WATER))
     }
 
     fn on_broken(&mut self, broken: &Broken) -> Loss {

@@ -47,6 +47,8 @@ struct Slot {
     stage: Stage,
     /// The bytes of arguments that came, until the call has its answer: its handler has them.
     held: usize,
+    /// When the last call was answered, by the count of the outbox.
+    answered: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -382,6 +384,16 @@ impl Serving {
         self.running -= 1;
         self.kept -= kept;
         true
+    }
+
+    /// Notes when a call was answered, by the count of the outbox.
+    pub(super) fn answered(&mut self, ticket: Ticket, taken: u64) {
+        self.slots[ticket.index as usize].answered = Some(taken);
+    }
+
+    /// Whether the answer to the last call in this slot is certainly not on its way.
+    pub(super) fn is_unsent(&self, index: u32, taken: u64) -> bool {
+        self.slots.get(index as usize).is_some_and(|slot| slot.answered == Some(taken))
     }
 
     /// The daemon is closing: streams end.
