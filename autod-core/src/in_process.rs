@@ -8,12 +8,14 @@ use tokio::time::Instant;
 
 use crate::builder::Daemon;
 use crate::callbacks::Callbacks;
+use crate::caller::Caller;
 use crate::client::{Client, caller_fields, dispatch_of};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::handle::{DaemonHandle, Phase, patience};
 use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse, Shared, Side};
 use crate::service::Serves;
-use crate::session::{Caller, DaemonHandle, Phase, Session, patience};
+use crate::session::Session;
 use crate::start::Start;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::limits::{Limits, Receives};

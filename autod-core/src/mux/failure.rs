@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use super::outgoing::End;
+use super::asked::End;
 use super::pack::Unsendable;
 use super::state::Side;
 use crate::error::{Error, ErrorKind};
