@@ -6,6 +6,7 @@ mod activation;
 mod arguments;
 mod boot;
 mod builder;
+mod callbacks;
 mod caller;
 mod client;
 mod codec;

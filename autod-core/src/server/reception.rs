@@ -18,7 +18,7 @@ use crate::daemon::{Connected, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
-use crate::handle::{Ending, Host, Phase};
+use crate::handle::{Ending, Host, Phase, patience};
 use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, Transport, panic_message};
 use crate::session::Session;
@@ -172,8 +172,10 @@ impl Shop {
         let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
+        let daemon = self.server.daemon.clone();
+        let build = self.server.build.to_string();
         let session =
-            Session::new(self.server.daemon.clone(), voucher, caller, Arc::clone(&shared));
+            Session::new(daemon, voucher, caller, hello.offer.clone(), Arc::clone(&shared), build);
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             host.open(session, Arc::clone(&self.pulse))
         }));
@@ -207,6 +209,7 @@ impl Shop {
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         let mut first_call = std::pin::pin!(tokio::time::sleep(FIRST_CALL));
         let mut told = false;
+        let mut waiting = None;
         std::future::poll_fn(|context| {
             let ended = driver.as_mut().poll(context);
             if !told
@@ -215,6 +218,13 @@ impl Shop {
             {
                 told = true;
                 shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());
+                waiting = Some(Box::pin(tokio::time::sleep(patience(self.server.drain))));
+            }
+            if let Some(patience) = &mut waiting
+                && patience.as_mut().poll(context).is_ready()
+            {
+                shared.end_calls();
+                waiting = None;
             }
             ended
         })

@@ -141,6 +141,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         codec: codec::NAME.to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        offer: None,
         caller: CallerFields::default(),
     };
     // It may have answered and hung up before.
