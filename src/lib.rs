@@ -26,7 +26,7 @@ pub use autod_core::in_process;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Visit, deadline, service, testing,
+    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, deadline, service, testing,
 };
 pub use autod_macros::service;
 
@@ -34,9 +34,10 @@ pub use autod_macros::service;
 #[doc(hidden)]
 pub mod __private {
     pub use autod_core::service::{
-        Answered, Argument, Fallible, Kind, Method, Policy, Request, Serves, Service, Table,
-        assert_distinct, method_id,
+        Answered, Argument, Fallible, Kind, Method, Parameter, Policy, Request, Serves, Service,
+        Table, assert_distinct, method_id,
     };
+    pub use autod_core::shape::{constant, shape};
     pub use autod_core::{
         Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
     };
