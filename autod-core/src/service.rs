@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
