@@ -30,6 +30,11 @@ pub use autod_core::{
 };
 pub use autod_macros::service;
 
+/// The guide's code is run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;
+
 /// What the code that `#[autod::service]` generates refers to. Not for people.
 #[doc(hidden)]
 pub mod __private {
