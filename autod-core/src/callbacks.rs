@@ -32,7 +32,7 @@ impl Callbacks {
 
     /// What the hello says of it.
     pub(crate) fn offer(&self) -> Offer {
-        Offer { service: self.table.name.to_owned(), fingerprint: self.table.fingerprint }
+        Offer { service: self.table.name.to_owned(), fingerprint: self.table.fingerprint() }
     }
 
     /// Makes the object that serves a connection. `connection` must be one that is

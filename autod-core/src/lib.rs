@@ -35,6 +35,8 @@ mod server;
 pub mod service;
 mod session;
 mod settings;
+#[doc(hidden)]
+pub mod shape;
 mod start;
 pub mod testing;
 mod until_idle;
@@ -57,6 +59,7 @@ pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+pub use service::Value;
 pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};

@@ -286,7 +286,7 @@ impl Settings {
         };
         let mut stderr = std::io::stderr();
         let copy = follow.copy(&mut stderr, over.cancelled());
-        let (result, copied) = futures::future::join(work, copy).await;
+        let (result, copied) = futures_util::future::join(work, copy).await;
         copied?;
         result
     }

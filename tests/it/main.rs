@@ -15,6 +15,7 @@ mod examples;
 mod failures;
 mod faults;
 mod features;
+mod generic;
 mod hand_over;
 mod herd;
 mod home;

@@ -214,6 +214,70 @@ fn conditions_and_warnings_hold_for_all_that_is_generated() {
     assert_eq!(names, ["get", "old"]);
 }
 
+/// Old methods of every kind, one of which is also under a condition.
+#[autod::service]
+trait Olden {
+    #[deprecated]
+    fn items(&self, items: impl Stream<Item = u8>) -> impl Stream<Item = u8>;
+    #[deprecated(since = "2.0.0", note = "use `sum`")]
+    async fn open(&self) -> Result<impl Stream<Item = u8>, String>;
+    #[deprecated]
+    #[cfg(unix)]
+    async fn bytes(&self, bytes: autod::ByteStream) -> Result<u8, String>;
+    #[deprecated]
+    async fn sum(&self, items: impl Stream<Item = u8>) -> u8;
+}
+
+impl Olden for Plain {
+    fn items(&self, items: autod::Incoming<u8>) -> impl Stream<Item = u8> {
+        items.map(Result::unwrap_or_default)
+    }
+    async fn open(&self) -> Result<impl Stream<Item = u8>, String> {
+        Ok(stream::iter([1]))
+    }
+    async fn bytes(&self, _: autod::ByteStream) -> Result<u8, String> {
+        Ok(2)
+    }
+    async fn sum(&self, items: autod::Incoming<u8>) -> u8 {
+        items.fold(0, async |sum, n| sum + n.unwrap_or_default()).await
+    }
+}
+
+/// A trait under a condition takes all with it that is generated.
+#[autod::service]
+#[cfg(any())]
+trait Gone {
+    async fn get(&self, value: NoSuchType) -> NoSuchType;
+}
+
+/// Its objects can do something else too.
+#[autod::service]
+trait Labelled: Label + std::fmt::Debug {
+    async fn shout(&self) -> String {
+        self.label().to_uppercase()
+    }
+}
+
+trait Label {
+    fn label(&self) -> String;
+}
+
+impl Label for Plain {
+    fn label(&self) -> String {
+        "plain".to_owned()
+    }
+}
+
+impl Labelled for Plain {}
+
+#[test]
+fn the_objects_of_a_service_may_have_to_be_more() {
+    block_on(async {
+        let labelled: LabelledClient = autod::in_process(Plain);
+        assert_eq!(labelled.shout().await.unwrap(), "PLAIN");
+    });
+}
+
 /// Names of the standard library that mean something else.
 mod bare {
     #![allow(dead_code, reason = "they are here to be in the way")]

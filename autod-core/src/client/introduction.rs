@@ -39,7 +39,7 @@ impl Introduction<'_> {
             version: VERSION,
             purpose,
             service: self.table.name.to_owned(),
-            fingerprint: self.table.fingerprint,
+            fingerprint: self.table.fingerprint(),
             build: self.build.to_string(),
             codec: codec::NAME.to_owned(),
             receives: Receives::from(self.limits),

@@ -164,7 +164,7 @@ impl Connector<'_> {
                 Knock::Full | Knock::Absent | Knock::Refused => Ok(Met::Nobody),
             }
         };
-        let (outcome, met) = futures::future::join(outcome, meeting).await;
+        let (outcome, met) = futures_util::future::join(outcome, meeting).await;
         outcome?;
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.

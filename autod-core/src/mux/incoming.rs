@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::de::DeserializeOwned;
 
 use super::asked::{End, Expect};

@@ -6,7 +6,7 @@
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 
 use super::asked::{End, Expect, Opening};

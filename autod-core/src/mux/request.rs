@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

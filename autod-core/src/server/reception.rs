@@ -279,7 +279,7 @@ impl Shop {
                 format!("the daemon (pid {pid}) serves {}, not {}", table.name, hello.service),
             ));
         }
-        if hello.fingerprint != table.fingerprint {
+        if hello.fingerprint != table.fingerprint() {
             return Some((
                 RejectCode::Fingerprint,
                 format!(
@@ -326,7 +326,7 @@ impl Shop {
         Answer::Accept(Accept {
             version: hello.version,
             service: server.table.name.to_owned(),
-            fingerprint: server.table.fingerprint,
+            fingerprint: server.table.fingerprint(),
             build: server.build.to_string(),
             receives: Receives::from(&server.limits),
             life: server.daemon.life(),

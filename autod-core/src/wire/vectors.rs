@@ -169,12 +169,12 @@ fn hashes() {
     for method in COUNTER.methods {
         block.take_written(&format!("method id of {}", method.name), &method.id.to_le_bytes());
     }
-    block.take_written("fingerprint of Counter", &COUNTER.fingerprint.to_le_bytes());
-    block.take_written("fingerprint of Halver", &HALVER.fingerprint.to_le_bytes());
+    block.take_written("fingerprint of Counter", &COUNTER.fingerprint().to_le_bytes());
+    block.take_written("fingerprint of Halver", &HALVER.fingerprint().to_le_bytes());
     for name in ["sum", "upper"] {
         block.take_written(&format!("method id of {name}"), &method_id(name).to_le_bytes());
     }
-    block.take_written("fingerprint of Shapes", &SHAPES.fingerprint.to_le_bytes());
+    block.take_written("fingerprint of Shapes", &SHAPES.fingerprint().to_le_bytes());
     block.finish();
 }
 
@@ -187,7 +187,7 @@ fn greetings() {
         version: VERSION,
         purpose: Purpose::Session,
         service: "Counter".to_owned(),
-        fingerprint: COUNTER.fingerprint,
+        fingerprint: COUNTER.fingerprint(),
         build: "1.0.0".to_owned(),
         codec: codec::NAME.to_owned(),
         receives,
@@ -208,7 +208,7 @@ fn greetings() {
     let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
     assert_eq!(read_hello(&bytes).as_ref(), Ok(&least));
 
-    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint };
+    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint() };
     let serving = Hello { offer: Some(offer), ..least.clone() };
     let bytes = block.take("Hello of a caller that serves Halver");
     assert_eq!(read_hello(&bytes), Ok(serving));
@@ -220,7 +220,7 @@ fn greetings() {
     let accept = Accept {
         version: VERSION,
         service: "Counter".to_owned(),
-        fingerprint: COUNTER.fingerprint,
+        fingerprint: COUNTER.fingerprint(),
         build: "1.0.0".to_owned(),
         receives,
         life: 0x0807_0605_0403_0201,
