@@ -23,6 +23,8 @@
 /// # }).unwrap();
 /// ```
 pub use autod_core::in_process;
+#[cfg(feature = "json")]
+pub use autod_core::json;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,

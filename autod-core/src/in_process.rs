@@ -36,7 +36,7 @@ where
 {
     let (ours, theirs) = ends(&Limits::default());
     let target = Arc::new(service);
-    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
     let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()));
     tokio::spawn(driver.run());
     ours.client()
@@ -125,6 +125,7 @@ impl End {
         let shared = Arc::clone(&self.shared);
         tokio::spawn(self.driver(NoService).run());
         let origin = Origin {
+            service: C::TABLE.name.to_owned(),
             pid: std::process::id(),
             build: String::new(),
             life: 0,

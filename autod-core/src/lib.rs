@@ -21,6 +21,8 @@ pub mod fuzzing;
 mod greet;
 mod identity;
 mod in_process;
+#[cfg(feature = "json")]
+pub mod json;
 mod listening;
 mod mux;
 mod options;

@@ -8,7 +8,6 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
-use crate::codec;
 use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
@@ -218,9 +217,9 @@ impl Connector<'_> {
             version: VERSION,
             purpose,
             service: self.table.name.to_owned(),
-            fingerprint: self.table.fingerprint,
+            fingerprint: if self.codec.is_self_describing() { 0 } else { self.table.fingerprint },
             build: self.build.to_string(),
-            codec: codec::NAME.to_owned(),
+            codec: self.codec.name().to_owned(),
             receives: Receives::from(self.limits),
             life,
             caller,

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::encounter::{Spoken, caller_fields};
+use crate::codec::Codec;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
@@ -44,6 +45,7 @@ pub(crate) type OnProgress = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Connector<'a> {
     pub(crate) place: &'a Place,
     pub(crate) table: &'static Table,
+    pub(crate) codec: Codec,
     pub(crate) limits: &'a Limits,
     pub(crate) build: &'a Build,
     pub(crate) upgrade: Upgrade,
@@ -175,11 +177,13 @@ impl Connector<'_> {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let memory = self.limits.memory;
+        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, memory);
         let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
             .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());
         let origin = Origin {
+            service: accept.service,
             pid: accept.pid,
             build: accept.build,
             life: accept.life,

@@ -20,6 +20,8 @@ struct Inner {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Origin {
+    /// The name of the service, as the daemon says it.
+    pub service: String,
     /// The pid of the daemon, as it says itself.
     pub pid: u32,
     /// The build of the daemon.

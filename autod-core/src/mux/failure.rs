@@ -37,10 +37,13 @@ fn in_words(end: End, method: &Method) -> Error {
     };
     let text = String::from_utf8_lossy(&bytes);
     match code {
-        FailCode::UnknownMethod => Error::new(
-            ErrorKind::UnknownMethod,
-            format!("the daemon has no method {name}; it may be of an older build: restart it"),
-        ),
+        FailCode::UnknownMethod => {
+            let error = Error::new(
+                ErrorKind::UnknownMethod,
+                format!("the daemon has no method {name}; it may be of an older build: restart it"),
+            );
+            if text.is_empty() { error } else { error.caused_by(text.into_owned()) }
+        }
         FailCode::Arguments => {
             Error::new(ErrorKind::Codec, format!("the daemon cannot use the arguments of {name}"))
                 .caused_by(text.into_owned())

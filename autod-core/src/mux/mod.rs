@@ -43,6 +43,8 @@ mod serving;
 mod shared;
 mod state;
 mod transport;
+#[cfg(feature = "json")]
+pub(crate) mod untyped;
 mod wakers;
 
 pub use bytes::ByteStream;

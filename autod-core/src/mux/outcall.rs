@@ -60,14 +60,27 @@ impl Outcall {
         method: &'static Method,
         arguments: &impl Arguments,
         expect: Expect,
+        upstream: Upstream,
+    ) -> Self {
+        Self::encoded(connection, method, expect, upstream, |message| {
+            codec::encode_arguments(message, arguments)
+        })
+    }
+
+    /// A call whose arguments `encode` appends to its message.
+    pub(super) fn encoded(
+        connection: &Connection,
+        method: &'static Method,
+        expect: Expect,
         Upstream(feed): Upstream,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Self {
         let options = match expect {
             Expect::Bytes => Options::Bytes,
             _ if feed.is_some() => Options::Items,
             _ => Options::Plain,
         };
-        let stage = match message(connection, method, options, arguments) {
+        let stage = match message(connection, method, options, encode) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
         };
@@ -216,13 +229,13 @@ fn message(
     connection: &Connection,
     method: &Method,
     options: Options,
-    arguments: &impl Arguments,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
 ) -> Result<Vec<u8>, Error> {
     let mut message = Vec::with_capacity(64);
     message.extend_from_slice(&method.id.to_le_bytes());
     message.push(options as u8);
     debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
-    codec::encode_arguments(&mut message, arguments)?;
+    encode(&mut message)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

@@ -15,7 +15,9 @@ pub(crate) const VERSION: u8 = 1;
 pub(crate) struct Hello {
     pub(crate) version: u8,
     pub(crate) purpose: Purpose,
+    /// Empty if any will do.
     pub(crate) service: String,
+    /// 0 if it is not known.
     pub(crate) fingerprint: u64,
     pub(crate) build: String,
     pub(crate) codec: String,
@@ -210,8 +212,8 @@ impl Hello {
         Ok(Self {
             version: prefix.version,
             purpose,
-            service: common.service.ok_or(Malformed::Missing("service"))?,
-            fingerprint: common.fingerprint.ok_or(Malformed::Missing("fingerprint"))?,
+            service: common.service.unwrap_or_default(),
+            fingerprint: common.fingerprint.unwrap_or_default(),
             build: common.build.unwrap_or_default(),
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,

@@ -17,7 +17,7 @@ use super::greeting::{
     VERSION,
 };
 use super::limits::{Limits, Receives};
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::service::{self, Argument, Method, Policy, Table, method_id};
 
 const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
@@ -189,7 +189,7 @@ fn greetings() {
         service: "Counter".to_owned(),
         fingerprint: COUNTER.fingerprint,
         build: "1.0.0".to_owned(),
-        codec: codec::NAME.to_owned(),
+        codec: Codec::Bincode.name().to_owned(),
         receives,
         life: 0,
         caller: CallerFields {

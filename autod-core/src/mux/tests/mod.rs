@@ -208,7 +208,14 @@ impl Pair {
             Arc::default(),
         );
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
-        let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
+        let origin = Origin {
+            service: String::new(),
+            pid: 0,
+            build: String::new(),
+            life: 0,
+            started: None,
+            retries: 0,
+        };
         let connection =
             Connection::new(Shared::new(Side::Connector, client, server, MEMORY), origin);
         Self { connection, server: shared, gate, traces }
