@@ -158,7 +158,7 @@ mod tests {
         match target {
             "greeting" => vectors("greetings").collect(),
             "value" => vectors("values").collect(),
-            "json" => vectors("json").collect(),
+            "json" => vectors("json-values").collect(),
             "frame" => {
                 let mut seeds: BTreeMap<_, _> = vectors("frames").collect();
                 let together = seeds.values().flatten().copied().collect();

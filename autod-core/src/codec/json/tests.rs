@@ -153,6 +153,19 @@ fn what_json_cannot_say_is_an_error() {
 }
 
 #[test]
+fn an_error_is_short_whatever_it_quotes() {
+    for long in ["x".repeat(1 << 20), "é".repeat(1 << 20)] {
+        for error in [
+            unreadable::<u8>(&format!("\"{long}\"")),
+            unreadable::<Shape>(&format!("\"{long}\"")),
+            arguments::<(u8,)>(&["a"], &format!("{{\"{long}\":1}}")).unwrap_err(),
+        ] {
+            assert!(error.len() < 700, "{} bytes", error.len());
+        }
+    }
+}
+
+#[test]
 fn numbers_and_texts_of_serde_jsons_own_are_refused() {
     #[derive(Serialize)]
     #[serde(rename = "$serde_json::private::Number")]
