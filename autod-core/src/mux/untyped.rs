@@ -9,12 +9,12 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::asked::{End, Expect};
 use super::call::Call;
 use super::connection::Connection;
 use super::failure::{failure, undecodable};
 use super::incoming::Incoming;
 use super::outcall::{Outcall, Upstream};
-use super::outgoing::{End, Expect};
 use super::pipe::Pipe;
 use crate::codec::json;
 use crate::error::CallError;

@@ -10,7 +10,8 @@ use serde::forward_to_deserialize_any;
 
 use super::error::{JsonError, Result};
 use super::key::Key;
-use super::text::{Number, Text, Word, is_integer, out_of_range};
+use super::number::{Number, is_integer, out_of_range};
+use super::text::{Text, Word};
 use crate::codec::bounds::Bounds;
 
 pub(super) struct Decoder<'de> {

@@ -4,16 +4,17 @@ use std::fmt::Display;
 use std::io::Write as _;
 
 use serde::ser::{
-    Impossible, Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant,
-    SerializeTuple, SerializeTupleStruct, SerializeTupleVariant, Serializer,
+    Serialize, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
 use super::error::{JsonError, Result};
+use super::key::KeyEncoder;
 use crate::codec::bounds::Bounds;
 
 pub(super) struct Encoder<'a> {
     bytes: &'a mut Vec<u8>,
-    bounds: Bounds,
+    pub(super) bounds: Bounds,
 }
 
 impl<'a> Encoder<'a> {
@@ -29,11 +30,11 @@ impl<'a> Encoder<'a> {
         Ok(())
     }
 
-    fn put(&mut self, text: &str) {
+    pub(super) fn put(&mut self, text: &str) {
         self.bytes.extend_from_slice(text.as_bytes());
     }
 
-    fn plain(&mut self, value: &dyn Display) {
+    pub(super) fn plain(&mut self, value: &dyn Display) {
         // A vector takes everything.
         let _ = write!(self.bytes, "{value}");
     }
@@ -179,7 +180,8 @@ impl<'a, 'b> Serializer for &'b mut Encoder<'a> {
     ) -> Result<()> {
         let elements = self.variant(name, "", "}")?;
         value.serialize(&mut *elements.encoder)?;
-        elements.finish()
+        elements.finish();
+        Ok(())
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Elements<'b, 'a>> {
@@ -255,10 +257,9 @@ impl Elements<'_, '_> {
         value.serialize(&mut *self.encoder)
     }
 
-    fn finish(self) -> Result<()> {
+    fn finish(self) {
         self.encoder.bounds.leave();
         self.encoder.put(self.close);
-        Ok(())
     }
 }
 
@@ -273,7 +274,8 @@ macro_rules! elements {
             }
 
             fn end(self) -> Result<()> {
-                self.finish()
+                self.finish();
+                Ok(())
             }
         }
     )*};
@@ -301,7 +303,8 @@ macro_rules! named_elements {
             }
 
             fn end(self) -> Result<()> {
-                self.finish()
+                self.finish();
+                Ok(())
             }
         }
     )*};
@@ -324,116 +327,7 @@ impl SerializeMap for Elements<'_, '_> {
     }
 
     fn end(self) -> Result<()> {
-        self.finish()
-    }
-}
-
-/// Writes the key of a map: text, or what is text within quotes.
-struct KeyEncoder<'b, 'a>(&'b mut Encoder<'a>);
-
-fn no_key<T>() -> Result<T> {
-    Err(JsonError::new(
-        "the keys of a map have to be text, integers, bool or variants without fields",
-    ))
-}
-
-macro_rules! quoted {
-    ($($method:ident, $type:ty;)*) => {$(
-        fn $method(self, value: $type) -> Result<()> {
-            self.0.put("\"");
-            self.0.plain(&value);
-            self.0.put("\"");
-            Ok(())
-        }
-    )*};
-}
-
-macro_rules! no_keys {
-    ($($method:ident($($type:ty),*) -> $result:ty;)*) => {$(
-        fn $method(self, $(_: $type),*) -> Result<$result> {
-            no_key()
-        }
-    )*};
-}
-
-type None = Impossible<(), JsonError>;
-
-impl Serializer for KeyEncoder<'_, '_> {
-    type Ok = ();
-    type Error = JsonError;
-    type SerializeSeq = None;
-    type SerializeTuple = None;
-    type SerializeTupleStruct = None;
-    type SerializeTupleVariant = None;
-    type SerializeMap = None;
-    type SerializeStruct = None;
-    type SerializeStructVariant = None;
-
-    quoted! {
-        serialize_bool, bool;
-        serialize_i8, i8;
-        serialize_i16, i16;
-        serialize_i32, i32;
-        serialize_i64, i64;
-        serialize_i128, i128;
-        serialize_u8, u8;
-        serialize_u16, u16;
-        serialize_u32, u32;
-        serialize_u64, u64;
-        serialize_u128, u128;
-    }
-
-    fn serialize_char(self, value: char) -> Result<()> {
-        self.0.serialize_char(value)
-    }
-
-    fn serialize_str(self, value: &str) -> Result<()> {
-        self.0.serialize_str(value)
-    }
-
-    fn serialize_unit_variant(self, _: &'static str, _: u32, name: &'static str) -> Result<()> {
-        self.0.serialize_str(name)
-    }
-
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        value: &T,
-    ) -> Result<()> {
-        let encoder = self.0;
-        encoder.bounds.enter()?;
-        value.serialize(KeyEncoder(&mut *encoder))?;
-        encoder.bounds.leave();
+        self.finish();
         Ok(())
-    }
-
-    no_keys! {
-        serialize_f32(f32) -> ();
-        serialize_f64(f64) -> ();
-        serialize_bytes(&[u8]) -> ();
-        serialize_none() -> ();
-        serialize_unit() -> ();
-        serialize_unit_struct(&'static str) -> ();
-        serialize_seq(Option<usize>) -> None;
-        serialize_tuple(usize) -> None;
-        serialize_tuple_struct(&'static str, usize) -> None;
-        serialize_tuple_variant(&'static str, u32, &'static str, usize) -> None;
-        serialize_map(Option<usize>) -> None;
-        serialize_struct(&'static str, usize) -> None;
-        serialize_struct_variant(&'static str, u32, &'static str, usize) -> None;
-    }
-
-    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<()> {
-        no_key()
-    }
-
-    fn serialize_newtype_variant<T: Serialize + ?Sized>(
-        self,
-        _: &'static str,
-        _: u32,
-        _: &'static str,
-        _: &T,
-    ) -> Result<()> {
-        no_key()
     }
 }

@@ -10,6 +10,9 @@ mod decoder;
 mod encoder;
 mod error;
 mod key;
+mod number;
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;
 mod text;
