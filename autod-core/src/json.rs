@@ -48,7 +48,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// The connection, which tells which service and which daemon this is.
+    /// The connection, which tells which daemon this is.
     pub fn connection(&self) -> &Connection {
         &self.connection
     }

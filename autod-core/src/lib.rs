@@ -6,6 +6,7 @@ mod activation;
 mod arguments;
 mod boot;
 mod builder;
+mod callbacks;
 mod caller;
 mod client;
 mod codec;
@@ -22,6 +23,8 @@ mod fault;
 pub mod fuzzing;
 mod greet;
 mod handle;
+#[cfg(feature = "remote")]
+mod hosted;
 mod identity;
 mod in_process;
 #[cfg(feature = "json")]
@@ -38,6 +41,7 @@ mod start;
 pub mod testing;
 mod until_idle;
 mod upgrade;
+mod voucher;
 mod wire;
 
 pub use activation::Activation;
@@ -48,6 +52,8 @@ pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};
+#[cfg(feature = "remote")]
+pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
@@ -57,4 +63,5 @@ pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
+pub use voucher::Voucher;
 pub use wire::limits::Limits;

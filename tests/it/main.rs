@@ -24,6 +24,7 @@ mod inherited;
 mod json;
 mod leaving;
 mod logs;
+mod over;
 mod places;
 mod python;
 mod recursion;

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::call::service_error;
 use super::connection::Connection;
-use super::failure::{failure, undecodable};
+use super::failure::{Called, failure, undecodable};
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -62,7 +62,7 @@ pub struct Incoming<T, E = Error> {
 pub(super) type DecodeItem<T> = fn(&[u8]) -> Result<(T, usize), Error>;
 
 enum Source<E> {
-    Answer(Outcall, fn(End, &'static Method) -> E),
+    Answer(Outcall, fn(End, Called) -> E),
     Argument(Arc<Shared>, Ticket),
     Done,
 }
@@ -111,7 +111,7 @@ impl<T, E> Incoming<T, E> {
     #[cfg(feature = "json")]
     pub(super) fn of_answer(
         outcall: Outcall,
-        fail: fn(End, &'static Method) -> E,
+        fail: fn(End, Called) -> E,
         decode: DecodeItem<T>,
     ) -> Self {
         let mut items = Self::new(Source::Answer(outcall, fail));

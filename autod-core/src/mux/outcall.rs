@@ -11,21 +11,21 @@ use serde::Serialize;
 
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
-use super::failure::{timed_out, unsendable};
+use super::failure::{Called, timed_out, unsendable};
 use super::flow::{Received, Role};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
 
 pub(super) struct Outcall {
     connection: Connection,
-    pub(super) method: &'static Method,
+    pub(super) method: Called,
     opening: Opening,
     stage: Stage,
     /// The rest of the caller's stream.
@@ -62,8 +62,17 @@ impl Outcall {
         expect: Expect,
         upstream: Upstream,
     ) -> Self {
-        Self::encoded(connection, method, expect, upstream, |message| {
-            codec::encode_arguments(message, arguments)
+        let codec = connection.shared().codec;
+        Self::encoded(connection, method, expect, upstream, |message| match codec {
+            Codec::Bincode => codec::encode_arguments(message, arguments),
+            #[cfg(feature = "json")]
+            Codec::Json => Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "{} cannot be called by a typed client: the connection speaks JSON",
+                    method.name
+                ),
+            )),
         })
     }
 
@@ -80,6 +89,7 @@ impl Outcall {
             _ if feed.is_some() => Options::Items,
             _ => Options::Plain,
         };
+        let method = Called::new(method, connection.shared().side);
         let stage = match message(connection, method, options, encode) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
@@ -227,7 +237,7 @@ fn put_deadline(message: &mut Vec<u8>, left: Duration) {
 /// The payload of a Call frame: method id, options, arguments.
 fn message(
     connection: &Connection,
-    method: &Method,
+    method: Called,
     options: Options,
     encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
 ) -> Result<Vec<u8>, Error> {
@@ -242,8 +252,9 @@ fn message(
         return Err(Error::new(
             ErrorKind::Limit,
             format!(
-                "the arguments of {} take {length} bytes, the daemon receives at most {limit}",
-                method.name
+                "the arguments of {} take {length} bytes, {} receives at most {limit}",
+                method.name,
+                method.callee()
             ),
         ));
     }

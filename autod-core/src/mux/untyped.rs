@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::call::Call;
 use super::connection::Connection;
-use super::failure::{failure, undecodable};
+use super::failure::{Called, failure, undecodable};
 use super::incoming::Incoming;
 use super::outcall::{Outcall, Upstream};
 use super::pipe::Pipe;
@@ -82,7 +82,7 @@ fn outcall(
 
 fn value<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> Result<T, CallError<E>> {
     match end {
         End::Value(bytes) => {
@@ -92,7 +92,7 @@ fn value<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     }
 }
 
-fn service_error<E: DeserializeOwned + 'static>(end: End, method: &'static Method) -> CallError<E> {
+fn service_error<E: DeserializeOwned + 'static>(end: End, method: Called) -> CallError<E> {
     match end {
         End::Fail(FailCode::Service, bytes) => match json::decode(&bytes) {
             Ok(error) => CallError::Service(error),

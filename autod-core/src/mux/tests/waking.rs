@@ -176,14 +176,7 @@ enum Doing {
 /// A caller with one call open who looks for so long, beside whom this is done at that moment.
 fn at_a_moment(doing: Doing, moment: usize, full: bool, answered_at: usize, looks: Duration) {
     let shared = Shared::new(Side::Connector, ROOMY, ROOMY, MEMORY);
-    let origin = Origin {
-        service: String::new(),
-        pid: 0,
-        build: String::new(),
-        life: 0,
-        started: None,
-        retries: 0,
-    };
+    let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
     let connection = Connection::new(Arc::clone(&shared), origin);
     let _first = begin(&connection);
     let calls = Rc::new(RefCell::new(Vec::new()));
