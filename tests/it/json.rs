@@ -197,3 +197,21 @@ fn nothing_is_started() {
     });
     assert!(error.is_not_running(), "{error:?}");
 }
+
+#[autod::service]
+trait Adder {
+    async fn add(&self, n: i64) -> i64;
+}
+
+/// Its bytes would be read as something else than they are.
+#[test]
+fn a_typed_client_does_not_use_such_a_connection() {
+    let home = Home::new();
+    with_client(&home, async |client| {
+        let typed = <AdderClient as autod::Client>::from_connection(client.connection().clone());
+        let error = typed.add(1).await.unwrap_err();
+        assert!(error.to_string().ends_with("the connection speaks JSON"), "{error}");
+        assert!(!error.may_have_executed());
+        assert_eq!(ask(&client, "add", json!([1])).await, Ok(json!(1)));
+    });
+}
