@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::client::{Client, caller_fields, dispatch_of};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handle::{DaemonHandle, Phase, patience};
+use crate::handle::{DaemonHandle, Phase};
 use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse, Shared, Side};
 use crate::service::Serves;
 use crate::session::Session;
@@ -50,7 +50,8 @@ where
 {
     /// Runs the daemon in this process for one client, without a socket, a file or another process:
     /// `init`, then the object of this client's session. For tests of what happens around a service,
-    /// and as a fallback where sockets are forbidden.
+    /// and as a fallback where sockets are forbidden. What [the caller
+    /// serves](Self::caller_serves) can be called, too; the drain limit counts for nothing.
     ///
     /// It ends when it is closed, or when the last clone of the client is gone; then the shutdown
     /// hooks run. Dropping the future before it is ready drops what `init` has done so far.
@@ -65,9 +66,8 @@ where
     pub async fn in_process<C: Client + Serves<T>>(mut self) -> Result<C> {
         let args = self.settings.orders()?.args;
         let limits = self.settings.limits.clone();
-        let drain = self.settings.drain_limit;
         let lease = Lease::new(None, Instant::now());
-        let daemon = DaemonHandle::new(lease, args, None, drain);
+        let daemon = DaemonHandle::new(lease, args, None, self.settings.drain_limit);
         let make_state = self
             .take_init()
             .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
@@ -94,18 +94,10 @@ where
             let mut driver = std::pin::pin!(driver.run());
             let mut closed = std::pin::pin!(daemon.close_requested());
             let mut told = false;
-            let mut waiting = None;
             std::future::poll_fn(|context| {
                 if !told && closed.as_mut().poll(context).is_ready() {
                     told = true;
                     shared.leave(GoodbyeCode::Closing, daemon.ending().in_words());
-                    waiting = Some(Box::pin(tokio::time::sleep(patience(drain))));
-                }
-                if let Some(patience) = &mut waiting
-                    && patience.as_mut().poll(context).is_ready()
-                {
-                    shared.end_calls();
-                    waiting = None;
                 }
                 driver.as_mut().poll(context)
             })
