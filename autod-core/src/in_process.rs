@@ -17,6 +17,7 @@ use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse
 use crate::service::Serves;
 use crate::session::Session;
 use crate::start::Start;
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::limits::{Limits, Receives};
 
@@ -82,7 +83,7 @@ where
         let offer = callbacks.as_ref().map(Callbacks::offer);
         let session = Session::new(
             daemon.clone(),
-            own_peer(),
+            Voucher::Kernel(own_peer()),
             caller,
             offer,
             Arc::clone(&shared),

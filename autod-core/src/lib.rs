@@ -37,6 +37,7 @@ mod start;
 pub mod testing;
 mod until_idle;
 mod upgrade;
+mod voucher;
 mod wire;
 
 pub use activation::Activation;
@@ -56,4 +57,5 @@ pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
+pub use voucher::Voucher;
 pub use wire::limits::Limits;

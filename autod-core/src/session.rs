@@ -10,6 +10,7 @@ use crate::daemon::Peer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::DaemonHandle;
 use crate::mux::{Connection, Origin, Shared};
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::Offer;
 
@@ -22,7 +23,7 @@ pub struct Session(Arc<SessionInner>);
 #[derive(Debug)]
 struct SessionInner {
     daemon: DaemonHandle,
-    peer: Peer,
+    voucher: Voucher,
     caller: Caller,
     /// What the caller serves.
     offer: Option<Offer>,
@@ -32,7 +33,7 @@ struct SessionInner {
 impl Session {
     pub(crate) fn new(
         daemon: DaemonHandle,
-        peer: Peer,
+        voucher: Voucher,
         caller: Caller,
         offer: Option<Offer>,
         shared: Arc<Shared>,
@@ -41,7 +42,7 @@ impl Session {
         let (pid, life) = (std::process::id(), daemon.life());
         let origin = Origin { pid, build, life, started: None, retries: 0 };
         let connection = Connection::lent(shared, origin);
-        Self(Arc::new(SessionInner { daemon, peer, caller, offer, connection }))
+        Self(Arc::new(SessionInner { daemon, voucher, caller, offer, connection }))
     }
 
     /// The daemon that serves this connection.
@@ -49,9 +50,18 @@ impl Session {
         &self.0.daemon
     }
 
-    /// The process at the other end, as the kernel vouches for it.
-    pub fn peer(&self) -> &Peer {
-        &self.0.peer
+    /// Who says who is at the other end.
+    pub fn voucher(&self) -> &Voucher {
+        &self.0.voucher
+    }
+
+    /// The process at the other end, if the kernel vouches for it: always on a socket of this
+    /// machine.
+    pub fn peer(&self) -> Option<&Peer> {
+        match &self.0.voucher {
+            Voucher::Kernel(peer) => Some(peer),
+            _ => None,
+        }
     }
 
     /// What the other end says about itself.

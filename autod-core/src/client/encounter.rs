@@ -175,18 +175,18 @@ impl Connector<'_> {
         let mut ear = Ear::default();
         // A daemon that is awake has answered by now; then nothing has to be waited for.
         let mut early = ear.answer_now(&stream);
-        let stream = UnixStream::from_std(stream)
+        let mut stream = UnixStream::from_std(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         if early.is_none()
             && !unsent.is_empty()
-            && timeout(self.silence, greet::write_all(&stream, &unsent)).await.is_err()
+            && timeout(self.silence, greet::write_all(&mut stream, &unsent)).await.is_err()
         {
             return Err(self.unresponsive("does not read"));
         }
         let greeted = loop {
             let heard = match early.take() {
                 Some(heard) => heard,
-                None => match timeout(self.silence, ear.answer(&stream)).await {
+                None => match timeout(self.silence, ear.answer(&mut stream)).await {
                     Ok(heard) => heard,
                     Err(_) => return Err(self.unresponsive("does not answer")),
                 },

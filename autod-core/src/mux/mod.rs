@@ -63,6 +63,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use transport::Transport;
 
 #[cfg(test)]
 mod tests;
