@@ -1,9 +1,10 @@
 //! Texts that mean more work than they are long, or nothing.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use super::Ground;
-use super::peer::{FAIL, Peer, REPLY};
+use super::peer::{FAIL, Peer, REPLY, field, greeting, read_greeting, receives};
 use super::random::Random;
 
 /// Code 2 of a Fail: not executed, the arguments did not decode.
@@ -106,4 +107,41 @@ fn random_texts_harm_nobody() {
             assert!(is_refused || answer.kind == REPLY, "{bytes:?}: {answer:?}");
         }
     });
+}
+
+#[test]
+fn what_a_hello_says_of_the_service_has_to_be_right() {
+    const ACCEPT: u8 = 2;
+    const REJECT: u8 = 5;
+    let ground = Ground::new();
+    let receives = receives();
+    let answer = |codec: &[u8], more: &[(u8, &[u8])]| {
+        let mut stream = ground.open();
+        let fields = [&[(5, codec), (6, &receives)], more].concat();
+        stream.write_all(&greeting(1, &fields)).unwrap();
+        let answer = read_greeting(&mut stream).unwrap();
+        (answer[6], field(&answer, 15).map(|code| code[0]))
+    };
+    let known = &ground.fingerprint[..];
+    let wrong: Vec<u8> = known.iter().map(|byte| !byte).collect();
+    let good: [&[(u8, &[u8])]; 6] = [
+        &[],
+        &[(2, b"Probe")],
+        &[(2, b"")],
+        &[(3, &[0; 8])],
+        &[(3, known)],
+        &[(2, b"Probe"), (3, known)],
+    ];
+    for more in good {
+        assert_eq!(answer(b"json", more), (ACCEPT, None), "{more:?}");
+    }
+    assert_eq!(answer(b"json", &[(2, b"Other")]), (REJECT, Some(2)));
+    assert_eq!(answer(b"json", &[(3, &wrong)]), (REJECT, Some(3)));
+    assert_eq!(answer(b"json", &[(2, b"Probe"), (3, &wrong)]), (REJECT, Some(3)));
+    // Without the types nothing may be left out.
+    assert_eq!(answer(b"bincode2", &[(2, b"Probe"), (3, known)]), (ACCEPT, None));
+    assert_eq!(answer(b"bincode2", &[(2, b"Probe")]), (REJECT, Some(3)));
+    assert_eq!(answer(b"bincode2", &[(2, b"Probe"), (3, &[0; 8])]), (REJECT, Some(3)));
+    assert_eq!(answer(b"bincode2", &[(3, known)]), (REJECT, Some(2)));
+    assert_eq!(answer(b"yaml", &[(2, b"Probe"), (3, known)]), (REJECT, Some(1)));
 }
