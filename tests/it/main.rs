@@ -7,6 +7,7 @@ extern crate autod as other_name;
 
 mod bad_input;
 mod builds;
+mod carried;
 mod clocks;
 mod counter;
 mod counting;
