@@ -33,6 +33,7 @@ mod sandbox;
 mod scope;
 mod shapes;
 mod streams;
+mod table;
 mod terminal;
 mod ui;
 mod upgrade;
