@@ -159,6 +159,42 @@ fn a_method_may_have_a_default_body() {
     });
 }
 
+/// More arguments than a tuple of serde's has, and than two of them have.
+#[rustfmt::skip]
+#[autod::service]
+trait Many {
+    #[expect(clippy::too_many_arguments, reason = "that is the point")]
+    async fn join(
+        &self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8,
+        m: u8, n: u8, o: u8, p: u8, q: u8, r: String, s: u8, t: u8, u: u8, v: u8, w: u8, x: u8,
+        y: u8, z: u8, aa: u8, ab: u8, ac: u8, ad: u8, ae: u8, af: u8, ag: Vec<u8>,
+    ) -> (u8, u8, String, u8, Vec<u8>);
+}
+
+#[rustfmt::skip]
+impl Many for Plain {
+    async fn join(
+        &self, a: u8, b: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8,
+        _: u8, _: u8, _: u8, _: u8, _: u8, r: String, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8,
+        _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, af: u8, ag: Vec<u8>,
+    ) -> (u8, u8, String, u8, Vec<u8>) {
+        (a, b, r, af, ag)
+    }
+}
+
+#[test]
+fn a_method_may_have_any_number_of_arguments() {
+    block_on(async {
+        let many: ManyClient = autod::in_process(Plain);
+        #[rustfmt::skip]
+        let joined = many.join(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, "r".to_owned(), 19, 20, 21, 22,
+            23, 24, 25, 26, 27, 28, 29, 30, 31, 32, vec![33; 3],
+        );
+        assert_eq!(joined.await.unwrap(), (1, 2, "r".to_owned(), 32, vec![33; 3]));
+    });
+}
+
 /// Methods under conditions, of which the others know nothing, and old ones.
 #[autod::service]
 trait Conditions {

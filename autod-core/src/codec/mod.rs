@@ -172,7 +172,8 @@ fn undecodable<T>(error: DecodeError) -> Error {
     let message = match error {
         DecodeError::Other(why) => return codec(format!("cannot decode {name}: {why}")),
         DecodeError::Serde(_) => format!(
-            "cannot decode {name}: serde's untagged, tag and flatten cannot travel in this format"
+            "cannot decode {name}: serde's untagged, tag and flatten, and types that hold any value, \
+             cannot travel in this format"
         ),
         _ => format!("cannot decode {name}"),
     };
