@@ -140,8 +140,9 @@ fn what_a_hello_says_of_the_service_has_to_be_right() {
     assert_eq!(answer(b"json", &[(2, b"Probe"), (3, &wrong)]), (REJECT, Some(3)));
     // Without the types nothing may be left out.
     assert_eq!(answer(b"bincode2", &[(2, b"Probe"), (3, known)]), (ACCEPT, None));
-    assert_eq!(answer(b"bincode2", &[(2, b"Probe")]), (REJECT, Some(3)));
+    assert_eq!(answer(b"bincode2", &[(2, b"Probe")]), (REJECT, Some(0)));
     assert_eq!(answer(b"bincode2", &[(2, b"Probe"), (3, &[0; 8])]), (REJECT, Some(3)));
-    assert_eq!(answer(b"bincode2", &[(3, known)]), (REJECT, Some(2)));
+    assert_eq!(answer(b"bincode2", &[(3, known)]), (REJECT, Some(0)));
+    assert_eq!(answer(b"bincode2", &[(2, b""), (3, known)]), (REJECT, Some(2)));
     assert_eq!(answer(b"yaml", &[(2, b"Probe"), (3, known)]), (REJECT, Some(1)));
 }

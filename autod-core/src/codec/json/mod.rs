@@ -30,7 +30,7 @@ use crate::error::Result;
 use crate::service::Argument;
 
 /// The name of the format in the hello.
-pub(super) const NAME: &str = "json";
+pub(super) const NAME: &str = crate::wire::hello::SELF_DESCRIBING;
 
 /// Appends the text of `value`. On an error `bytes` is as it was.
 #[inline(never)]
