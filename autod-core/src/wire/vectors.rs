@@ -208,7 +208,7 @@ fn greetings() {
     let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
     assert_eq!(read_hello(&bytes).as_ref(), Ok(&least));
 
-    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint };
+    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint() };
     let serving = Hello { offer: Some(offer), ..least.clone() };
     let bytes = block.take("Hello of a caller that serves Halver");
     assert_eq!(read_hello(&bytes), Ok(serving));
