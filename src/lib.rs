@@ -25,6 +25,8 @@
 #[cfg(feature = "remote")]
 pub use autod_core::Hosted;
 pub use autod_core::in_process;
+#[cfg(feature = "json")]
+pub use autod_core::json;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,

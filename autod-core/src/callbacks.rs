@@ -24,7 +24,7 @@ impl Callbacks {
     {
         let open = move |connection| {
             let target = Arc::new(make(connection));
-            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
             Box::new(Dispatcher::new(begin, Arc::<Pulse>::default())) as Box<dyn Dispatch>
         };
         Self { table: C::TABLE, open: Arc::new(open) }

@@ -27,6 +27,8 @@ mod handle;
 mod hosted;
 mod identity;
 mod in_process;
+#[cfg(feature = "json")]
+pub mod json;
 mod listening;
 mod mux;
 mod options;

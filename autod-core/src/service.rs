@@ -59,6 +59,15 @@ impl Table {
         })
     }
 
+    /// What it has, for somebody who asked for something else.
+    pub(crate) fn in_words(&self) -> String {
+        if self.methods.is_empty() {
+            return String::new();
+        }
+        let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
+        format!("the methods of {} are {}", self.name, names.join(", "))
+    }
+
     /// The method with this id.
     pub fn method(&self, id: u64) -> Option<&'static Method> {
         self.methods.iter().find(|method| method.id == id)
@@ -148,8 +157,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word that goes into the fingerprint.
-    const fn word(self) -> &'static str {
+    /// The word for it in PROTOCOL.md, which goes into the fingerprint.
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Unary => "unary",
             Self::Stream => "stream",

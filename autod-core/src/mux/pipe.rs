@@ -94,6 +94,10 @@ impl<T, E> Pipe<T, E> {
         decode: Decode<T, E>,
     ) -> Self {
         let outcall = Outcall::new(connection, method, arguments, Expect::Bytes, Upstream::NONE);
+        Self::of(outcall, decode)
+    }
+
+    pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
         Self {
             outcall,
             decode,

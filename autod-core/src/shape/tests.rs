@@ -126,7 +126,7 @@ fn a_type_that_refuses_a_value_has_a_shape() {
     impl TryFrom<u8> for Even {
         type Error = String;
         fn try_from(n: u8) -> Result<Self, String> {
-            if n % 2 == 0 { Ok(Self) } else { Err(format!("{n} is odd")) }
+            if n.is_multiple_of(2) { Ok(Self) } else { Err(format!("{n} is odd")) }
         }
     }
     assert_eq!(shape::<Even>(), shape::<Even>());

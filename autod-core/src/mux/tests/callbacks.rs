@@ -59,7 +59,7 @@ async fn all_shapes_of_calls_go_back_too() {
         write.shutdown().await.unwrap();
     };
     let mut heard = Vec::new();
-    let (_, received) = tokio::join!(sent, read.read_to_end(&mut heard));
+    let ((), received) = tokio::join!(sent, read.read_to_end(&mut heard));
     assert_eq!(received.unwrap(), 1 << 20);
     assert_eq!(upper.finish().await.unwrap(), 1 << 20);
     pair.quiet().await;
