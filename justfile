@@ -47,6 +47,10 @@ bench:
 bench-activation *args:
     scripts/bench-activation {{args}}
 
+# What a program with one service costs to compile, beside one by hand and one with tarpc
+bench-compile *args:
+    scripts/bench-compile {{args}}
+
 # Calls and streams beside references and peers; five minutes after some minutes of compiling
 bench-rpc *args:
     scripts/bench-rpc {{args}}
