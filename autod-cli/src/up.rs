@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use autod_activator::{Shutdown, Supervisor, read_file};
 
-use crate::report;
+use crate::failure::Failure;
 use crate::signals::Signals;
+use crate::{in_full, report, supervise};
 
 /// How long open connections may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -22,7 +23,7 @@ pub(crate) struct Options {
 /// # Errors
 ///
 /// What a person is to read.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let services = read_file(&options.file).map_err(|mistakes| mistakes.to_string())?;
     if options.check {
         return Ok(());
@@ -42,11 +43,27 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         for (name, socket) in inherited {
             builder = builder.inherit(name, socket);
         }
-        let supervisor = builder.open().map_err(in_full)?;
+        let (supervisor, control) = supervise::serve(&options.file, move || builder.open()).await?;
         activation.ready();
         let printing = print_events(&supervisor, options.json);
-        serve(&supervisor, &signals, options, &activation).await;
+        let controlled = control.daemon().clone();
+        let mut control = std::pin::pin!(control.ended());
+        let has_control = tokio::select! {
+            () = run_until_signal(&supervisor, &signals, options) => true,
+            // Somebody has closed it as the daemon that it is.
+            _ = &mut control => false,
+        };
+        activation.stopping();
+        tokio::select! {
+            () = supervisor.close(Shutdown::Drain(DRAIN)) => {}
+            _ = signals.end() => supervisor.close(Shutdown::Force).await,
+        }
         drop(supervisor);
+        if has_control {
+            controlled.close();
+            // Those who still wait are answered. That it ends is no error.
+            let _ = control.await;
+        }
         let _ = printing.await;
         Ok(())
     })
@@ -63,31 +80,21 @@ fn print_events(supervisor: &Supervisor, json: bool) -> tokio::task::JoinHandle<
     })
 }
 
-async fn serve(
-    supervisor: &Supervisor,
-    signals: &Signals,
-    options: &Options,
-    activation: &autod::Activation,
-) {
+async fn run_until_signal(supervisor: &Supervisor, signals: &Signals, options: &Options) {
     loop {
         tokio::select! {
-            _ = signals.end() => break,
+            _ = signals.end() => return,
             heard = signals.reload() => {
                 if heard.is_err() {
-                    break;
+                    return;
                 }
                 // Whatever comes of it: what runs goes on.
                 tokio::select! {
                     () = reload(supervisor, options) => {}
-                    _ = signals.end() => break,
+                    _ = signals.end() => return,
                 }
             }
         }
-    }
-    activation.stopping();
-    tokio::select! {
-        () = supervisor.close(Shutdown::Drain(DRAIN)) => {}
-        _ = signals.end() => supervisor.close(Shutdown::Force).await,
     }
 }
 
@@ -105,15 +112,4 @@ async fn reload(supervisor: &Supervisor, options: &Options) {
         ),
         Err(error) => eprintln!("autod: not all was reloaded: {}", in_full(error)),
     }
-}
-
-/// An error with its causes.
-fn in_full(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
