@@ -1,6 +1,7 @@
 //! `autod up`: a supervisor in the foreground.
 
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use autod_activator::{Shutdown, Supervisor, read_file};
@@ -11,6 +12,9 @@ use crate::{in_full, report, supervise};
 
 /// How long open connections may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long the last events may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) struct Options {
     pub(crate) file: PathBuf,
@@ -32,7 +36,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     // Before there are threads: it changes the environment.
     let mut activation = autod::Activation::take().map_err(in_full)?;
     let inherited = activation.sockets();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // A second thread makes each connection dearer by what it takes to wake it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
@@ -45,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
         }
         let (supervisor, control) = supervise::serve(&options.file, move || builder.open()).await?;
         activation.ready();
-        let printing = print_events(&supervisor, options.json);
+        let printed = print_events(&supervisor, options.json)?;
         let controlled = control.daemon().clone();
         let mut control = std::pin::pin!(control.ended());
         let has_control = tokio::select! {
@@ -64,20 +69,28 @@ pub(crate) fn run(options: &Options) -> Result<(), Failure> {
             // Those who still wait are answered. That it ends is no error.
             let _ = control.await;
         }
-        let _ = printing.await;
+        // Nobody may be reading what it prints.
+        let _ = printed.recv_timeout(LAST_WORDS);
         Ok(())
     })
 }
 
-fn print_events(supervisor: &Supervisor, json: bool) -> tokio::task::JoinHandle<()> {
+/// In a thread of its own: whoever reads the events may be slow, and then misses some. Completes when
+/// all are printed.
+fn print_events(supervisor: &Supervisor, json: bool) -> Result<Receiver<()>, Failure> {
     let mut events = supervisor.events();
-    tokio::spawn(async move {
+    let (done, printed) = std::sync::mpsc::channel();
+    let work = move || {
         let mut read = true;
-        while let Some(event) = events.next().await {
+        while let Some(event) = events.next_blocking() {
             // It goes on when nobody reads its events.
             read = read && report::print(&event, json);
         }
-    })
+        let _ = done.send(());
+    };
+    let thread = std::thread::Builder::new().name("autod-events".to_owned());
+    thread.spawn(work).map_err(|error| format!("cannot start a thread: {error}"))?;
+    Ok(printed)
 }
 
 async fn run_until_signal(supervisor: &Supervisor, signals: &Signals, options: &Options) {
