@@ -26,7 +26,9 @@ fn main() {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     match word(0) {
         "serve" => return server::run(word(1)),
-        "supervise" => return way::supervise(word(1), word(2)),
+        "supervise" => {
+            return return way::supervise(word(1), word(2), word(3).parse().unwrap_or(1));
+        }
         _ => {}
     }
     let rounds = word(0).parse().unwrap_or(9);
@@ -39,7 +41,7 @@ fn main() {
         }
     }
     table(&ways, &results);
-    memory(&ways);
+    memory();
 }
 
 fn measure(way: &Way) -> Round {
@@ -93,18 +95,18 @@ fn table(ways: &[Way], results: &[Vec<Round>]) {
     }
 }
 
-/// What the supervisor's own connections cost, in proxy mode.
-fn memory(ways: &[Way]) {
-    let Some(cold) = ways.iter().find(|way| way.name.ends_with("proxy mode")) else { return };
-    println!(
-        "\n| autod, proxy mode: KiB for each connection | own memory | pipes hold | all TCP buffers |"
-    );
+/// What the supervisor needs, and each of its connections in proxy mode.
+fn memory() {
+    let (idle, _) = way::supervisor("proxy", "quick", 100);
+    let mebibytes = memory::resident(idle.id()) / f64::from(1 << 20);
+    println!("\nA supervisor of 100 services that nobody uses: {mebibytes:.1} MiB resident.\n");
+    println!("| KiB for each forwarded connection | own memory | pipes hold | all TCP buffers |");
     println!("|---|---|---|---|");
     for (name, cost) in
         [("1000 silent ones", memory::idle as fn(_, _) -> _), ("100 busy ones", memory::busy)]
     {
         // A new one, whose memory nobody has used yet.
-        let Some((process, address)) = cold.cold.as_ref().map(|cold| cold("quick")) else { return };
+        let (process, address) = way::supervisor("proxy", "quick", 1);
         load::once(address);
         let cost: memory::Cost = cost(process.id(), address);
         let [own, pipes, sockets] =

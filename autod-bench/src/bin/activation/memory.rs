@@ -22,19 +22,12 @@ pub(crate) struct Cost {
 
 /// What 1000 connections cost that have been answered and are silent.
 pub(crate) fn idle(process: u32, address: SocketAddr) -> Cost {
-    // What a first time costs once is not a connection's.
-    drop(open(address));
-    std::thread::sleep(Duration::from_millis(300));
     let before = Sample::take(process);
-    let clients = open(address);
+    let clients: Vec<_> = (0..IDLE).map(|_| load::held(address)).collect();
     std::thread::sleep(Duration::from_millis(300));
     let cost = Sample::take(process).since(before, IDLE);
     drop(clients);
     cost
-}
-
-fn open(address: SocketAddr) -> Vec<std::net::TcpStream> {
-    (0..IDLE).map(|_| load::held(address)).collect()
 }
 
 /// What 100 connections cost that all carry as much as they can: the highest of some samples.
@@ -81,7 +74,8 @@ impl Sample {
     }
 }
 
-fn resident(process: u32) -> f64 {
+/// Bytes.
+pub(crate) fn resident(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("its status");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
     let words: Option<f64> = line.split_whitespace().next().and_then(|word| word.parse().ok());

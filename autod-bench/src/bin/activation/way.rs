@@ -145,27 +145,37 @@ fn bare(speed: &str) -> (Process, SocketAddr) {
 }
 
 fn supervised(mode: &str, speed: &str) -> (Process, SocketAddr) {
+    supervisor(mode, speed, 1)
+}
+
+/// A supervisor in a process of its own.
+pub(crate) fn supervisor(mode: &str, speed: &str, services: usize) -> (Process, SocketAddr) {
     let mut command = Command::new(own());
-    command.args(["supervise", mode, speed]).stdout(Stdio::piped());
+    command.args(["supervise", mode, speed, &services.to_string()]).stdout(Stdio::piped());
     let mut process = Process::spawn(&mut command).expect("a supervisor");
     let address = process.address();
     (process, address)
 }
 
-/// A supervisor with one service, until it is killed.
-pub(crate) fn supervise(mode: &str, speed: &str) {
+/// A supervisor, until it is killed. The first of its services is the one that is used.
+pub(crate) fn supervise(mode: &str, speed: &str, services: usize) {
     autod_activator::raise_open_files();
     let kind = if mode == "fd" { Kind::Autod } else { Kind::Plain };
-    let service = Service::new("it", own().to_str().expect("a path"))
-        .args(["serve", speed])
-        .kind(kind)
-        .listen(Listen::tcp(loopback(0)))
-        .idle_timeout(None);
+    let service = |number: usize| {
+        Service::new(format!("it-{number}"), own().to_str().expect("a path"))
+            .args(["serve", speed])
+            .kind(kind)
+            .listen(Listen::tcp(loopback(0)))
+            .idle_timeout(None)
+    };
     // As that of `autod up`.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let supervisor = Supervisor::builder().service(service).open().expect("a supervisor");
-        if let Address::Tcp(address) = &supervisor.addresses("it").expect("an address")[0] {
+        let supervisor = Supervisor::builder()
+            .services((0..services).map(service))
+            .open()
+            .expect("a supervisor");
+        if let Address::Tcp(address) = &supervisor.addresses("it-0").expect("an address")[0] {
             println!("{address}");
         }
         std::future::pending::<()>().await;
