@@ -64,7 +64,7 @@ impl World {
     }
 
     #[track_caller]
-    fn listed(&self, arguments: &[&str]) -> Vec<(String, String)> {
+    pub(crate) fn listed(&self, arguments: &[&str]) -> Vec<(String, String)> {
         let output = self.run(arguments);
         assert!(output.status.success(), "{output:?}");
         let rows = String::from_utf8(output.stdout).unwrap();

@@ -27,7 +27,7 @@ fn main() {
     match word(0) {
         "serve" => return server::run(word(1)),
         "supervise" => {
-            return return way::supervise(word(1), word(2), word(3).parse().unwrap_or(1));
+            return way::supervise(word(1), word(2), word(3).parse().unwrap_or(1));
         }
         _ => {}
     }
