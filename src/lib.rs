@@ -22,6 +22,8 @@
 /// # Ok::<(), autod::Error>(())
 /// # }).unwrap();
 /// ```
+#[cfg(feature = "remote")]
+pub use autod_core::Hosted;
 pub use autod_core::in_process;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,

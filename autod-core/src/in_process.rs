@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::client::{Client, caller_fields, dispatch_of};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handle::{DaemonHandle, Phase};
+use crate::handle::{DaemonHandle, Host, Phase};
 use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse, Shared, Side};
 use crate::service::Serves;
 use crate::session::Session;
@@ -49,6 +49,22 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
+    /// Runs `init` in this process, for a daemon that no file and no socket proves.
+    pub(crate) async fn prepare<C: Client + Serves<T>>(
+        &mut self,
+    ) -> Result<(DaemonHandle, Arc<dyn Host>)> {
+        let args = self.settings.orders()?.args;
+        let lease = Lease::new(None, Instant::now());
+        let daemon = DaemonHandle::new(lease, args, None, self.settings.drain_limit);
+        let make_state = self
+            .take_init()
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
+        let state = make_state(Start::new(daemon.clone(), None, |_| {})).await?;
+        let host = self.open::<C>(state)?.host;
+        daemon.set_phase(Phase::Ready(Arc::clone(&host)));
+        Ok((daemon, host))
+    }
+
     /// Runs the daemon in this process for one client, without a socket, a file or another process:
     /// `init`, then the object of this client's session. For tests of what happens around a service,
     /// and as a fallback where sockets are forbidden. What [the caller
@@ -65,16 +81,8 @@ where
     ///
     /// Outside of a tokio runtime.
     pub async fn in_process<C: Client + Serves<T>>(mut self) -> Result<C> {
-        let args = self.settings.orders()?.args;
         let limits = self.settings.limits.clone();
-        let lease = Lease::new(None, Instant::now());
-        let daemon = DaemonHandle::new(lease, args, None, self.settings.drain_limit);
-        let make_state = self
-            .take_init()
-            .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
-        let state = make_state(Start::new(daemon.clone(), None, |_| {})).await?;
-        let host = self.open::<C>(state)?.host;
-        daemon.set_phase(Phase::Ready(Arc::clone(&host)));
+        let (daemon, host) = self.prepare::<C>().await?;
 
         let (ours, theirs) = ends(&limits);
         let shared = Arc::clone(&theirs.shared);

@@ -23,6 +23,8 @@ mod fault;
 pub mod fuzzing;
 mod greet;
 mod handle;
+#[cfg(feature = "remote")]
+mod hosted;
 mod identity;
 mod in_process;
 mod listening;
@@ -48,6 +50,8 @@ pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};
+#[cfg(feature = "remote")]
+pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};

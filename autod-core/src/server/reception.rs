@@ -31,21 +31,21 @@ use crate::wire::limits::Receives;
 const FIRST_CALL: Duration = Duration::from_millis(250);
 
 /// An open connection, counted against the limit.
-struct Open {
+pub(super) struct Open {
     shop: Arc<Shop>,
     /// How many there are with it.
     number: usize,
 }
 
 impl Open {
-    fn count(shop: &Arc<Shop>) -> Self {
+    pub(super) fn count(shop: &Arc<Shop>) -> Self {
         let number = shop.open.fetch_add(1, Ordering::Relaxed) + 1;
         Self { shop: Arc::clone(shop), number }
     }
 }
 
 /// What becomes of a visitor.
-enum Admission {
+pub(super) enum Admission {
     /// It gets an object of its own.
     Session(Hello, Arc<dyn Host>, Connected),
     /// It tells the daemon to end.
@@ -113,7 +113,7 @@ impl Shop {
     }
 
     /// Finds out what the visitor wants, and answers all but those who may come in.
-    async fn admit<T: AsyncRead + AsyncWrite + Unpin>(
+    pub(super) async fn admit<T: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: &mut T,
         ear: &mut Ear,
@@ -158,7 +158,7 @@ impl Shop {
     }
 
     /// Serves a connection that was greeted, in the runtime of the sessions.
-    async fn serve<T: Transport>(
+    pub(super) async fn serve<T: Transport>(
         &self,
         mut stream: T,
         voucher: Voucher,
@@ -311,7 +311,7 @@ impl Shop {
         Ok(())
     }
 
-    fn reject(&self, code: RejectCode, text: String) -> Answer {
+    pub(super) fn reject(&self, code: RejectCode, text: String) -> Answer {
         Answer::Reject(Rejection {
             code,
             text,

@@ -391,16 +391,16 @@ impl World {
     /// When nothing is on its way, what the sender has spent is what the receiver holds.
     fn check_credit(&mut self) {
         for (&id, open) in &self.calls {
-            let (caller, callee) = (end_of(id, true), end_of(id, false));
+            let [asks, serves] = [true, false].map(|caller| end_of(id, caller));
             let Some(ticket) = open.ticket.filter(|_| open.caller == Caller::Waits) else {
                 continue;
             };
-            let down = self.ends[caller].outgoing.held(id >> 1).filter(|_| !open.answered);
-            if let (Some(held), Some(outflow)) = (down, self.ends[callee].serving.outflow(ticket)) {
+            let down = self.ends[asks].outgoing.held(id >> 1).filter(|_| !open.answered);
+            if let (Some(held), Some(outflow)) = (down, self.ends[serves].serving.outflow(ticket)) {
                 assert_eq!(outflow.credit(), left(held), "of the callee");
             }
-            let up = self.ends[callee].serving.held(ticket);
-            if let (Some(held), Some(outflow)) = (up, self.ends[caller].outgoing.outflow(id >> 1)) {
+            let up = self.ends[serves].serving.held(ticket);
+            if let (Some(held), Some(outflow)) = (up, self.ends[asks].outgoing.outflow(id >> 1)) {
                 assert_eq!(outflow.credit(), left(held), "of the caller");
             }
         }
