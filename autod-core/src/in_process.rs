@@ -38,7 +38,7 @@ where
 {
     let (ours, theirs) = ends(&Limits::default());
     let target = Arc::new(service);
-    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
     let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()));
     tokio::spawn(driver.run());
     ours.client(None)

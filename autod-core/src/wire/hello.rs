@@ -11,7 +11,9 @@ use super::limits::Receives;
 pub(crate) struct Hello {
     pub(crate) version: u8,
     pub(crate) purpose: Purpose,
+    /// Empty if any will do.
     pub(crate) service: String,
+    /// 0 if it is not known.
     pub(crate) fingerprint: u64,
     pub(crate) build: String,
     pub(crate) codec: String,
@@ -154,8 +156,8 @@ impl Hello {
         Ok(Self {
             version: prefix.version,
             purpose,
-            service: common.service.ok_or(Malformed::Missing("service"))?,
-            fingerprint: common.fingerprint.ok_or(Malformed::Missing("fingerprint"))?,
+            service: common.service.unwrap_or_default(),
+            fingerprint: common.fingerprint.unwrap_or_default(),
             build: common.build.unwrap_or_default(),
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
