@@ -23,7 +23,7 @@ use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
 use crate::service::{Service, Table};
 use crate::upgrade::Upgrade;
 use crate::wire::greeting::Accept;
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::{Holds, Limits, Receives};
 
 /// A generated client.
 ///
@@ -175,7 +175,7 @@ impl Connector<'_> {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let shared = Shared::new(Side::Connector, ours, accept.receives, Holds::from(self.limits));
         let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
             .looking(self.limits.busy_poll, true);
         tokio::spawn(driver.run());

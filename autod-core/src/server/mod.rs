@@ -60,7 +60,7 @@ pub(crate) struct Server {
 
 struct Shop {
     server: Server,
-    /// Connections that are open, greeted or not.
+    /// Connections that are open, greeted or not. Not those that are turned away unheard.
     open: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,

@@ -23,10 +23,17 @@ use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
 use crate::session::Session;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 /// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
 const FIRST_CALL: Duration = Duration::from_millis(250);
+
+/// Connections above the limit whose hello is heard nevertheless: a probe or an order is answered by
+/// a daemon that is full, a session is told so.
+const SPARE: usize = 64;
+
+/// How long one of those may take to say hello, so that their places are soon free again.
+const SPARE_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// An open connection, counted against the limit.
 struct Open {
@@ -50,12 +57,21 @@ impl Drop for Open {
 
 impl Shop {
     /// Counts and serves a connection. It counts from here on, whatever it says.
+    ///
+    /// Beyond the limit and what is spared it is turned away unheard, so that those who connect and
+    /// say nothing hold a bounded number of descriptors and tasks.
     pub(super) fn welcome(self: &Arc<Self>, stream: UnixStream) {
+        let open = Open::count(self);
+        if open.number > self.places() + SPARE {
+            let (code, text) = self.full();
+            // A fresh socket takes that much without waiting.
+            let _ = stream.try_write(&self.reject(code, text).to_bytes());
+            return;
+        }
         let connected = self.server.daemon.lease().connect();
         self.pulse.expect();
         let shop = Arc::clone(self);
         self.tasks.spawn(async move {
-            let open = Open::count(&shop);
             if let Err(error) = shop.greet(stream, connected, open).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
@@ -74,7 +90,9 @@ impl Shop {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let mut ear = Ear::default();
-        let Some(visitor) = self.listen_to(&stream, &mut ear).await? else {
+        let patience =
+            if open.number > self.places() { handshake.min(SPARE_HANDSHAKE) } else { handshake };
+        let Some(visitor) = self.listen_to(&stream, &mut ear, patience).await? else {
             return greet::say(&mut stream, &Answer::Closing, handshake).await;
         };
         let hello = match self.understand(visitor) {
@@ -94,12 +112,8 @@ impl Shop {
             // Its successor may well be of another opinion than this one.
             return greet::say(&mut stream, &Answer::Closing, handshake).await;
         }
-        let refusal = if open.number > limits.connections as usize {
-            let text = format!("the daemon serves {} connections already", limits.connections);
-            Some((RejectCode::Full, text))
-        } else {
-            self.refuse(&hello)
-        };
+        let refusal =
+            if open.number > self.places() { Some(self.full()) } else { self.refuse(&hello) };
         if let Some((code, text)) = refusal {
             return greet::say(&mut stream, &self.reject(code, text), handshake).await;
         }
@@ -138,7 +152,7 @@ impl Shop {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
-        let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
+        let shared = Shared::new(Side::Acceptor, ours, hello.receives, Holds::from(limits));
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
@@ -191,9 +205,22 @@ impl Shop {
         shared.survivors_ended().await;
     }
 
+    /// How many connections are served.
+    fn places(&self) -> usize {
+        self.server.limits.connections as usize
+    }
+
+    fn full(&self) -> (RejectCode, String) {
+        (RejectCode::Full, format!("the daemon serves {} connections already", self.places()))
+    }
+
     /// Waits for the hello, as long as the daemon does not leave.
-    async fn listen_to(&self, stream: &UnixStream, ear: &mut Ear) -> Result<Option<Visitor>> {
-        let limit = self.server.limits.handshake;
+    async fn listen_to(
+        &self,
+        stream: &UnixStream,
+        ear: &mut Ear,
+        limit: Duration,
+    ) -> Result<Option<Visitor>> {
         let mut hello = std::pin::pin!(timeout(limit, ear.visitor(stream)));
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         std::future::poll_fn(|context| {

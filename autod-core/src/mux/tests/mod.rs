@@ -12,6 +12,7 @@ mod kept;
 mod memory;
 mod policy;
 mod queue;
+mod shares;
 mod streams;
 mod upstream;
 mod waking;
@@ -32,10 +33,13 @@ use super::shared::Shared;
 use super::state::Side;
 use super::{Call, Connection, Incoming, Origin, Upstream, call, deadline, open};
 use crate::service::{Answered, Argument, Kind, Method, Policy, Request, method_id};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 /// What a connection may make an end hold, if its messages are not larger.
 const MEMORY: usize = 1 << 20;
+
+/// With windows that do not grow.
+const HOLDS: Holds = Holds { memory: MEMORY, window: 1 << 10 };
 
 const ROOMY: Receives = Receives { message: 64 << 20, calls: 64, window: 256 << 10 };
 
@@ -199,7 +203,7 @@ impl Pair {
     fn serve(far: DuplexStream, client: Receives, server: Receives) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let traces = Arc::new(Traces::default());
-        let shared = Shared::new(Side::Acceptor, server, client, MEMORY);
+        let shared = Shared::new(Side::Acceptor, server, client, HOLDS);
         let dispatch = Dispatcher::new(
             {
                 let (gate, traces) = (Arc::clone(&gate), Arc::clone(&traces));
@@ -210,7 +214,7 @@ impl Pair {
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
         let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
         let connection =
-            Connection::new(Shared::new(Side::Connector, client, server, MEMORY), origin);
+            Connection::new(Shared::new(Side::Connector, client, server, HOLDS), origin);
         Self { connection, server: shared, gate, traces }
     }
 
