@@ -14,6 +14,10 @@ clippy:
 plain:
     cargo clippy -p autod -- -D warnings
 
+# Without the feature json
+small:
+    cargo clippy -p autod --no-default-features -- -D warnings
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

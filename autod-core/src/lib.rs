@@ -6,6 +6,7 @@ mod activation;
 mod arguments;
 mod boot;
 mod builder;
+mod callbacks;
 mod caller;
 mod client;
 mod codec;
@@ -22,8 +23,12 @@ mod fault;
 pub mod fuzzing;
 mod greet;
 mod handle;
+#[cfg(feature = "remote")]
+mod hosted;
 mod identity;
 mod in_process;
+#[cfg(feature = "json")]
+pub mod json;
 mod listening;
 mod mux;
 mod options;
@@ -32,10 +37,13 @@ mod server;
 pub mod service;
 mod session;
 mod settings;
+#[doc(hidden)]
+pub mod shape;
 mod start;
 pub mod testing;
 mod until_idle;
 mod upgrade;
+mod voucher;
 mod wire;
 
 pub use activation::Activation;
@@ -46,13 +54,17 @@ pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};
+#[cfg(feature = "remote")]
+pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+pub use service::Value;
 pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
+pub use voucher::Voucher;
 pub use wire::limits::Limits;

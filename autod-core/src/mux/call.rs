@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::failure::{failure, undecodable};
+use super::failure::{Called, failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use crate::arguments::Arguments;
 use crate::codec;
@@ -48,7 +48,7 @@ enum Patience {
 }
 
 /// Makes an answer of the last word about a call.
-pub(super) type Decode<T, E> = fn(End, &'static Method) -> Result<T, E>;
+pub(super) type Decode<T, E> = fn(End, Called) -> Result<T, E>;
 
 /// Calls a method that cannot fail by itself.
 pub fn call<T: DeserializeOwned + Send + 'static>(
@@ -58,7 +58,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_value, patience: None, output: PhantomData }
+    Call::of(outcall, decode_value)
 }
 
 /// Calls a method that returns a `Result`.
@@ -73,12 +73,12 @@ where
     E: DeserializeOwned + Send + 'static,
 {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_result, patience: None, output: PhantomData }
+    Call::of(outcall, decode_result)
 }
 
 pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> Result<T, Error> {
     match end {
         End::Value(bytes) => codec::decode(&bytes).map_err(|error| undecodable(method, error)),
@@ -88,7 +88,7 @@ pub(super) fn decode_value<T: DeserializeOwned + 'static>(
 
 pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> Result<T, CallError<E>> {
     match end {
         End::Value(_) => decode_value(end, method).map_err(CallError::Autod),
@@ -99,7 +99,7 @@ pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned +
 /// The error of a call of a method that has its own ones.
 pub(super) fn service_error<E: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> CallError<E> {
     match end {
         End::Fail(FailCode::Service, bytes) => match codec::decode(&bytes) {
@@ -111,6 +111,10 @@ pub(super) fn service_error<E: DeserializeOwned + 'static>(
 }
 
 impl<T, E> Call<T, E> {
+    pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
+        Self { outcall, decode, patience: None, output: PhantomData }
+    }
+
     /// Gives the call so much time, from its first poll on; without this it has no limit.
     ///
     /// The time that is left is sent along. When it is over, the future ends with an error of which

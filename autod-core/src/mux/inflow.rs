@@ -167,8 +167,8 @@ impl Inflow {
         self.held -= taken;
         // Whoever takes half a window can do with more of it.
         let more = self.window.min(bounds.most.saturating_sub(self.window));
-        let grows = more > 0 && self.share.as_mut().is_some_and(|share| share.grow(more));
-        let grown = if grows { more } else { 0 };
+        let has_room = more > 0 && self.share.as_mut().is_some_and(|share| share.grow(more));
+        let grown = if has_room { more } else { 0 };
         self.window += grown;
         self.count_excess();
         u32::try_from(taken + grown).unwrap_or(u32::MAX)

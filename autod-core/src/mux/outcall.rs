@@ -6,26 +6,26 @@
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
-use super::failure::{timed_out, unsendable};
+use super::failure::{Called, timed_out, unsendable};
 use super::flow::{Received, Role};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
 
 pub(super) struct Outcall {
     connection: Connection,
-    pub(super) method: &'static Method,
+    pub(super) method: Called,
     opening: Opening,
     stage: Stage,
     /// The rest of the caller's stream.
@@ -60,14 +60,37 @@ impl Outcall {
         method: &'static Method,
         arguments: &impl Arguments,
         expect: Expect,
+        upstream: Upstream,
+    ) -> Self {
+        let codec = connection.shared().codec;
+        Self::encoded(connection, method, expect, upstream, |message| match codec {
+            Codec::Bincode => codec::encode_arguments(message, arguments),
+            #[cfg(feature = "json")]
+            Codec::Json => Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "{} cannot be called by a typed client: the connection speaks JSON",
+                    method.name
+                ),
+            )),
+        })
+    }
+
+    /// A call whose arguments `encode` appends to its message.
+    pub(super) fn encoded(
+        connection: &Connection,
+        method: &'static Method,
+        expect: Expect,
         Upstream(feed): Upstream,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
     ) -> Self {
         let options = match expect {
             Expect::Bytes => Options::Bytes,
             _ if feed.is_some() => Options::Items,
             _ => Options::Plain,
         };
-        let stage = match message(connection, method, options, arguments) {
+        let method = Called::new(method, connection.shared().side);
+        let stage = match message(connection, method, options, encode) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
         };
@@ -214,23 +237,24 @@ fn put_deadline(message: &mut Vec<u8>, left: Duration) {
 /// The payload of a Call frame: method id, options, arguments.
 fn message(
     connection: &Connection,
-    method: &Method,
+    method: Called,
     options: Options,
-    arguments: &impl Arguments,
+    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
 ) -> Result<Vec<u8>, Error> {
     let mut message = Vec::with_capacity(64);
     message.extend_from_slice(&method.id.to_le_bytes());
     message.push(options as u8);
     debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
-    codec::encode_arguments(&mut message, arguments)?;
+    encode(&mut message)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {
         return Err(Error::new(
             ErrorKind::Limit,
             format!(
-                "the arguments of {} take {length} bytes, the daemon receives at most {limit}",
-                method.name
+                "the arguments of {} take {length} bytes, {} receives at most {limit}",
+                method.name,
+                method.callee()
             ),
         ));
     }

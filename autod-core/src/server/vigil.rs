@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-use crate::codec;
+use crate::codec::Codec;
 use crate::daemon::{Alarm, Knock, Root, Tenancy, check_peer, peer};
 use crate::greet;
 use crate::wire::greeting::{Answer, CallerFields, Hello, Purpose, VERSION};
@@ -131,21 +131,22 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
     if check_peer(&peer).is_err() {
         return Heard::Stranger;
     }
-    let Ok(stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
+    let Ok(mut stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
     let hello = Hello {
         version: VERSION,
         purpose: Purpose::Probe,
         service: service.to_owned(),
         fingerprint: 0,
         build: String::new(),
-        codec: codec::NAME.to_owned(),
+        codec: Codec::default().name().to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        offer: None,
         caller: CallerFields::default(),
     };
     // It may have answered and hung up before.
-    let _ = greet::write_all(&stream, &hello.to_bytes()).await;
-    match greet::Ear::default().answer(&stream).await {
+    let _ = greet::write_all(&mut stream, &hello.to_bytes()).await;
+    match greet::Ear::default().answer(&mut stream).await {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.

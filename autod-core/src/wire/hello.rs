@@ -1,6 +1,8 @@
 //! What the connecting end says.
 
-use super::fields::{Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag};
+use super::fields::{
+    Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag, text,
+};
 use super::greeting::Common;
 use super::limits::Receives;
 
@@ -9,14 +11,25 @@ use super::limits::Receives;
 pub(crate) struct Hello {
     pub(crate) version: u8,
     pub(crate) purpose: Purpose,
+    /// Empty if any will do.
     pub(crate) service: String,
+    /// 0 if it is not known.
     pub(crate) fingerprint: u64,
     pub(crate) build: String,
     pub(crate) codec: String,
     pub(crate) receives: Receives,
     /// The life that an order is meant for; 0 is any.
     pub(crate) life: u64,
+    /// What the connecting end serves itself.
+    pub(crate) offer: Option<Offer>,
     pub(crate) caller: CallerFields,
+}
+
+/// A service by its name and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) service: String,
+    pub(crate) fingerprint: u64,
 }
 
 /// What the connection is for. The numbers are the protocol's.
@@ -80,6 +93,10 @@ impl Hello {
         if self.life != 0 {
             out.field(tag::LIFE, &self.life.to_le_bytes());
         }
+        if let Some(offer) = &self.offer {
+            let name = offer.service.as_bytes();
+            out.field(tag::OFFER, &[&offer.fingerprint.to_le_bytes(), name].concat());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -104,6 +121,7 @@ impl Hello {
             return Err(Malformed::Kind(prefix.kind));
         }
         let mut purpose = Purpose::Session;
+        let mut offer = None;
         let mut caller = CallerFields::default();
         let mut common = Common::default();
         for field in Fields(fields) {
@@ -112,6 +130,12 @@ impl Hello {
                 tag::PURPOSE => {
                     let [number] = array(tag, value)?;
                     purpose = Purpose::from_wire(number).ok_or(Malformed::Field(tag))?;
+                }
+                tag::OFFER => {
+                    let (fingerprint, name) =
+                        value.split_first_chunk().ok_or(Malformed::Field(tag))?;
+                    let fingerprint = u64::from_le_bytes(*fingerprint);
+                    offer = Some(Offer { service: text(tag, name)?, fingerprint });
                 }
                 tag::CWD => caller.cwd = value.to_vec(),
                 tag::ARGUMENT => caller.args.push(value.to_vec()),
@@ -132,12 +156,13 @@ impl Hello {
         Ok(Self {
             version: prefix.version,
             purpose,
-            service: common.service.ok_or(Malformed::Missing("service"))?,
-            fingerprint: common.fingerprint.ok_or(Malformed::Missing("fingerprint"))?,
+            service: common.service.unwrap_or_default(),
+            fingerprint: common.fingerprint.unwrap_or_default(),
             build: common.build.unwrap_or_default(),
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
+            offer,
             caller,
         })
     }

@@ -18,6 +18,7 @@ mod floods;
 mod frames;
 mod greetings;
 mod hoards;
+mod json;
 mod peer;
 mod random;
 mod values;

@@ -33,7 +33,7 @@ impl World {
     }
 
     fn with(memory: usize) -> Self {
-        let receives = Receives { message: MESSAGE, calls: STREAMS as u32, window: WINDOW };
+        let receives = Receives { message: MESSAGE, calls: 40, window: WINDOW };
         let holds = Holds { memory, window: GROWN };
         let mut world = Self {
             client: State::new(Side::Connector, receives, receives, holds),
@@ -113,7 +113,7 @@ impl World {
     }
 }
 
-fn failed(received: &Option<Received>) -> bool {
+fn failed(received: Option<&Received>) -> bool {
     match received {
         Some(Received::End(End::Fail(code, _))) => {
             assert_eq!(*code, FailCode::Overfull);
@@ -208,8 +208,8 @@ proptest! {
                 sent[greedy] += u32::from(world.send(greedy, false, MESSAGE as usize) == Sent::Yes);
                 prop_assert!(world.server.outbox.waiting() < CROWDED + MESSAGE as usize + 4096);
             }
-            for stream in 0..STREAMS {
-                sent[stream] += u32::from(world.send(stream, false, MESSAGE as usize) == Sent::Yes);
+            for (stream, sent) in sent.iter_mut().enumerate() {
+                *sent += u32::from(world.send(stream, false, MESSAGE as usize) == Sent::Yes);
             }
             world.carry(false);
             for stream in 0..STREAMS {
@@ -237,7 +237,7 @@ fn a_message_for_which_there_is_no_room_ends_its_stream_alone() {
         let mut taken = 0;
         for stream in 0..STREAMS - 1 {
             let first = world.receive(stream, !up);
-            if failed(&first) {
+            if failed(first.as_ref()) {
                 ended += 1;
             } else {
                 assert!(matches!(first, Some(Received::Chunk(_))), "{first:?}");
