@@ -22,9 +22,10 @@
 /// # Ok::<(), autod::Error>(())
 /// # }).unwrap();
 /// ```
+pub use autod_core::in_process;
+
 #[cfg(feature = "remote")]
 pub use autod_core::Hosted;
-pub use autod_core::in_process;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
