@@ -1,13 +1,16 @@
 //! Greetings over a socket.
 
 use std::io;
-use std::time::Duration;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mux::blocking::{Ready, wait};
 use crate::wire::greeting::{Answer, Hello, Malformed, PREFIX, Prefix};
 
 /// The first greeting of a caller.
@@ -69,27 +72,50 @@ impl Ear {
         }
     }
 
+    /// Reads one answer of a daemon and blocks meanwhile; `None` if none has come in time.
+    pub(crate) fn answer_within(
+        &mut self,
+        stream: &std::os::unix::net::UnixStream,
+        limit: Duration,
+    ) -> Result<Option<Answer>, Heard> {
+        let until = Instant::now().checked_add(limit);
+        loop {
+            if let Some((prefix, fields)) = self.take()? {
+                let answer = Answer::parse(prefix, &fields);
+                return answer.map(Some).map_err(|error| Heard::Error(malformed(error)));
+            }
+            if let Ready::TimedOut = wait(&[(stream.as_fd(), PollFlags::IN)], until) {
+                return Ok(None);
+            }
+            self.hear(|chunk| io::Read::read(&mut &*stream, chunk))?;
+        }
+    }
+
     /// What came behind the last greeting.
     pub(crate) fn into_rest(self) -> Vec<u8> {
         self.bytes
     }
 
     async fn greeting(&mut self, stream: &UnixStream) -> Result<(Prefix, Vec<u8>), Heard> {
-        let cannot_read = |error| Heard::Error(Error::system("cannot read a greeting", error));
         loop {
             if let Some(greeting) = self.take()? {
                 return Ok(greeting);
             }
             stream.readable().await.map_err(cannot_read)?;
-            match self.read(|chunk| stream.try_read(chunk)) {
-                Ok(0) => return Err(Heard::Nothing),
-                Ok(_) => {}
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {}
-                    io::ErrorKind::ConnectionReset => return Err(Heard::Nothing),
-                    _ => return Err(cannot_read(error)),
-                },
-            }
+            self.hear(|chunk| stream.try_read(chunk))?;
+        }
+    }
+
+    /// Reads once what is there.
+    fn hear(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> Result<(), Heard> {
+        match self.read(read) {
+            Ok(0) => Err(Heard::Nothing),
+            Ok(_) => Ok(()),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock => Ok(()),
+                io::ErrorKind::ConnectionReset => Err(Heard::Nothing),
+                _ => Err(cannot_read(error)),
+            },
         }
     }
 
@@ -114,6 +140,10 @@ impl Ear {
         fields.drain(..PREFIX);
         Ok(Some((prefix, fields)))
     }
+}
+
+fn cannot_read(error: io::Error) -> Heard {
+    Heard::Error(Error::system("cannot read a greeting", error))
 }
 
 /// Most greetings fit into this.

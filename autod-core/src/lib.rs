@@ -4,6 +4,7 @@
 
 mod activation;
 mod arguments;
+pub mod blocking;
 mod boot;
 mod builder;
 mod client;
@@ -44,6 +45,8 @@ pub use error::{CallError, Error, Result};
 pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
+#[doc(hidden)]
+pub use mux::blocking as blocking_calls;
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
 pub use session::{Caller, DaemonHandle, Session, Status};

@@ -11,7 +11,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::client::{Client, Connector, OnProgress, Spoken};
+use crate::blocking::{self, apart};
+use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec;
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::error::{Error, ErrorKind, Result};
@@ -84,7 +85,7 @@ impl Settings {
 
     /// Knocks and says hello without waiting for anything, so that the daemon answers while the
     /// caller sets up what it needs. `None`: connecting takes more than that.
-    pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
+    pub(crate) fn begin(&self, table: &'static Table) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
         if self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
@@ -92,7 +93,7 @@ impl Settings {
         let build = self.build();
         let place = self.place_of(&build).ok()?;
         let Knock::Open(stream) = place.knock().ok()? else { return None };
-        let spoken = self.connector(&place, &build, C::TABLE).speak(stream).ok()?;
+        let spoken = self.connector(&place, &build, table).speak(stream).ok()?;
         Some(Early { place, build, spoken })
     }
 
@@ -101,8 +102,8 @@ impl Settings {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
             let connector = self.connector(&place, &build, C::TABLE);
-            if let Some(connection) = connector.finish(spoken).await? {
-                return Ok(C::from_connection(connection));
+            if let Some(contact) = connector.finish(spoken).await? {
+                return Ok(C::from_connection(connector.connection(contact)));
             }
         }
         self.connect_or_start_boxed(C::TABLE, anew).await.map(C::from_connection)
@@ -116,10 +117,17 @@ impl Settings {
         table: &'static Table,
         anew: bool,
     ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
-        Box::pin(self.connect_or_start(table, anew))
+        Box::pin(self.connect_or_start(table, anew, |connector, contact| {
+            Ok(connector.connection(contact))
+        }))
     }
 
-    async fn connect_or_start(&self, table: &'static Table, anew: bool) -> Result<Connection> {
+    async fn connect_or_start<R>(
+        &self,
+        table: &'static Table,
+        anew: bool,
+        join: fn(&Connector<'_>, Contact) -> Result<R>,
+    ) -> Result<R> {
         let build = self.build();
         let launch = self.launch(&build)?;
         let mut tries = 0;
@@ -132,7 +140,7 @@ impl Settings {
                 tries += 1;
                 continue;
             }
-            return connected;
+            return join(&connector, connected?);
         }
     }
 
@@ -140,7 +148,54 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, C::TABLE).connect().await.map(C::from_connection)
+        let connector = self.connector(&place, &build, C::TABLE);
+        Ok(C::from_connection(connector.connection(connector.connect().await?)))
+    }
+
+    /// As [`connect`](Self::connect), without a runtime if the daemon runs and is to be used.
+    pub(crate) fn connect_blocking(
+        &self,
+        table: &'static Table,
+        early: Option<Early>,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        if let Some(Early { place, build, spoken }) = early {
+            let connector = self.connector(&place, &build, table);
+            if let Some(connection) = connector.finish_blocking(spoken)? {
+                return Ok(connection);
+            }
+        }
+        self.start_blocking(table, false)
+    }
+
+    #[cold]
+    fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        apart(self.connect_or_start(table, anew, |connector, contact| {
+            connector.blocking_connection(contact)
+        }))
+    }
+
+    pub(crate) fn restart_blocking(&self, table: &'static Table) -> Result<blocking::Connection> {
+        check_guard()?;
+        self.start_blocking(table, true)
+    }
+
+    pub(crate) fn connect_existing_blocking(
+        &self,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        let connector = self.connector(&place, &build, table);
+        let Knock::Open(stream) = place.knock()? else {
+            return apart(async { connector.blocking_connection(connector.connect().await?) });
+        };
+        // Whatever build it is of, it is used.
+        match connector.finish_blocking(connector.speak(stream)?)? {
+            Some(connection) => Ok(connection),
+            None => apart(async { connector.blocking_connection(connector.connect().await?) }),
+        }
     }
 
     pub(crate) async fn stop(&self) -> Result<bool> {

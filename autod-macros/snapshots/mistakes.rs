@@ -35,6 +35,32 @@ impl ::autod::__private::Client for CounterClient {
         &self.connection
     }
 }
+/// The client of [`Counter`] that blocks.
+#[allow(dead_code, deprecated)]
+#[derive(::core::clone::Clone, ::core::fmt::Debug)]
+pub struct CounterBlockingClient {
+    connection: ::autod::__private::blocking::Connection,
+}
+#[allow(dead_code)]
+impl CounterBlockingClient {
+    /// Calls [`Counter::add`].
+    pub fn add(
+        &self,
+        _: impl ::core::marker::Sized,
+    ) -> ::core::result::Result<i64, ::autod::Error> {
+        ::core::unimplemented!()
+    }
+}
+#[automatically_derived]
+impl ::autod::__private::blocking::Client for CounterBlockingClient {
+    type Async = CounterClient;
+    fn from_connection(__connection: ::autod::__private::blocking::Connection) -> Self {
+        Self { connection: __connection }
+    }
+    fn connection(&self) -> &::autod::__private::blocking::Connection {
+        &self.connection
+    }
+}
 impl ::autod::__private::Service for CounterClient {
     const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
         "Counter",

@@ -19,6 +19,11 @@ impl Service<'_> {
         client_ident(&self.item.ident)
     }
 
+    /// The name of the type of the client that blocks.
+    pub(crate) fn blocking_client(&self) -> Ident {
+        format_ident!("{}BlockingClient", self.item.ident.unraw(), span = self.item.ident.span())
+    }
+
     /// The name of the service in the table and in messages.
     pub(crate) fn name(&self) -> String {
         self.item.ident.unraw().to_string()

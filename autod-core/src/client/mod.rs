@@ -3,6 +3,7 @@
 //! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
+mod blocking;
 mod encounter;
 mod orders;
 
@@ -37,6 +38,15 @@ pub trait Client: Service + Clone + Send + Sync {
     fn connection(&self) -> &Connection;
 }
 
+/// A daemon that has accepted.
+pub(crate) struct Contact {
+    line: Line,
+    accept: Accept,
+    /// How long the start took, if it was ours.
+    took: Option<Duration>,
+    retries: u32,
+}
+
 /// Hears how a start goes.
 pub(crate) type OnProgress = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -62,30 +72,30 @@ static CONNECTED: AtomicBool = AtomicBool::new(false);
 
 impl Connector<'_> {
     /// Connects to a daemon that runs.
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self) -> Result<Contact> {
         let mut attempts = Attempts::default();
         loop {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
             let met = self.meet(self.speak(stream)?, &mut attempts).await?;
             if let Met::Daemon(line, accept) = met {
-                return Ok(self.connection(line, accept, None, &attempts));
+                return Ok(contact(line, accept, None, &attempts));
             }
         }
     }
 
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
-    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Connection>> {
+    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Contact>> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
         let mut attempts = Attempts { may_replace, ..Attempts::default() };
         Ok(match self.meet(spoken, &mut attempts).await? {
-            Met::Daemon(line, accept) => Some(self.connection(line, accept, None, &attempts)),
+            Met::Daemon(line, accept) => Some(contact(line, accept, None, &attempts)),
             Met::Predecessor(_) | Met::Nobody => None,
         })
     }
 
     /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
     /// policy. With `anew`, one that runs is replaced in any case.
-    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Connection> {
+    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Contact> {
         let mut starter =
             Starter::new(self.place, launch, Began::now(), self.deadline).explicit(anew);
         let mut attempts = Attempts {
@@ -106,7 +116,7 @@ impl Connector<'_> {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
                         Turn::Started(starting) => match self.attend(*starting, &attempts).await? {
-                            Some(connection) => return Ok(connection),
+                            Some(contact) => return Ok(contact),
                             None => continue,
                         },
                     }
@@ -116,7 +126,7 @@ impl Connector<'_> {
                 if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
             match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => {
-                    return Ok(self.connection(line, accept, None, &attempts));
+                    return Ok(contact(line, accept, None, &attempts));
                 }
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
@@ -124,8 +134,8 @@ impl Connector<'_> {
                     let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
-                    if let Some(connection) = self.attend(starting, &attempts).await? {
-                        return Ok(connection);
+                    if let Some(contact) = self.attend(starting, &attempts).await? {
+                        return Ok(contact);
                     }
                 }
             }
@@ -138,7 +148,7 @@ impl Connector<'_> {
         &self,
         starting: Starting<'_>,
         before: &Attempts,
-    ) -> Result<Option<Connection>> {
+    ) -> Result<Option<Contact>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -162,31 +172,32 @@ impl Connector<'_> {
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(self.connection(line, accept, took, before)))
+        Ok(Some(contact(line, accept, took, before)))
     }
 
-    fn connection(
+    /// The connection of a contact, driven by a task.
+    pub(crate) fn connection(&self, contact: Contact) -> Connection {
+        let (shared, origin) = self.open(contact.accept, contact.took, contact.retries);
+        let Line { stream, rest } = contact.line;
+        let driver = Driver::new(stream, Arc::clone(&shared), NoService, rest)
+            .looking(self.limits.busy_poll, true);
+        tokio::spawn(driver.run());
+        Connection::new(shared, origin)
+    }
+
+    /// The state of a connection that was accepted.
+    fn open(
         &self,
-        line: Line,
         accept: Accept,
-        took: Option<Duration>,
-        attempts: &Attempts,
-    ) -> Connection {
+        started: Option<Duration>,
+        retries: u32,
+    ) -> (Arc<Shared>, Origin) {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
         let ours = Receives::from(self.limits);
         let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
-            .looking(self.limits.busy_poll, true);
-        tokio::spawn(driver.run());
-        let origin = Origin {
-            pid: accept.pid,
-            build: accept.build,
-            life: accept.life,
-            started: took,
-            retries: attempts.closing + attempts.hung_up,
-        };
-        Connection::new(shared, origin)
+        let Accept { pid, build, life, .. } = accept;
+        (shared, Origin { pid, build, life, started, retries })
     }
 
     /// Waits for a place in the queue of a busy daemon. `None`: its door went away meanwhile.
@@ -215,4 +226,8 @@ impl Connector<'_> {
         };
         Error::new(ErrorKind::Timeout, message)
     }
+}
+
+fn contact(line: Line, accept: Accept, took: Option<Duration>, attempts: &Attempts) -> Contact {
+    Contact { line, accept, took, retries: attempts.closing + attempts.hung_up }
 }

@@ -12,6 +12,7 @@
 
 mod arrival;
 mod batch;
+pub mod blocking;
 mod bytes;
 mod call;
 mod company;

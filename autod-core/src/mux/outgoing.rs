@@ -138,6 +138,11 @@ impl Outgoing {
         self.slots.len() - self.free.len()
     }
 
+    /// Whether a caller waits for a slot, or has not taken the one that it was granted.
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// A caller left the queue.
     pub(super) fn give_up(&mut self, place: Place, wakers: &mut Vec<Waker>) {
         self.queue.give_up(place);

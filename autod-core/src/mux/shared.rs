@@ -41,6 +41,15 @@ pub(super) enum Next {
     WriteAndEnd,
 }
 
+/// What the next moment may bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook {
+    pub(super) lost: bool,
+    /// Somebody waits for a slot.
+    pub(super) queue: bool,
+    pub(super) expected: Expected,
+}
+
 /// Nobody takes a stream any more.
 #[derive(Debug)]
 pub(super) struct Over;
@@ -306,6 +315,21 @@ impl Shared {
     /// What the other end is likely to say soon.
     pub(super) fn expected(&self) -> Expected {
         self.lock().expected()
+    }
+
+    /// What a thread that is about to wait for the other end has to know.
+    pub(super) fn outlook(&self) -> Outlook {
+        let state = self.lock();
+        Outlook {
+            lost: state.lost.is_some(),
+            queue: state.outgoing.has_queue(),
+            expected: state.expected(),
+        }
+    }
+
+    /// Calls of this end that are open or whose end nobody has taken.
+    pub(super) fn open_calls(&self) -> usize {
+        self.lock().outgoing.in_use()
     }
 
     pub(super) fn is_lost(&self) -> bool {

@@ -1,7 +1,7 @@
 //! What a connection needs of its transport, beyond tokio's traits.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,9 +30,14 @@ impl Transport for UnixStream {
     }
 
     fn widen(&self) {
-        // It goes on with what it has.
-        let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), WIDE);
+        widen(self);
     }
+}
+
+/// [`Transport::widen`] of a socket.
+pub(super) fn widen(socket: &impl AsFd) {
+    // It goes on with what it has.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, WIDE);
 }
 
 /// Its other end is a task of the same process, which has to get its turn.
