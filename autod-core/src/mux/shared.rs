@@ -361,6 +361,11 @@ impl Shared {
     }
 
     #[cfg(test)]
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        self.lock().outgoing.has_ended(index)
+    }
+
+    #[cfg(test)]
     pub(super) fn is_idle(&self) -> bool {
         self.lock().is_idle()
     }

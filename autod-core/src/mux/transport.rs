@@ -72,5 +72,18 @@ impl Drop for Looking {
 
 fn processors() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    *COUNT.get_or_init(count_processors)
+}
+
+/// Those that this thread may run on: one system call, where std reads the files of the control
+/// group too, which costs a command more than its call.
+#[cfg(target_os = "linux")]
+fn count_processors() -> usize {
+    rustix::thread::sched_getaffinity(None)
+        .map_or(1, |set| usize::try_from(set.count()).unwrap_or(1))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn count_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -56,6 +56,18 @@ impl Connection {
         &self.line
     }
 
+    /// Whether somebody reads, and how many wait for that.
+    #[cfg(test)]
+    pub(in crate::mux) fn at_the_desk(&self) -> (bool, usize) {
+        (self.line.desk.is_taken(), self.line.desk.waiting())
+    }
+
+    /// Whether the last word about a call has come, and nobody has taken it.
+    #[cfg(test)]
+    pub(in crate::mux) fn has_ended(&self, index: u32) -> bool {
+        self.line.shared.has_ended(index)
+    }
+
     /// When a wait that begins now has to end.
     pub(super) fn until(&self) -> Option<Instant> {
         Instant::now().checked_add(self.limit?)

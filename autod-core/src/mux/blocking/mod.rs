@@ -30,8 +30,6 @@ mod pipe;
 mod reader;
 mod seat;
 mod socket;
-#[cfg(test)]
-mod tests;
 mod upstream;
 mod writer;
 
