@@ -139,11 +139,11 @@ impl Line {
     /// Waits at the desk. `false` if that takes longer than `until`.
     fn wait(&self, seat: &Arc<Seat>, sent: Sent, goal: Goal, until: Option<Instant>) -> bool {
         if let Some(place) = self.desk.enter(seat) {
-            return self.read(seat, &place, goal, until);
+            return self.read(seat, &place, sent, goal, until);
         }
         let in_time = self.stand_by(seat, sent, goal, until);
         match self.desk.leave(seat) {
-            Some(place) if in_time => self.read(seat, &place, goal, until),
+            Some(place) if in_time => self.read(seat, &place, self.flush(), goal, until),
             _ => in_time,
         }
     }
@@ -161,13 +161,19 @@ impl Line {
     }
 
     /// Reads for all until this thread has what it waits for.
-    fn read(&self, seat: &Seat, _: &Place<'_>, goal: Goal, until: Option<Instant>) -> bool {
+    fn read(
+        &self,
+        seat: &Seat,
+        _: &Place<'_>,
+        mut sent: Sent,
+        goal: Goal,
+        until: Option<Instant>,
+    ) -> bool {
         let mut reader = lock(&self.reader);
         loop {
             if seat.is_woken() {
                 return true;
             }
-            let sent = self.flush();
             if goal == Goal::Sending && sent == Sent::All {
                 return true;
             }
@@ -196,7 +202,12 @@ impl Line {
             if let Some(read) = read {
                 let taken = reader.take(&self.shared, read);
                 self.judge(taken);
+                // Who has what it waited for writes by itself.
+                if seat.is_woken() {
+                    return true;
+                }
             }
+            sent = self.flush();
         }
     }
 
