@@ -9,14 +9,17 @@
 //! any number of threads can use it at once.
 //!
 //! While no call waits nobody listens to the daemon: an end of the connection is told by the next
-//! call, and a call of the daemon's is answered then, as one of a method that does not exist.
+//! call. A blocking client serves nothing to its daemon in return, whatever
+//! [`caller_serves`](Daemon::caller_serves) says, and its hello says so. A daemon that calls it
+//! nevertheless is told that there is no such method, when the client makes its next call.
 
 use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::builder::Daemon;
+use crate::desk::single_threaded_runtime;
 use crate::error::{Error, Result};
-use crate::listening::single_threaded_runtime;
+
 pub use crate::mux::blocking::{Connection, Incoming, Pipe};
 use crate::service::{Serves, Service as _};
 use crate::settings::Settings;
@@ -54,6 +57,7 @@ pub trait Client: Clone + Send + Sync + 'static {
     /// # Ok(())
     /// # }
     /// ```
+    #[must_use]
     fn with_deadline(&self, limit: Duration) -> Self {
         Self::from_connection(self.connection().with_limit(limit))
     }
@@ -69,7 +73,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// Those of [`connect`](Self::connect).
     pub fn connect_blocking<C: Client>(&self) -> Result<C> {
-        let early = self.settings.begin(C::Async::TABLE);
+        let early = self.settings.begin(C::Async::TABLE, None);
         self.settings.connect_blocking(C::Async::TABLE, early).map(C::from_connection)
     }
 
@@ -136,7 +140,7 @@ where
         E: From<Error>,
     {
         let mut this = self.serve_if_spawned::<C::Async>()?;
-        let early = this.settings.begin(C::Async::TABLE);
+        let early = this.settings.begin(C::Async::TABLE, None);
         let line = this.settings.show_progress();
         with_log(&this.settings, || {
             let connection = this.settings.connect_blocking(C::Async::TABLE, early);
@@ -177,8 +181,8 @@ pub(crate) fn apart<R: Send>(work: impl Future<Output = Result<R>> + Send) -> Re
     let thread = std::thread::Builder::new().name("autod-connect".to_owned());
     std::thread::scope(|scope| {
         let spawned = thread.spawn_scoped(scope, || single_threaded_runtime()?.block_on(work));
-        let thread = spawned
-            .map_err(|error| Error::system("cannot start a thread that connects", error))?;
+        let thread =
+            spawned.map_err(|error| Error::system("cannot start a thread that connects", error))?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }

@@ -8,9 +8,10 @@ use crate::activation::Activation;
 use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
+use crate::desk::{Desk, Door, single_threaded_runtime};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
-use crate::listening::{Desk, Door, Listening, single_threaded_runtime};
+use crate::listening::Listening;
 use crate::service::Serves;
 use crate::settings::Orders;
 
@@ -42,7 +43,7 @@ where
     {
         let mut this = self.serve_if_spawned::<C>()?;
         // The daemon answers the hello while the runtime is set up.
-        let early = this.settings.begin(C::TABLE);
+        let early = this.settings.begin(C::TABLE, this.settings.callbacks.as_ref());
         // One thread: a command makes a call or two, and a pool would cost it more than they do.
         let runtime = single_threaded_runtime()?;
         let line = this.settings.show_progress();

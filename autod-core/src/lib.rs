@@ -7,9 +7,12 @@ mod arguments;
 pub mod blocking;
 mod boot;
 mod builder;
+mod callbacks;
+mod caller;
 mod client;
 mod codec;
 mod daemon;
+mod desk;
 mod error;
 #[cfg(feature = "fault-points")]
 #[doc(hidden)]
@@ -20,6 +23,9 @@ mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 mod greet;
+mod handle;
+#[cfg(feature = "remote")]
+mod hosted;
 mod identity;
 mod in_process;
 mod listening;
@@ -34,23 +40,29 @@ mod start;
 pub mod testing;
 mod until_idle;
 mod upgrade;
+mod voucher;
 mod wire;
 
 pub use activation::Activation;
 pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
+pub use caller::Caller;
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use handle::{DaemonHandle, Status};
+#[cfg(feature = "remote")]
+pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
-pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::blocking as blocking_calls;
+pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
-pub use session::{Caller, DaemonHandle, Session, Status};
+pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;
+pub use voucher::Voucher;
 pub use wire::limits::Limits;

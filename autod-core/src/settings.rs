@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::{self, apart};
+use crate::callbacks::Callbacks;
 use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec;
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
@@ -52,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     pub(crate) on_progress: Option<OnProgress>,
+    pub(crate) callbacks: Option<Callbacks>,
 }
 
 impl Settings {
@@ -80,12 +82,17 @@ impl Settings {
             pidfile: None,
             on_spawn: None,
             on_progress: None,
+            callbacks: None,
         }
     }
 
     /// Knocks and says hello without waiting for anything, so that the daemon answers while the
     /// caller sets up what it needs. `None`: connecting takes more than that.
-    pub(crate) fn begin(&self, table: &'static Table) -> Option<Early> {
+    pub(crate) fn begin(
+        &self,
+        table: &'static Table,
+        callbacks: Option<&Callbacks>,
+    ) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
         if self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
@@ -93,7 +100,7 @@ impl Settings {
         let build = self.build();
         let place = self.place_of(&build).ok()?;
         let Knock::Open(stream) = place.knock().ok()? else { return None };
-        let spoken = self.connector(&place, &build, table).speak(stream).ok()?;
+        let spoken = self.connector(&place, &build, table, callbacks).speak(stream).ok()?;
         Some(Early { place, build, spoken })
     }
 
@@ -101,7 +108,7 @@ impl Settings {
     pub(crate) async fn connect<C: Client>(&self, anew: bool, early: Option<Early>) -> Result<C> {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
-            let connector = self.connector(&place, &build, C::TABLE);
+            let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
             if let Some(contact) = connector.finish(spoken).await? {
                 return Ok(C::from_connection(connector.connection(contact)));
             }
@@ -117,7 +124,8 @@ impl Settings {
         table: &'static Table,
         anew: bool,
     ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
-        Box::pin(self.connect_or_start(table, anew, |connector, contact| {
+        let callbacks = self.callbacks.as_ref();
+        Box::pin(self.connect_or_start(table, anew, callbacks, |connector, contact| {
             Ok(connector.connection(contact))
         }))
     }
@@ -126,6 +134,7 @@ impl Settings {
         &self,
         table: &'static Table,
         anew: bool,
+        callbacks: Option<&Callbacks>,
         join: fn(&Connector<'_>, Contact) -> Result<R>,
     ) -> Result<R> {
         let build = self.build();
@@ -133,7 +142,7 @@ impl Settings {
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let connector = self.connector(&place, &build, table);
+            let connector = self.connector(&place, &build, table, callbacks);
             let connected = connector.connect_or_start(&launch, anew).await;
             // Somebody removed the directory meanwhile. Nothing was executed yet.
             if connected.is_err() && tries < TRIES && !place.is_still_here() {
@@ -148,7 +157,7 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        let connector = self.connector(&place, &build, C::TABLE);
+        let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
         Ok(C::from_connection(connector.connection(connector.connect().await?)))
     }
 
@@ -160,7 +169,7 @@ impl Settings {
     ) -> Result<blocking::Connection> {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
-            let connector = self.connector(&place, &build, table);
+            let connector = self.connector(&place, &build, table, None);
             if let Some(connection) = connector.finish_blocking(spoken)? {
                 return Ok(connection);
             }
@@ -170,7 +179,7 @@ impl Settings {
 
     #[cold]
     fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
-        apart(self.connect_or_start(table, anew, |connector, contact| {
+        apart(self.connect_or_start(table, anew, None, |connector, contact| {
             connector.blocking_connection(contact)
         }))
     }
@@ -187,7 +196,7 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        let connector = self.connector(&place, &build, table);
+        let connector = self.connector(&place, &build, table, None);
         let Knock::Open(stream) = place.knock()? else {
             return apart(async { connector.blocking_connection(connector.connect().await?) });
         };
@@ -202,7 +211,7 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, &Table::NONE).stop().await
+        self.connector(&place, &build, &Table::NONE, None).stop().await
     }
 
     pub(crate) fn place(&self) -> Result<Place> {
@@ -246,6 +255,7 @@ impl Settings {
         place: &'a Place,
         build: &'a Build,
         table: &'static Table,
+        callbacks: Option<&'a Callbacks>,
     ) -> Connector<'a> {
         Connector {
             place,
@@ -257,6 +267,7 @@ impl Settings {
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
+            callbacks,
         }
     }
 

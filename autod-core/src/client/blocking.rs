@@ -5,17 +5,19 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 
 use super::encounter::{Attempts, Greeted, Spoken, Weighed};
-use super::{CONNECTED, Connector, Contact};
+use super::{CONNECTED, Connector, Contact, note_accepted};
 use crate::error::{Error, Result};
 use crate::greet::{Ear, Heard};
 use crate::mux::blocking::Connection;
+use crate::mux::{Origin, Shared, Side};
 use crate::wire::greeting::{Accept, Answer};
+use crate::wire::limits::Receives;
 
 impl Connector<'_> {
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
     pub(crate) fn finish_blocking(&self, spoken: Spoken) -> Result<Option<Connection>> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
-        let mut attempts = Attempts { may_replace, ..Attempts::default() };
+        let attempts = Attempts { may_replace, ..Attempts::default() };
         let Some(stream) = spoken.into_said() else { return Ok(None) };
         let mut ear = Ear::default();
         let greeted = loop {
@@ -29,8 +31,11 @@ impl Connector<'_> {
                 Err(Heard::Error(error)) => return Err(error),
             }
         };
-        match self.weigh(greeted, &mut attempts)? {
-            Weighed::Use(accept) => self.block_on(stream, ear.into_rest(), accept, None, 0).map(Some),
+        match self.weigh(greeted, &attempts)? {
+            Weighed::Use(accept) => {
+                note_accepted();
+                self.block_on(stream, ear.into_rest(), accept, None, 0).map(Some)
+            }
             Weighed::Predecessor(_) | Weighed::Closing | Weighed::HungUp => Ok(None),
         }
     }
@@ -51,7 +56,10 @@ impl Connector<'_> {
         retries: u32,
     ) -> Result<Connection> {
         stream.set_nonblocking(false).map_err(unusable)?;
-        let (shared, origin) = self.open(accept, took, retries);
+        let ours = Receives::from(self.limits);
+        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let Accept { pid, build, life, .. } = accept;
+        let origin = Origin { pid, build, life, started: took, retries };
         Ok(Connection::new(shared, stream, rest, self.limits.busy_poll, origin))
     }
 }

@@ -5,7 +5,10 @@
 
 mod blocking;
 mod encounter;
+mod introduction;
 mod orders;
+#[cfg(feature = "remote")]
+mod over;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -14,17 +17,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
-pub(crate) use self::encounter::{Spoken, caller_fields};
+pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
+use crate::callbacks::Callbacks;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::identity::Build;
-use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
+use crate::mux::Connection;
 use crate::service::{Service, Table};
 use crate::upgrade::Upgrade;
 use crate::wire::greeting::Accept;
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::Limits;
 
 /// A generated client.
 ///
@@ -64,6 +69,8 @@ pub(crate) struct Connector<'a> {
     /// How long a daemon may say nothing.
     pub(crate) silence: Duration,
     pub(crate) on_progress: Option<OnProgress>,
+    /// What the daemon may call.
+    pub(crate) callbacks: Option<&'a Callbacks>,
 }
 
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the
@@ -144,11 +151,7 @@ impl Connector<'_> {
 
     /// The daemon that we have started gets its first client at once, so that it is in use before
     /// it can feel idle; its own word over the status channel decides whether it failed.
-    async fn attend(
-        &self,
-        starting: Starting<'_>,
-        before: &Attempts,
-    ) -> Result<Option<Contact>> {
+    async fn attend(&self, starting: Starting<'_>, before: &Attempts) -> Result<Option<Contact>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -177,27 +180,19 @@ impl Connector<'_> {
 
     /// The connection of a contact, driven by a task.
     pub(crate) fn connection(&self, contact: Contact) -> Connection {
-        let (shared, origin) = self.open(contact.accept, contact.took, contact.retries);
-        let Line { stream, rest } = contact.line;
-        let driver = Driver::new(stream, Arc::clone(&shared), NoService, rest)
-            .looking(self.limits.busy_poll, true);
-        tokio::spawn(driver.run());
-        Connection::new(shared, origin)
+        let Contact { line, accept, took, retries } = contact;
+        self.introduction().connection(line.stream, line.rest, accept, took, retries)
     }
 
-    /// The state of a connection that was accepted.
-    fn open(
-        &self,
-        accept: Accept,
-        started: Option<Duration>,
-        retries: u32,
-    ) -> (Arc<Shared>, Origin) {
-        fault::pass(Point::CallerAccepted);
-        CONNECTED.store(true, Ordering::Relaxed);
-        let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
-        let Accept { pid, build, life, .. } = accept;
-        (shared, Origin { pid, build, life, started, retries })
+    /// Who we are, whatever the transport is.
+    fn introduction(&self) -> Introduction<'_> {
+        Introduction {
+            table: self.table,
+            limits: self.limits,
+            build: self.build,
+            caller_env: self.caller_env,
+            callbacks: self.callbacks,
+        }
     }
 
     /// Waits for a place in the queue of a busy daemon. `None`: its door went away meanwhile.
@@ -229,5 +224,11 @@ impl Connector<'_> {
 }
 
 fn contact(line: Line, accept: Accept, took: Option<Duration>, attempts: &Attempts) -> Contact {
+    note_accepted();
     Contact { line, accept, took, retries: attempts.closing + attempts.hung_up }
+}
+
+fn note_accepted() {
+    fault::pass(Point::CallerAccepted);
+    CONNECTED.store(true, Ordering::Relaxed);
 }

@@ -11,6 +11,8 @@
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
 mod arrival;
+mod asked;
+mod backlog;
 mod batch;
 pub mod blocking;
 mod bytes;
@@ -22,6 +24,8 @@ mod dispatch;
 mod driver;
 mod failure;
 mod flow;
+#[cfg(feature = "remote")]
+mod foreign;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod incoming;
@@ -40,11 +44,13 @@ mod pulse;
 mod pump;
 mod queue;
 mod request;
+mod served;
 mod serving;
 mod shared;
 mod state;
 mod transport;
 mod wakers;
+mod writer;
 
 pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};
@@ -53,6 +59,8 @@ pub use deadline::deadline;
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;
+#[cfg(feature = "remote")]
+pub(crate) use foreign::Foreign;
 pub use incoming::{Incoming, open, open_fallible};
 pub use outcall::Upstream;
 pub use pipe::{Pipe, pipe, pipe_fallible};
@@ -60,6 +68,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use transport::Transport;
 
 #[cfg(test)]
 mod tests;

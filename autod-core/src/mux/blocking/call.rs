@@ -8,9 +8,10 @@ use super::connection::Connection;
 use super::line::Line;
 use crate::arguments::Arguments;
 use crate::error::{CallError, Error};
+use crate::mux::asked::{End, Expect};
 use crate::mux::call::{decode_result, decode_value};
 use crate::mux::outcall::{Outcall, Upstream};
-use crate::mux::outgoing::{End, Expect};
+
 use crate::service::Method;
 
 /// Calls a method that cannot fail by itself.
@@ -20,9 +21,9 @@ pub fn call<T: DeserializeOwned + 'static>(
     arguments: &impl Arguments,
     upstream: Upstream,
 ) -> Result<T, Error> {
-    let outcall =
-        Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    decode_value(end(connection, outcall)?, method)
+    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
+    let called = outcall.method;
+    decode_value(end(connection, outcall)?, called)
 }
 
 /// Calls a method that returns a `Result`.
@@ -36,9 +37,9 @@ where
     T: DeserializeOwned + 'static,
     E: DeserializeOwned + 'static,
 {
-    let outcall =
-        Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    decode_result(end(connection, outcall)?, method)
+    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
+    let called = outcall.method;
+    decode_result(end(connection, outcall)?, called)
 }
 
 /// The last word about a call.

@@ -87,7 +87,7 @@ impl Line {
         loop {
             taken.seat.sit();
             let done = poll(&mut context);
-            let sent = self.flush();
+            let written = self.flush();
             if done {
                 return;
             }
@@ -97,7 +97,7 @@ impl Line {
                 if until.is_some_and(|until| Instant::now() >= until) {
                     return;
                 }
-            } else if !self.wait(&taken.seat, sent, Goal::Call, until) {
+            } else if !self.wait(&taken.seat, written, Goal::Call, until) {
                 return;
             }
         }
@@ -111,17 +111,17 @@ impl Line {
     /// Waits until the kernel has all that was said before; reads meanwhile. `false` if that takes
     /// longer than `until`.
     pub(super) fn push_out(&self, until: Option<Instant>) -> bool {
-        let mut sent = self.flush();
-        if sent == Sent::All {
+        let mut written = self.flush();
+        if written == Sent::All {
             return true;
         }
         let taken = Taken::new();
         taken.seat.sit();
-        while sent == Sent::Stuck {
-            if !self.wait(&taken.seat, sent, Goal::Sending, until) {
+        while written == Sent::Stuck {
+            if !self.wait(&taken.seat, written, Goal::Sending, until) {
                 return false;
             }
-            sent = self.flush();
+            written = self.flush();
         }
         true
     }
@@ -137,11 +137,11 @@ impl Line {
     }
 
     /// Waits at the desk. `false` if that takes longer than `until`.
-    fn wait(&self, seat: &Arc<Seat>, sent: Sent, goal: Goal, until: Option<Instant>) -> bool {
+    fn wait(&self, seat: &Arc<Seat>, written: Sent, goal: Goal, until: Option<Instant>) -> bool {
         if let Some(place) = self.desk.enter(seat) {
-            return self.read(seat, &place, sent, goal, until);
+            return self.read(seat, &place, written, goal, until);
         }
-        let in_time = self.stand_by(seat, sent, goal, until);
+        let in_time = self.stand_by(seat, written, goal, until);
         match self.desk.leave(seat) {
             Some(place) if in_time => self.read(seat, &place, self.flush(), goal, until),
             _ => in_time,
@@ -149,12 +149,12 @@ impl Line {
     }
 
     /// Waits while another thread reads.
-    fn stand_by(&self, seat: &Seat, mut sent: Sent, goal: Goal, until: Option<Instant>) -> bool {
-        while sent == Sent::Stuck {
+    fn stand_by(&self, seat: &Seat, mut written: Sent, goal: Goal, until: Option<Instant>) -> bool {
+        while written == Sent::Stuck {
             match seat.poll(&self.socket, PollFlags::OUT, until) {
                 Slept::Called => return true,
                 Slept::TimedOut => return false,
-                Slept::Ready(_) => sent = self.flush(),
+                Slept::Ready(_) => written = self.flush(),
             }
         }
         goal == Goal::Sending || seat.park(until) != Slept::TimedOut
@@ -165,7 +165,7 @@ impl Line {
         &self,
         seat: &Seat,
         _: &Place<'_>,
-        mut sent: Sent,
+        mut written: Sent,
         goal: Goal,
         until: Option<Instant>,
     ) -> bool {
@@ -174,16 +174,16 @@ impl Line {
             if seat.is_woken() {
                 return true;
             }
-            if goal == Goal::Sending && sent == Sent::All {
+            if goal == Goal::Sending && written == Sent::All {
                 return true;
             }
             let outlook = self.shared.outlook();
             if outlook.lost {
                 return true;
             }
-            let read = if sent == Sent::Stuck || outlook.queue {
+            let read = if written == Sent::Stuck || outlook.queue {
                 let mut events = PollFlags::IN;
-                events.set(PollFlags::OUT, sent == Sent::Stuck);
+                events.set(PollFlags::OUT, written == Sent::Stuck);
                 match seat.poll(&self.socket, events, until) {
                     Slept::Called => return true,
                     Slept::TimedOut => return false,
@@ -207,7 +207,7 @@ impl Line {
                     return true;
                 }
             }
-            sent = self.flush();
+            written = self.flush();
         }
     }
 

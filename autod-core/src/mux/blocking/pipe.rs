@@ -12,7 +12,8 @@ use super::connection::Connection;
 use crate::arguments::Arguments;
 use crate::error::{CallError, Error, ErrorKind};
 use crate::mux;
-use crate::mux::failure::timed_out;
+use crate::mux::failure::{Called, timed_out};
+use crate::mux::state::Side;
 use crate::service::Method;
 
 /// The caller's end of a byte stream to a method, and the call itself.
@@ -44,7 +45,7 @@ pub struct Pipe<T, E = Error> {
     connection: Connection,
     method: &'static Method,
     /// Locked for a poll, never while somebody waits. Absent when it is dropped.
-    pipe: Mutex<Option<mux::Pipe<T, E>>>,
+    call: Mutex<Option<mux::Pipe<T, E>>>,
 }
 
 /// Calls a method with a byte stream that cannot fail by itself.
@@ -71,20 +72,17 @@ where
 
 impl<T, E> Pipe<T, E> {
     fn new(connection: &Connection, method: &'static Method, pipe: mux::Pipe<T, E>) -> Self {
-        Self { connection: connection.clone(), method, pipe: Mutex::new(Some(pipe)) }
+        Self { connection: connection.clone(), method, call: Mutex::new(Some(pipe)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<mux::Pipe<T, E>>> {
-        self.pipe.lock().unwrap_or_else(PoisonError::into_inner)
+        self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits for one direction of the pipe.
     fn wait_for<R>(
         &self,
-        mut poll: impl FnMut(
-            Pin<&mut mux::Pipe<T, E>>,
-            &mut Context<'_>,
-        ) -> Poll<io::Result<R>>,
+        mut poll: impl FnMut(Pin<&mut mux::Pipe<T, E>>, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> io::Result<R> {
         let ready = self.connection.line().wait_for(
             |context| match &mut *self.lock() {
@@ -131,16 +129,19 @@ impl<T, E: From<Error>> Pipe<T, E> {
     /// Those of a call. When its time is over the call is cancelled.
     pub fn finish(self) -> Result<T, E> {
         let answered = self.connection.line().wait_for(
-            |context| match &mut *self.lock() {
-                Some(pipe) => pipe.poll_finish(context),
-                None => {
+            |context| {
+                let mut call = self.lock();
+                let finish = call.as_mut().map(|pipe| pipe.poll_finish(context));
+                finish.unwrap_or_else(|| {
                     let error = Error::new(ErrorKind::Usage, "the byte stream is gone");
                     Poll::Ready(Err(error.into()))
-                }
+                })
             },
             self.connection.until(),
         );
-        answered.unwrap_or_else(|| Err(timed_out(self.method).maybe_executed().into()))
+        answered.unwrap_or_else(|| {
+            Err(timed_out(Called::new(self.method, Side::Connector)).maybe_executed().into())
+        })
     }
 }
 

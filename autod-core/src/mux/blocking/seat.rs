@@ -102,10 +102,7 @@ impl Seat {
                         state.sleep = Sleep::Awake;
                         return Slept::TimedOut;
                     }
-                    self.called
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                    self.called.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
                 }
             };
         }

@@ -350,7 +350,9 @@ fn visit(connection: &Connection, shape: u8, size: usize) {
         3 => {
             let items = Upstream::iterator::<u64>((0..end).filter(|n| n % 50 == 0));
             let doubled: Incoming<u64> = open(connection, &TWICE, &(0_u64,), items);
-            assert!(doubled.map(Result::unwrap).eq((0..end).filter(|n| n % 50 == 0).map(|n| n * 2)));
+            assert!(
+                doubled.map(Result::unwrap).eq((0..end).filter(|n| n % 50 == 0).map(|n| n * 2))
+            );
         }
         4 => {
             let pipe = pipe_fallible::<u64, String>(connection, &UPPER, &());
