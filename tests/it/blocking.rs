@@ -224,7 +224,7 @@ fn eight_threads_share_a_client_and_each_gets_its_own_answers() {
                     let (pool, begin) = (pool.clone(), &begin);
                     scope.spawn(move || {
                         begin.wait();
-                        for n in 0..500 {
+                        for n in 0..200 {
                             let n = n * 8 + thread;
                             let answer = match n % 3 {
                                 0 => pool.late(n),
@@ -244,8 +244,6 @@ fn eight_threads_share_a_client_and_each_gets_its_own_answers() {
 /// An iterator that is sent calls on the same connection.
 #[test]
 fn an_iterator_may_make_calls_itself() {
-    let home = Home::new();
-    let _ = &home;
     with_pool(100, |pool| {
         let inner = pool.clone();
         let numbers = (0..100).map(move |n| inner.double(n).unwrap());
