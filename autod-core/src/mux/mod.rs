@@ -49,6 +49,8 @@ mod serving;
 mod shared;
 mod state;
 mod transport;
+#[cfg(feature = "json")]
+pub(crate) mod untyped;
 mod wakers;
 mod writer;
 

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 
-use crate::expand::client::{attributes, function};
+use crate::expand::client::{attributes, function, marker};
 use crate::expand::{answer_span, arguments_span, at, output, parts, row, tuple};
 use crate::model::{Answer, Input, Method, Service};
 use crate::parse::attributes_named;
@@ -16,24 +16,28 @@ pub(super) fn declaration(service: &Service<'_>) -> TokenStream {
     let visibility = &item.vis;
     let attributes = attributes_named(&item.attrs, &["deprecated"]);
     let docs = format!(" The client of [`{}`] that blocks.", service.name());
+    let parameters = &service.generics;
+    let clause = &parameters.where_clause;
+    let marker = marker(service).map(|marker| quote!(parameters: #marker,));
     quote! {
         #[doc = #docs]
         #(#attributes)*
         #[allow(dead_code, deprecated)]
-        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #visibility struct #client {
+        #visibility struct #client #parameters #clause {
             connection: #root::__private::blocking::Connection,
+            #marker
         }
     }
 }
 
 pub(super) fn methods(service: &Service<'_>) -> TokenStream {
-    let client = service.blocking_client();
+    let client = service.blocking_client_type();
+    let (parameters, _, clause) = service.generics.split_for_impl();
     let methods =
         service.methods.iter().enumerate().map(|(position, item)| method(service, position, item));
     quote! {
         #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
-        impl #client {
+        impl #parameters #client #clause {
             #(#methods)*
         }
     }
@@ -120,14 +124,31 @@ fn returned(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
 /// The way into the client and out of it.
 pub(super) fn connection(service: &Service<'_>) -> TokenStream {
     let root = service.root;
-    let (client, blocking) = (service.client(), service.blocking_client());
+    let (client, blocking) = (service.client_type(), service.blocking_client_type());
+    let name = service.blocking_client().to_string();
+    let (parameters, _, clause) = service.generics.split_for_impl();
+    let marker = marker(service).map(|_| quote!(parameters: ::core::marker::PhantomData,));
     quote! {
         #[automatically_derived]
-        impl #root::__private::blocking::Client for #blocking {
+        impl #parameters ::core::clone::Clone for #blocking #clause {
+            fn clone(&self) -> Self {
+                Self { connection: ::core::clone::Clone::clone(&self.connection), #marker }
+            }
+        }
+
+        #[automatically_derived]
+        impl #parameters ::core::fmt::Debug for #blocking #clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                __f.debug_struct(#name).field("connection", &self.connection).finish()
+            }
+        }
+
+        #[automatically_derived]
+        impl #parameters #root::__private::blocking::Client for #blocking #clause {
             type Async = #client;
 
             fn from_connection(__connection: #root::__private::blocking::Connection) -> Self {
-                Self { connection: __connection }
+                Self { connection: __connection, #marker }
             }
 
             fn connection(&self) -> &#root::__private::blocking::Connection {

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use futures::Stream as _;
+use futures_util::Stream as _;
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
