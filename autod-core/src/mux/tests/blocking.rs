@@ -345,7 +345,7 @@ fn visit(connection: &Connection, shape: u8, size: usize) {
         2 => {
             let sum: Result<u64, CallError<String>> =
                 call_fallible(connection, &SUM, &(0_u64,), Upstream::iterator::<u64>(0..end));
-            assert_eq!(sum.unwrap(), (0..end).sum());
+            assert_eq!(sum.unwrap(), (0..end).sum::<u64>());
         }
         3 => {
             let items = Upstream::iterator::<u64>((0..end).filter(|n| n % 50 == 0));
