@@ -15,6 +15,7 @@ mod arrival;
 mod asked;
 mod backlog;
 mod batch;
+pub mod blocking;
 mod bytes;
 mod call;
 mod company;

@@ -81,6 +81,16 @@ impl Outgoing {
         self.slots.len() - self.free.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        matches!(self.slots[index as usize].stage, Stage::Ended(_))
+    }
+
+    /// Whether a caller waits for a slot, or has not taken the one that it was granted.
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
     /// A caller left the queue.
     pub(super) fn give_up(&mut self, place: Place, wakers: &mut Vec<Waker>) {
         self.queue.give_up(place);

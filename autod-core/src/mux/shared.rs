@@ -45,6 +45,15 @@ pub(super) enum Next {
     WriteAndEnd,
 }
 
+/// What the next moment may bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook {
+    pub(super) lost: bool,
+    /// Somebody waits for a slot.
+    pub(super) queue: bool,
+    pub(super) expected: Expected,
+}
+
 /// Nobody takes a stream any more.
 #[derive(Debug)]
 pub(super) struct Over;
@@ -345,6 +354,21 @@ impl Shared {
         self.lock().expected()
     }
 
+    /// What a thread that is about to wait for the other end has to know.
+    pub(super) fn outlook(&self) -> Outlook {
+        let state = self.lock();
+        Outlook {
+            lost: state.lost.is_some(),
+            queue: state.outgoing.has_queue(),
+            expected: state.expected(),
+        }
+    }
+
+    /// Calls of this end that are open or whose end nobody has taken.
+    pub(super) fn open_calls(&self) -> usize {
+        self.lock().outgoing.in_use()
+    }
+
     /// What ends the calls of this end now that it has said goodbye.
     pub(super) fn farewell(&self) -> Loss {
         self.lock().farewell()
@@ -376,6 +400,11 @@ impl Shared {
     /// Completes when the connection is gone.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        self.lock().outgoing.has_ended(index)
     }
 
     #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Two ends against each other over a pipe in memory, in virtual time.
 
+mod blocking;
 mod bytes;
 mod callbacks;
 mod calls;
