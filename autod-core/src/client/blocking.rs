@@ -11,7 +11,7 @@ use crate::greet::{Ear, Heard};
 use crate::mux::blocking::Connection;
 use crate::mux::{Origin, Shared, Side};
 use crate::wire::greeting::{Accept, Answer};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 impl Connector<'_> {
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
@@ -57,7 +57,7 @@ impl Connector<'_> {
     ) -> Result<Connection> {
         stream.set_nonblocking(false).map_err(unusable)?;
         let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let shared = Shared::new(Side::Connector, ours, accept.receives, Holds::from(self.limits));
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started: took, retries };
         Ok(Connection::new(shared, stream, rest, self.limits.busy_poll, origin))

@@ -231,7 +231,7 @@ fn all_streams_that_no_handler_takes_hold_their_windows_and_what_there_is_room_f
     let allowance = 2 * (CALLS as usize * first + MEMORY) + 4 * CROWDED + 2 * HANDLERS;
     ground.endures("untaken streams", allowance, || {
         let mut peer = ground.peer();
-        let items = [&60_000_u32.to_le_bytes()[..], &[1; 60_000]].concat();
+        let items = [&60_000_u32.to_le_bytes()[..], &vec![1; 60_000]].concat();
         let mut begin = message("double", &[]);
         begin[8] = 1;
         // What it answers with has no credit before all of it is taken.

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use tokio::sync::Semaphore;
 
 use super::flows::{SUM, TWICE, UPPER};
-use super::{COUNT, ECHO, MEMORY, ROOMY, Traces, handle};
+use super::{COUNT, ECHO, HOLDS, ROOMY, Traces, handle};
 use crate::codec;
 use crate::error::CallError;
 use crate::mux::blocking::{Connection, Incoming, call, call_fallible, open, pipe_fallible};
@@ -27,7 +27,7 @@ use crate::wire::limits::Receives;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn connection(socket: UnixStream, theirs: Receives) -> Connection {
-    let shared = Shared::new(Side::Connector, ROOMY, theirs, MEMORY);
+    let shared = Shared::new(Side::Connector, ROOMY, theirs, HOLDS);
     let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
     Connection::new(shared, socket, Vec::new(), Duration::from_micros(50), origin)
 }
@@ -390,7 +390,7 @@ proptest! {
                 far.set_nonblocking(true).unwrap();
                 let far = tokio::net::UnixStream::from_std(far).unwrap();
                 let (gate, traces) = (Arc::new(Semaphore::new(0)), Arc::<Traces>::default());
-                let shared = Shared::new(Side::Acceptor, theirs, ROOMY, MEMORY);
+                let shared = Shared::new(Side::Acceptor, theirs, ROOMY, HOLDS);
                 let begin =
                     move |request| handle(request, Arc::clone(&gate), Arc::clone(&traces));
                 let dispatch = Dispatcher::new(begin, Arc::default());
