@@ -26,7 +26,7 @@ pub use autod_core::in_process;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Visit, deadline, service, testing,
+    Session, Start, Status, UntilIdle, Upgrade, Visit, control, deadline, service, testing,
 };
 pub use autod_macros::service;
 

@@ -8,7 +8,9 @@ mod boot;
 mod builder;
 mod client;
 mod codec;
+pub mod control;
 mod daemon;
+mod errand;
 mod error;
 #[cfg(feature = "fault-points")]
 #[doc(hidden)]
@@ -21,6 +23,7 @@ pub mod fuzzing;
 mod greet;
 mod identity;
 mod in_process;
+mod json;
 mod listening;
 mod mux;
 mod options;

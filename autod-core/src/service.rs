@@ -97,7 +97,7 @@ pub enum Kind {
 
 impl Kind {
     /// The word that goes into the fingerprint.
-    const fn word(self) -> &'static str {
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Unary => "unary",
             Self::Stream => "stream",

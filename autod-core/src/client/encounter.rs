@@ -91,6 +91,8 @@ pub(super) enum Greeted {
     Closing,
     /// The daemon hung up before it answered.
     HungUp,
+    /// The answer to a question.
+    Reported(String),
 }
 
 impl Connector<'_> {
@@ -112,7 +114,15 @@ impl Connector<'_> {
         purpose: Purpose,
         life: u64,
     ) -> Result<Spoken> {
-        Spoken::say(stream, &self.hello(purpose, life), self.place.sock())
+        self.say_hello(stream, &self.hello(purpose, life))
+    }
+
+    pub(super) fn say_hello(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+    ) -> Result<Spoken> {
+        Spoken::say(stream, hello, self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
@@ -150,6 +160,7 @@ impl Connector<'_> {
                     tokio::time::sleep(CLOSING_PAUSE).await;
                 }
             }
+            Greeted::Reported(_) => return Err(reported()),
             Greeted::HungUp => {
                 attempts.hung_up += 1;
                 self.check_manners(attempts.hung_up)?;
@@ -196,6 +207,7 @@ impl Connector<'_> {
                 Ok(Answer::Accept(accept)) => break Greeted::Accepted(accept),
                 Ok(Answer::Closing) => break Greeted::Closing,
                 Ok(Answer::Reject(rejection)) => break Greeted::Rejected(rejection),
+                Ok(Answer::Report(report)) => break Greeted::Reported(report),
                 Ok(Answer::Wait(text)) => {
                     if let Some(progress) = self.on_progress.as_ref().filter(|_| !quiet)
                         && !text.is_empty()
@@ -209,7 +221,7 @@ impl Connector<'_> {
     }
 
     /// The hello of a caller; `life` names the daemon that an order is for.
-    fn hello(&self, purpose: Purpose, life: u64) -> Hello {
+    pub(super) fn hello(&self, purpose: Purpose, life: u64) -> Hello {
         let caller = match purpose {
             Purpose::Session => caller_fields(self.caller_env),
             _ => CallerFields::default(),
@@ -223,6 +235,7 @@ impl Connector<'_> {
             codec: codec::NAME.to_owned(),
             receives: Receives::from(self.limits),
             life,
+            control: String::new(),
             caller,
         }
     }
@@ -288,6 +301,11 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
     };
     Error::new(kind, rejection.text)
+}
+
+/// An answer to a question that was not asked.
+pub(super) fn reported() -> Error {
+    Error::new(ErrorKind::Protocol, "the daemon answers what it was not asked")
 }
 
 /// Columns and rows of the terminal on standard output.

@@ -3,6 +3,7 @@
 //! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
+mod ask;
 mod encounter;
 mod orders;
 
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::ask::Asked;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::encounter::{Spoken, caller_fields};
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};

@@ -42,6 +42,7 @@ mod request;
 mod serving;
 mod shared;
 mod state;
+mod tally;
 mod transport;
 mod wakers;
 
@@ -59,6 +60,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use tally::{Figures, OpenCall, Tally};
 
 #[cfg(test)]
 mod tests;

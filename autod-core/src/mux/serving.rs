@@ -18,6 +18,7 @@ use super::inflow::{Bounds, Chunk, Form};
 use super::input::{Input, InputEnd};
 use super::outflow::{Outflow, credit};
 use super::pieces::Part;
+use super::tally::Mark;
 use super::wakers::set_waker;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
@@ -47,6 +48,8 @@ struct Slot {
     stage: Stage,
     /// The bytes of arguments that came, until the call has its answer: its handler has them.
     held: usize,
+    /// What the call is counted as.
+    mark: Mark,
 }
 
 #[derive(Debug, Default)]
@@ -368,9 +371,22 @@ impl Serving {
         }
     }
 
-    /// Ends the call. `false` if it had ended before.
-    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> bool {
-        let Some(running) = self.running_mut(ticket) else { return false };
+    /// Says what a call is counted as that has just become whole.
+    pub(super) fn mark(&mut self, ticket: Ticket, mark: Mark) {
+        if let Some(slot) = self.slots.get_mut(ticket.index as usize) {
+            slot.mark = mark;
+        }
+    }
+
+    /// What the calls are counted as that have no answer yet.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark> {
+        let running = |slot: &&Slot| matches!(slot.stage, Stage::Running(_));
+        self.slots.iter().filter(running).map(|slot| slot.mark)
+    }
+
+    /// Ends the call, and tells what it is counted as. `None` if it had ended before.
+    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> Option<Mark> {
+        let running = self.running_mut(ticket)?;
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
         let kept = usize::from(running.kept);
@@ -380,8 +396,9 @@ impl Serving {
         slot.stage = stage;
         self.held -= std::mem::take(&mut slot.held);
         self.running -= 1;
+        let mark = std::mem::take(&mut slot.mark);
         self.kept -= kept;
-        true
+        Some(mark)
     }
 
     /// The daemon is closing: streams end.

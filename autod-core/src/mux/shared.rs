@@ -17,6 +17,7 @@ use super::outgoing::{End, Opening};
 use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};
+use super::tally::{Ledger, OpenCall, Tally};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::Receives;
@@ -62,6 +63,20 @@ impl Shared {
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
+    }
+
+    /// Counts the calls of the other end from now on.
+    pub(crate) fn count_calls(&self, tally: &Arc<Tally>) {
+        self.lock().ledger = Some(Box::new(Ledger::new(Arc::clone(tally))));
+    }
+
+    /// How many calls of the other end are open, and the first of them if they are counted.
+    pub(crate) fn open_calls(&self, limit: usize) -> (usize, Vec<OpenCall>) {
+        let state = self.lock();
+        let calls = state.ledger.iter().flat_map(|ledger| {
+            state.serving.marks().take(limit).map(|mark| ledger.open_call(mark))
+        });
+        (state.serving.running(), calls.collect())
     }
 
     /// User code never runs under the lock, so a poisoned state is still whole.
@@ -243,6 +258,9 @@ impl Shared {
     ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.on_bytes(bytes, arrived, &mut wakers);
         self.note_answers(&state);
         drop(state);
@@ -263,6 +281,9 @@ impl Shared {
     ) -> Result<(), Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.give_back(loan, arrived, &mut wakers);
         self.note_answers(&state);
         drop(state);
@@ -275,6 +296,9 @@ impl Shared {
     pub(super) fn next(&self, empty: &mut Batch) -> Next {
         let mut state = self.lock();
         state.driver = None;
+        if let Some(ledger) = &mut state.ledger {
+            ledger.settle();
+        }
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
         self.note_answers(&state);

@@ -19,6 +19,7 @@ use super::outgoing::{Answer, Opening, Outgoing};
 use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
+use super::tally::Ledger;
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
 use crate::wire::limits::Receives;
@@ -52,6 +53,8 @@ pub(super) struct State {
     pub(super) survivors: Option<Waker>,
     /// No handle is left, so nobody can make a call any more.
     pub(super) unused: bool,
+    /// Counts the calls of the other end, if somebody wants to know.
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// A call to hand to the service.
@@ -90,6 +93,7 @@ impl State {
             lost: None,
             survivors: None,
             unused: false,
+            ledger: None,
         }
     }
 
@@ -161,10 +165,13 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         let finished = self.serving.finish(ticket, wakers);
+        if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
+            ledger.end(mark, kind, &payload);
+        }
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
         }
-        if finished && self.lost.is_none() {
+        if finished.is_some() && self.lost.is_none() {
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
                 let id = self.their_id(Serving::index(ticket));
@@ -222,6 +229,9 @@ impl State {
                 Step::None => {}
                 Step::Call(ticket, body) if self.leaving.is_none() => {
                     self.was_called = true;
+                    if let Some(ledger) = &mut self.ledger {
+                        self.serving.mark(ticket, ledger.begin(&body));
+                    }
                     arrived.push_back(Arrived { ticket, body });
                 }
                 Step::Call(ticket, _) => {
@@ -297,6 +307,9 @@ impl State {
         let loss = self.lost.get_or_insert(loss).clone();
         self.outgoing.lose(&loss, wakers);
         self.serving.stop(FailCode::Cancelled, wakers);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.settle();
+        }
     }
 
     #[cfg(test)]

@@ -11,8 +11,11 @@
 //! block a thread: the desk of a daemon's process has a thread of its own, and goes on. Which files
 //! prove that this daemon is the one is the business of its [`Tenancy`].
 
+mod control;
+mod facts;
 mod leaving;
 mod reception;
+mod register;
 mod vigil;
 
 use std::io;
@@ -27,13 +30,15 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::facts::{Facts, Manner};
 use self::leaving::Idle;
+use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
 use crate::fault::{self, Point};
 use crate::identity::Build;
-use crate::mux::Pulse;
+use crate::mux::{Pulse, Tally};
 use crate::service::Table;
 use crate::session::DaemonHandle;
 use crate::wire::limits::Limits;
@@ -56,6 +61,7 @@ pub(crate) struct Server {
     pub(crate) root: Option<Root>,
     /// The socket goes on without this daemon: whoever is in its queue is for the next.
     pub(crate) kept: bool,
+    pub(crate) facts: Facts,
 }
 
 struct Shop {
@@ -67,6 +73,8 @@ struct Shop {
     tasks: TaskTracker,
     sessions: Handle,
     pulse: Arc<Pulse>,
+    tally: Arc<Tally>,
+    register: Arc<Register>,
 }
 
 /// What the desk woke up for.
@@ -89,6 +97,8 @@ impl Server {
         sessions: Handle,
     ) {
         let shop = Arc::new(Shop {
+            tally: Arc::new(Tally::new(self.table)),
+            register: Arc::default(),
             server: self,
             open: AtomicUsize::new(0),
             leaving: CancellationToken::new(),

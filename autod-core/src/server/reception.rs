@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Shop;
+use super::register::Registered;
 use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
@@ -88,6 +89,10 @@ impl Shop {
             connected.discount();
             return greet::say(&mut stream, &self.accept(&hello), handshake).await;
         }
+        if hello.purpose == Purpose::Control {
+            connected.discount();
+            return self.control(stream, &hello).await;
+        }
         if self.server.daemon.is_leaving() {
             // Its successor may well be of another opinion than this one.
             return greet::say(&mut stream, &Answer::Closing, handshake).await;
@@ -102,13 +107,15 @@ impl Shop {
             return greet::say(&mut stream, &self.reject(code, text), handshake).await;
         }
 
+        let caller = Arc::new(Caller::from_fields(&hello.caller));
+        let registered = self.register.enter(peer, caller);
         let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
         let shop = Arc::clone(self);
         let serve = |stream| async move {
-            if let Err(error) = shop.serve(stream, peer, hello, ear, &*host).await {
+            if let Err(error) = shop.serve(stream, peer, hello, ear, &registered, &*host).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
-            drop((connected, open));
+            drop((connected, open, registered));
         };
         if Handle::current().id() == self.sessions.id() {
             self.tasks.spawn(serve(stream));
@@ -131,14 +138,17 @@ impl Shop {
         peer: Peer,
         hello: Hello,
         ear: Ear,
+        registered: &Registered,
         host: &dyn Host,
     ) -> Result<()> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
         let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
+        shared.count_calls(&self.tally);
+        registered.serves(&shared);
         let accept = self.accept(&hello);
-        let caller = Caller::from_fields(&hello.caller);
+        let caller = registered.caller();
         let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             host.open(session, Arc::clone(&self.pulse))

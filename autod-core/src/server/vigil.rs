@@ -141,6 +141,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         codec: codec::NAME.to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        control: String::new(),
         caller: CallerFields::default(),
     };
     // It may have answered and hung up before.
@@ -149,7 +150,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.
-        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_)) => Heard::Stranger,
+        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_) | Answer::Report(_)) => Heard::Stranger,
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Hello {
     pub(crate) receives: Receives,
     /// The life that an order is meant for; 0 is any.
     pub(crate) life: u64,
+    /// What the daemon itself is asked, as JSON; empty but for [`Purpose::Control`].
+    pub(crate) control: String,
     pub(crate) caller: CallerFields,
 }
 
@@ -37,6 +39,8 @@ pub(crate) enum Purpose {
     Close = 2,
     /// An order to end because a newer build takes over. Answered like Close.
     Replace = 3,
+    /// A question to the daemon itself, or a wish. Answered with Report, counted as no user.
+    Control = 4,
 }
 
 impl Purpose {
@@ -46,6 +50,7 @@ impl Purpose {
             1 => Self::Probe,
             2 => Self::Close,
             3 => Self::Replace,
+            4 => Self::Control,
             _ => return None,
         })
     }
@@ -75,7 +80,12 @@ pub(crate) enum Answer {
     Closing,
     /// It cannot be; starting over would not help.
     Reject(Rejection),
+    /// What the daemon tells about itself, as JSON.
+    Report(String),
 }
+
+/// The longest report that fits into a greeting.
+pub(crate) const MAX_REPORT: usize = MAX_FIELDS - 5;
 
 /// Why a connection cannot be, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,6 +168,9 @@ impl Hello {
         if self.life != 0 {
             out.field(tag::LIFE, &self.life.to_le_bytes());
         }
+        if self.purpose == Purpose::Control {
+            out.field(tag::CONTROL, self.control.as_bytes());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -216,6 +229,7 @@ impl Hello {
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
+            control: common.control.unwrap_or_default(),
             caller,
         })
     }
@@ -249,6 +263,11 @@ impl Answer {
                 out.field(tag::PID, &rejection.pid.to_le_bytes());
                 out.finish()
             }
+            Self::Report(report) => {
+                let mut out = Builder::new(VERSION, kind::REPORT);
+                out.field(tag::CONTROL, report.as_bytes());
+                out.finish()
+            }
         }
     }
 
@@ -279,6 +298,9 @@ impl Answer {
                 life: common.life.unwrap_or_default(),
                 pid: common.pid.unwrap_or_default(),
             }),
+            kind::REPORT => {
+                Self::Report(common.control.ok_or(Malformed::Missing("the report itself"))?)
+            }
             other => return Err(Malformed::Kind(other)),
         })
     }
@@ -296,6 +318,7 @@ struct Common {
     pid: Option<u32>,
     text: Option<String>,
     code: Option<u8>,
+    control: Option<String>,
 }
 
 impl Common {
@@ -320,6 +343,7 @@ impl Common {
             tag::LIFE => self.life = Some(u64::from_le_bytes(array(tag, value)?)),
             tag::PID => self.pid = Some(u32::from_le_bytes(array(tag, value)?)),
             tag::TEXT => self.text = Some(text(tag, value)?),
+            tag::CONTROL => self.control = Some(text(tag, value)?),
             tag::CODE => self.code = Some(u8::from_le_bytes(array(tag, value)?)),
             _ => {}
         }

@@ -192,6 +192,7 @@ fn greetings() {
         codec: codec::NAME.to_owned(),
         receives,
         life: 0,
+        control: String::new(),
         caller: CallerFields {
             cwd: b"/tmp".to_vec(),
             args: vec![b"counter".to_vec(), b"add".to_vec(), b"2".to_vec()],
@@ -210,6 +211,16 @@ fn greetings() {
     let order = Hello { purpose: Purpose::Close, life: 0x0807_0605_0403_0201, ..least.clone() };
     let bytes = block.take_written("Hello with an order", &order.to_bytes());
     assert_eq!(read_hello(&bytes), Ok(order));
+
+    let question = Hello {
+        purpose: Purpose::Control,
+        service: String::new(),
+        fingerprint: 0,
+        control: r#"{"method":"status"}"#.to_owned(),
+        ..least
+    };
+    let bytes = block.take_written("Hello with a question to the daemon", &question.to_bytes());
+    assert_eq!(read_hello(&bytes), Ok(question));
 
     let accept = Accept {
         version: VERSION,
@@ -234,6 +245,7 @@ fn greetings() {
                 pid: 4242,
             }),
         ),
+        ("Report", Answer::Report(r#"{"ok":{}}"#.to_owned())),
     ] {
         let bytes = block.take_written(name, &answer.to_bytes());
         let (prefix, fields) = parts(&bytes);
