@@ -18,7 +18,7 @@ use crate::identity::Build;
 use crate::json::{Object, Writer, cut};
 use crate::mux::{Figures, OpenCall};
 use crate::service::{Argument, Method, Policy};
-use crate::session::{Ending, Phase};
+use crate::handle::{Ending, Phase};
 use crate::wire::greeting::{Answer, Hello, MAX_REPORT, VERSION};
 
 /// The most connections, holds, and calls of one connection that are listed.

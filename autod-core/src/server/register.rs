@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::daemon::Peer;
 use crate::mux::{OpenCall, Shared};
-use crate::session::Caller;
+use crate::caller::Caller;
 
 #[derive(Debug, Default)]
 pub(super) struct Register(Mutex<Entries>);
