@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::{Asked, Connector};
-pub use crate::daemon::Tail;
 use crate::daemon::{
     Follow, LifeRecord, Occupied, Place, SpawnRecord, find_places, look, milliseconds_now,
     remove_dead_links,
 };
+pub use crate::daemon::{Home, Tail};
 use crate::errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
@@ -93,6 +93,12 @@ impl Life {
 pub fn find() -> (Vec<Target>, Vec<String>) {
     let (places, notes) = find_places();
     (places.into_iter().map(Target::new).collect(), notes)
+}
+
+/// The directories in which daemons of this user have theirs, the best first: the first without a
+/// finding is where the next daemon goes.
+pub fn homes() -> Vec<Home> {
+    crate::daemon::homes()
 }
 
 /// Forgets daemons whose directories are gone; gives the paths of their sockets.

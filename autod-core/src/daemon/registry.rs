@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType};
 use rustix::io::Errno;
 
-use super::files::Found;
+use super::files::{Found, open_directory};
 use super::machine::fingerprint;
 use super::names::{Names, check_name};
 use super::place::Place;
@@ -22,13 +22,29 @@ use crate::error::Result;
 
 const DIRECTORY: &str = ".autod";
 
+/// A directory in which directories of daemons stand.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Home {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Why it is not used.
+    pub finding: Option<String>,
+}
+
+/// The directories in which those of daemons stand, the best first.
+pub(crate) fn homes() -> Vec<Home> {
+    let bases = Surroundings::of_process().bases().into_iter();
+    bases.map(|base| Home { path: base.path, finding: base.finding }).collect()
+}
+
 /// All places of daemons of this user that can be found, and what kept others from being found.
 pub(crate) fn find_places() -> (Vec<Place>, Vec<String>) {
     find_in(&Surroundings::of_process())
 }
 
 fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
-    let (bases, mut notes) = surroundings.bases();
+    let mut notes = Vec::new();
     let mut places: Vec<Place> = Vec::new();
     let mut add = |place: Result<Option<Place>>, notes: &mut Vec<String>| match place {
         Ok(Some(place)) => {
@@ -40,12 +56,12 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
         Ok(None) => {}
         Err(error) => notes.push(crate::error::chain(&error)),
     };
-    for base in bases {
-        let entries = match look_into(&base.path, surroundings.euid, false) {
-            Ok(Some(directory)) => Dir::read_from(&directory.handle),
-            Ok(None) => continue,
-            Err(error) => Err(error),
-        };
+    for base in surroundings.bases() {
+        if let Some(finding) = base.finding {
+            notes.push(format!("{} is passed over: it {finding}", base.path.display()));
+            continue;
+        }
+        let entries = open_directory(&base.path, true).and_then(Dir::read_from);
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
@@ -74,7 +90,7 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
 
 /// The sockets that the links of a directory lead to.
 fn links(path: &Path, euid: u32) -> Vec<PathBuf> {
-    let Ok(Some(directory)) = look_into(path, euid, true) else { return Vec::new() };
+    let Ok(Some(directory)) = look_into(path, euid) else { return Vec::new() };
     let Ok(entries) = Dir::read_from(&directory.handle) else { return Vec::new() };
     let read = |name: &std::ffi::CStr| {
         let target = rustix::fs::readlinkat(&directory.handle, name, Vec::new()).ok()?;
@@ -130,9 +146,9 @@ pub(super) fn leave(sock: &Path) {
 }
 
 fn leave_in(surroundings: &Surroundings, sock: &Path) {
-    for base in surroundings.bases().0 {
+    for base in surroundings.bases() {
         let path = base.path.join(format!("{DIRECTORY}{}", base.suffix));
-        if let Ok(Some(directory)) = look_into(&path, surroundings.euid, true) {
+        if let Ok(Some(directory)) = look_into(&path, surroundings.euid) {
             Link::new(directory.handle, sock).remove();
         }
     }
@@ -146,10 +162,10 @@ pub(crate) fn remove_dead_links() -> Vec<PathBuf> {
 fn remove_dead_links_in(surroundings: &Surroundings, between: impl Fn()) -> Vec<PathBuf> {
     let is_gone = |sock: &PathBuf| sock.parent().is_none_or(|parent| !parent.is_dir());
     let mut removed = Vec::new();
-    for base in surroundings.bases().0 {
+    for base in surroundings.bases() {
         let path = base.path.join(format!("{DIRECTORY}{}", base.suffix));
         for sock in links(&path, surroundings.euid).into_iter().filter(is_gone) {
-            let Ok(Some(directory)) = look_into(&path, surroundings.euid, true) else { continue };
+            let Ok(Some(directory)) = look_into(&path, surroundings.euid) else { continue };
             between();
             let link = Link::new(directory.handle, &sock);
             link.remove();
@@ -173,10 +189,7 @@ impl Place {
         {
             return Ok(None);
         }
-        let directory = look_into(path, euid, true).map_err(|error| {
-            crate::Error::system(format!("cannot open the directory {}", path.display()), error)
-        })?;
-        directory.map(|directory| Self::inside(app, directory)).transpose()
+        look_into(path, euid)?.map(|directory| Self::inside(app, directory)).transpose()
     }
 
     /// The place around a socket, if its directory is there. Nothing is made.

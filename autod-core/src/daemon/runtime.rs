@@ -44,23 +44,20 @@ impl Surroundings {
         }
     }
 
-    /// Where directories of daemons may stand, by whatever environment they were started, and why
-    /// some that were named are not looked at.
-    pub(super) fn bases(&self) -> (Vec<Base>, Vec<String>) {
-        let mut notes = Vec::new();
-        let mut bases = Vec::new();
+    /// Where directories of daemons may stand, by whatever environment they were started, the best
+    /// first.
+    pub(super) fn bases(&self) -> Vec<Base> {
         let variable = self.runtime_variable.as_deref().filter(|value| !value.is_empty());
         let variable = variable.map(|value| (PathBuf::from(value), 0o022));
         let fixed = self.run_user.clone().map(|base| (base, 0o077));
-        for (path, forbidden) in variable.into_iter().chain(fixed) {
-            match self.judge_base(&path, forbidden) {
-                Ok(()) => bases.push(Base { path, suffix: String::new() }),
-                Err(finding) => notes.push(format!("{} is not used: it {finding}", path.display())),
-            }
-        }
+        let private = variable.into_iter().chain(fixed).map(|(path, forbidden)| Base {
+            finding: self.judge_base(&path, forbidden).err(),
+            suffix: String::new(),
+            path,
+        });
         let suffix = format!("-{}", self.euid);
-        bases.push(Base { path: self.temporary.clone(), suffix });
-        (bases, notes)
+        let shared = Base { path: self.temporary.clone(), suffix, finding: None };
+        private.chain([shared]).collect()
     }
 
     /// Finds or makes the directory called `name`, and says which better places did not do.
@@ -118,23 +115,19 @@ impl Surroundings {
 pub(super) struct Base {
     pub(super) path: PathBuf,
     pub(super) suffix: String,
+    /// Why it cannot be used.
+    pub(super) finding: Option<String>,
 }
 
-/// Opens a directory that is there; `None` if there is none, or, where it has to be private, none of
-/// ours alone.
-pub(super) fn look_into(
-    path: &Path,
-    euid: u32,
-    private: bool,
-) -> rustix::io::Result<Option<Directory>> {
-    let handle = match open_directory(path, !private) {
-        Ok(handle) => handle,
-        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let found = Found::of(&handle)?;
-    let ours = found.owner == euid && found.mode & 0o077 == 0;
-    Ok((ours || !private).then(|| Directory { handle, found, path: path.to_owned() }))
+/// Opens a directory of ours that is there; `None` if there is none.
+pub(super) fn look_into(path: &Path, euid: u32) -> Result<Option<Directory>> {
+    match open_directory(path, false) {
+        Ok(handle) => judge(handle, path, euid).map(Some),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => {
+            Err(Error::system(format!("cannot open the directory {}", path.display()), error))
+        }
+    }
 }
 
 /// Opens a directory of ours, made if it is absent. The inner error says that the system did not

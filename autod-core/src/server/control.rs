@@ -14,11 +14,11 @@ use super::facts::memory;
 use super::register::User;
 use crate::error::Result;
 use crate::greet;
+use crate::handle::{Ending, Phase};
 use crate::identity::Build;
 use crate::json::{Object, Writer, cut};
 use crate::mux::{Figures, OpenCall};
 use crate::service::{Argument, Method, Policy};
-use crate::handle::{Ending, Phase};
 use crate::wire::greeting::{Answer, Hello, MAX_REPORT, VERSION};
 
 /// The most connections, holds, and calls of one connection that are listed.

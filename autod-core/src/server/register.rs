@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use crate::caller::Caller;
 use crate::daemon::Peer;
 use crate::mux::{OpenCall, Shared};
-use crate::caller::Caller;
 
 #[derive(Debug, Default)]
 pub(super) struct Register(Mutex<Entries>);
