@@ -78,9 +78,12 @@ impl From<autod::Error> for Failure {
     }
 }
 
-/// What cannot be printed: nobody reads any more, or the disk is full.
+/// What cannot be printed. Whoever does not read any more, as `head`, has what it wanted.
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { code: 0, ..Self::plain(String::new()) };
+        }
         Self::new(format!("cannot write: {error}"))
     }
 }

@@ -34,7 +34,9 @@ fn main() -> ExitCode {
     match run(name, matches) {
         Ok(done) => done.code(),
         Err(failure) => {
-            eprintln!("{failure}");
+            if !failure.text.is_empty() {
+                eprintln!("{failure}");
+            }
             failure.code()
         }
     }

@@ -20,13 +20,10 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
     let (targets, _) = control::find();
     let (mut exact, others): (Vec<_>, Vec<_>) =
         targets.into_iter().partition(|target| target.name() == name);
-    if exact.len() == 1
-        && let Some(target) = exact.pop()
-    {
-        return Ok(target);
-    }
     if !exact.is_empty() {
-        return Err(several(name, &exact));
+        // One may have ended in another of the user's directories, where the next does not go.
+        let first = exact.iter().position(|target| matches!(target.life(), Ok(Some(_))));
+        return Ok(exact.swap_remove(first.unwrap_or(0)));
     }
     let (instances, others): (Vec<_>, Vec<_>) =
         others.into_iter().partition(|target| is_instance(&target.name(), name));

@@ -127,7 +127,7 @@ mod tests {
             " NAME     PID  WHY\n a\u{fffd}b       12  a rather long reason\n counter    -\n";
         assert_eq!(printed(None, false), wide);
         let narrow = printed(Some(26), false);
-        assert!(narrow.contains("12  a rather…\n"), "{narrow}");
+        assert!(narrow.contains("12  a rather l…\n"), "{narrow}");
         assert!(narrow.lines().all(|line| line.chars().count() <= 26), "{narrow}");
         assert!(printed(Some(5), false).contains("a rathe…"), "{}", printed(Some(5), false));
         assert!(printed(None, true).contains("\x1b[32ma\u{fffd}b\x1b[0m    "));

@@ -88,8 +88,8 @@ impl Life {
     }
 }
 
-/// All daemons of this user that can be found, also those that have ended, by their sockets' order,
-/// and what kept others from being found.
+/// All daemons of this user that can be found, also those that have ended, and what kept others from
+/// being found. Those in the best of the [`homes`] come first.
 pub fn find() -> (Vec<Target>, Vec<String>) {
     let (places, notes) = find_places();
     (places.into_iter().map(Target::new).collect(), notes)

@@ -1,5 +1,11 @@
 //! The command as people and scripts run it. Leaves no process behind, also when a test fails.
 
+mod daemons;
+mod doctor;
+mod generated;
+mod lives;
+mod logs;
 mod systemd;
+mod terminal;
 mod up;
 mod world;

@@ -69,12 +69,16 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
                 continue;
             }
         };
-        for entry in entries.flatten() {
-            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        let mut names: Vec<OsString> = entries
+            .flatten()
+            .map(|entry| OsStr::from_bytes(entry.file_name().to_bytes()).to_owned())
+            .collect();
+        names.sort();
+        for name in names {
             let Some(app) = name.to_str().and_then(|name| name.strip_suffix(&base.suffix)) else {
                 continue;
             };
-            let path = base.path.join(name);
+            let path = base.path.join(&name);
             if app == DIRECTORY {
                 for sock in links(&path, surroundings.euid) {
                     add(Place::existing_at(&sock), &mut notes);
@@ -84,7 +88,6 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
             }
         }
     }
-    places.sort_by(|left, right| left.sock().cmp(right.sock()));
     (places, notes)
 }
 
@@ -232,8 +235,7 @@ mod tests {
         let (one, _listener) = crate::daemon::Tenancy::claim(own, "1").await.unwrap();
         let (two, _listener) = crate::daemon::Tenancy::claim(explicit, "1").await.unwrap();
         enter_in(&home.surroundings(), two.place());
-        let mut expected = vec![one.place().sock().to_owned(), two.place().sock().to_owned()];
-        expected.sort();
+        let expected = [two.place().sock(), one.place().sock()];
         assert_eq!(found(&home), expected);
         enter_in(&home.surroundings(), two.place());
         leave_in(&home.surroundings(), two.place().sock());

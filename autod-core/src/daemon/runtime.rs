@@ -49,7 +49,8 @@ impl Surroundings {
     pub(super) fn bases(&self) -> Vec<Base> {
         let variable = self.runtime_variable.as_deref().filter(|value| !value.is_empty());
         let variable = variable.map(|value| (PathBuf::from(value), 0o022));
-        let fixed = self.run_user.clone().map(|base| (base, 0o077));
+        // That it is not there is no fault: not every system has it.
+        let fixed = self.run_user.clone().filter(|path| path.exists()).map(|base| (base, 0o077));
         let private = variable.into_iter().chain(fixed).map(|(path, forbidden)| Base {
             finding: self.judge_base(&path, forbidden).err(),
             suffix: String::new(),

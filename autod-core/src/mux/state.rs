@@ -168,6 +168,10 @@ impl State {
         let finished = self.serving.finish(ticket, wakers);
         if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
             ledger.end(mark, kind, &payload);
+            if self.lost.is_some() {
+                // Nothing is handed over any more.
+                ledger.settle();
+            }
         }
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
