@@ -329,6 +329,7 @@ impl Target {
             build: &self.build,
             upgrade: Upgrade::Compatible,
             caller_env: &[],
+            callbacks: None,
             deadline: Instant::now() + limit,
             silence: limit,
             on_progress: None,

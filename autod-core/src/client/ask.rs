@@ -28,7 +28,7 @@ impl Connector<'_> {
             },
             Knock::Absent | Knock::Refused => return Ok(None),
         };
-        let mut hello = self.hello(Purpose::Control, 0);
+        let mut hello = self.introduction().hello(Purpose::Control, 0);
         question.clone_into(&mut hello.control);
         let spoken = self.say_hello(stream, &hello)?;
         Ok(Some(match self.listen(spoken, true).await?.1 {

@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) held: usize,
     /// What the call is counted as.
     pub(super) mark: Mark,
+    /// When the last call was answered, by the count of the outbox.
+    pub(super) answered: Option<u64>,
 }
 
 #[derive(Debug, Default)]

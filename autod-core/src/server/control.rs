@@ -12,13 +12,15 @@ use tokio::net::UnixStream;
 use super::Shop;
 use super::facts::memory;
 use super::register::User;
+use crate::daemon::Peer;
 use crate::error::Result;
-use crate::greet;
+use crate::greet::{self, Ear};
 use crate::handle::{Ending, Phase};
 use crate::identity::Build;
 use crate::json::{Object, Writer, cut};
 use crate::mux::{Figures, OpenCall};
 use crate::service::{Argument, Method, Policy};
+use crate::voucher::Voucher;
 use crate::wire::greeting::{Answer, Hello, MAX_REPORT, VERSION};
 
 /// The most connections, holds, and calls of one connection that are listed.
@@ -53,7 +55,7 @@ impl Shop {
         };
         greet::say(&mut stream, &Answer::Report(report), self.server.limits.handshake).await?;
         if ends {
-            tokio::spawn(async move { greet::hung_up(&stream).await });
+            tokio::spawn(async move { Ear::default().hung_up(&mut stream).await });
         }
         Ok(())
     }
@@ -215,9 +217,16 @@ fn user(user: &User) -> Writer {
             .text("method", call.method.unwrap_or("?"))
             .number("age_ms", millis(call.age))
     };
+    let (peer, whose) = match &user.voucher {
+        Voucher::Kernel(peer) => (Some(peer), None),
+        Voucher::Login { user } => (None, Some(format!("login of {user}"))),
+        Voucher::Certificate { subject } => (None, Some(format!("certificate of {subject}"))),
+        Voucher::Nobody => (None, Some("nobody".to_owned())),
+    };
     Writer::default()
-        .number_if("pid", user.peer.pid.map(u64::from))
-        .number("uid", user.peer.uid.into())
+        .number_if("pid", peer.and_then(Peer::pid).map(u64::from))
+        .number_if("uid", peer.map(|peer| peer.uid().into()))
+        .text_if("voucher", whose.as_deref())
         .text("command", cut(&command, TEXT))
         .text("cwd", cut(&user.caller.cwd().to_string_lossy(), TEXT))
         .number("age_ms", millis(user.age))

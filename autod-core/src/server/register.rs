@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crate::caller::Caller;
-use crate::daemon::Peer;
 use crate::mux::{OpenCall, Shared};
+use crate::voucher::Voucher;
 
 #[derive(Debug, Default)]
 pub(super) struct Register(Mutex<Entries>);
@@ -23,7 +23,7 @@ struct Entries {
 
 #[derive(Debug)]
 struct Entry {
-    peer: Peer,
+    voucher: Voucher,
     caller: Arc<Caller>,
     since: Instant,
     /// Not there as long as the daemon starts.
@@ -33,7 +33,7 @@ struct Entry {
 /// A connection as others see it.
 #[derive(Debug)]
 pub(super) struct User {
-    pub(super) peer: Peer,
+    pub(super) voucher: Voucher,
     pub(super) caller: Arc<Caller>,
     pub(super) age: Duration,
     /// How many calls of its are open.
@@ -48,9 +48,9 @@ impl Register {
     }
 
     /// Enters a caller until the guard is dropped.
-    pub(super) fn enter(self: &Arc<Self>, peer: Peer, caller: Arc<Caller>) -> Registered {
+    pub(super) fn enter(self: &Arc<Self>, voucher: Voucher, caller: Arc<Caller>) -> Registered {
         let entry =
-            Arc::new(Entry { peer, caller, since: Instant::now(), shared: OnceLock::new() });
+            Arc::new(Entry { voucher, caller, since: Instant::now(), shared: OnceLock::new() });
         let mut entries = self.lock();
         let id = entries.next;
         entries.next += 1;
@@ -66,7 +66,7 @@ impl Register {
             let shared = entry.shared.get().and_then(Weak::upgrade);
             let (open, calls) = shared.map_or((0, Vec::new()), |shared| shared.open_calls(calls));
             let caller = Arc::clone(&entry.caller);
-            User { peer: entry.peer, caller, age: entry.since.elapsed(), open, calls }
+            User { voucher: entry.voucher.clone(), caller, age: entry.since.elapsed(), open, calls }
         };
         entries.into_iter().map(user).collect()
     }

@@ -12,6 +12,7 @@ fn hello() -> Hello {
         receives: Receives { message: 1 << 20, calls: 16, window: 4096 },
         life: 9,
         control: String::new(),
+        offer: Some(Offer { service: "Prompt".to_owned(), fingerprint: 3 }),
         caller: CallerFields {
             cwd: b"/tmp/\xff".to_vec(),
             args: vec![b"counter".to_vec(), b"".to_vec()],

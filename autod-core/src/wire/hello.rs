@@ -1,6 +1,8 @@
 //! What the connecting end says.
 
-use super::fields::{Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag};
+use super::fields::{
+    Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag, text,
+};
 use super::greeting::Common;
 use super::limits::Receives;
 
@@ -18,7 +20,16 @@ pub(crate) struct Hello {
     pub(crate) life: u64,
     /// What the daemon itself is asked, as JSON; empty but for [`Purpose::Control`].
     pub(crate) control: String,
+    /// What the connecting end serves itself.
+    pub(crate) offer: Option<Offer>,
     pub(crate) caller: CallerFields,
+}
+
+/// A service by its name and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) service: String,
+    pub(crate) fingerprint: u64,
 }
 
 /// What the connection is for. The numbers are the protocol's.
@@ -88,6 +99,10 @@ impl Hello {
         if self.purpose == Purpose::Control {
             out.field(tag::CONTROL, self.control.as_bytes());
         }
+        if let Some(offer) = &self.offer {
+            let name = offer.service.as_bytes();
+            out.field(tag::OFFER, &[&offer.fingerprint.to_le_bytes(), name].concat());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -112,6 +127,7 @@ impl Hello {
             return Err(Malformed::Kind(prefix.kind));
         }
         let mut purpose = Purpose::Session;
+        let mut offer = None;
         let mut caller = CallerFields::default();
         let mut common = Common::default();
         for field in Fields(fields) {
@@ -120,6 +136,12 @@ impl Hello {
                 tag::PURPOSE => {
                     let [number] = array(tag, value)?;
                     purpose = Purpose::from_wire(number).ok_or(Malformed::Field(tag))?;
+                }
+                tag::OFFER => {
+                    let (fingerprint, name) =
+                        value.split_first_chunk().ok_or(Malformed::Field(tag))?;
+                    let fingerprint = u64::from_le_bytes(*fingerprint);
+                    offer = Some(Offer { service: text(tag, name)?, fingerprint });
                 }
                 tag::CWD => caller.cwd = value.to_vec(),
                 tag::ARGUMENT => caller.args.push(value.to_vec()),
@@ -147,6 +169,7 @@ impl Hello {
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
             control: common.control.unwrap_or_default(),
+            offer,
             caller,
         })
     }
