@@ -180,7 +180,7 @@ impl Target {
             let is_late = began.elapsed() >= limit;
             match look(&self.place)? {
                 Ok(vacancy) => {
-                    let leftover = vacancy.has_door(&self.place)?;
+                    let leftover = vacancy.has_door;
                     return Ok(Sight::Gone {
                         last: vacancy.last.as_ref().and_then(Life::new),
                         leftover,

@@ -19,6 +19,8 @@ use crate::error::Result;
 pub(crate) struct Vacancy {
     /// What the last daemon said of itself; nothing if there never was one.
     pub(crate) last: Option<LifeRecord>,
+    /// It has left its door behind: it did not end in order.
+    pub(crate) has_door: bool,
     /// Freed last.
     locks: Option<(File, SpawnLock)>,
 }
@@ -34,27 +36,24 @@ pub(crate) enum Occupied {
 
 /// Looks at the locks.
 pub(crate) fn look(place: &Place) -> Result<Result<Vacancy, Occupied>> {
+    let vacancy = |last, locks| -> Result<_> {
+        let has_door = place.find_door()?.is_some_and(|found| found.kind == FileType::Socket);
+        Ok(Ok(Vacancy { last, has_door, locks }))
+    };
     let spawn = match look_at(place, &place.names().spawn)? {
         Some(Attempt::Taken(file)) => SpawnLock(file),
         Some(Attempt::Held(file)) => return Ok(Err(Occupied::Busy(SpawnRecord::read(&file)))),
         // There are no locks, or a daemon that has lost its own and is about to notice.
-        None => return Ok(Ok(Vacancy { last: None, locks: None })),
+        None => return vacancy(None, None),
     };
-    Ok(match look_at(place, &place.names().life)? {
-        Some(Attempt::Taken(file)) => {
-            Ok(Vacancy { last: Some(LifeRecord::read(&file)), locks: Some((file, spawn)) })
-        }
-        Some(Attempt::Held(file)) => Err(Occupied::Lives(LifeRecord::read(&file))),
-        None => Ok(Vacancy { last: None, locks: None }),
-    })
+    match look_at(place, &place.names().life)? {
+        Some(Attempt::Taken(file)) => vacancy(Some(LifeRecord::read(&file)), Some((file, spawn))),
+        Some(Attempt::Held(file)) => Ok(Err(Occupied::Lives(LifeRecord::read(&file)))),
+        None => vacancy(None, None),
+    }
 }
 
 impl Vacancy {
-    /// Whether the last daemon has left its door behind: it did not end in order.
-    pub(crate) fn has_door(&self, place: &Place) -> Result<bool> {
-        Ok(place.find_door()?.is_some_and(|found| found.kind == FileType::Socket))
-    }
-
     /// Removes what the last daemon left behind and no other needs; `false` if there was nothing.
     /// The locks and the log stay.
     pub(crate) fn reap(self, place: &Place) -> Result<bool> {
@@ -109,7 +108,7 @@ mod tests {
         drop((listener, life));
         let left = vacancy(&place);
         assert_eq!(left.last.as_ref(), Some(&record));
-        assert!(left.has_door(&place).unwrap());
+        assert!(left.has_door);
         drop(left);
         assert_eq!(vacancy(&place).last, Some(record), "it was only looked at");
     }
@@ -146,7 +145,7 @@ mod tests {
         drop(LifeLock::try_take(&place, &spawn, "b").unwrap());
         drop(spawn);
         std::fs::write(place.sock(), "precious").unwrap();
-        assert!(!vacancy(&place).has_door(&place).unwrap());
+        assert!(!vacancy(&place).has_door);
         assert!(!vacancy(&place).reap(&place).unwrap());
         assert_eq!(std::fs::read(place.sock()).unwrap(), b"precious");
     }
