@@ -9,8 +9,10 @@ const EXIT_CODES: &str = "Exit codes:
   0  it was done
   1  it was not; standard error says why
   2  the command line is wrong
-  3  no such daemon runs
-  4  the daemon does not answer in time
+  3  the daemon or service does not run
+  4  there is no such daemon or service
+  5  the file has a supervisor already
+  6  the daemon does not answer in time
 
 NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
 Colours follow the terminal; NO_COLOR turns them off.";
@@ -24,8 +26,13 @@ pub(crate) fn command() -> Command {
         .after_help(EXIT_CODES)
         .subcommands([
             ps(),
-            with_name("status", "Show how a daemon is, and why it is still there")
-                .args([json(), timeout("1000")]),
+            with_name("status", "Show how a daemon is, and why it is still there").args([
+                config(),
+                json(),
+                timeout("1000"),
+            ]),
+            with_name("start", "Start a service of a supervisor, and wait until it is ready")
+                .arg(config()),
             with_name("describe", "Show the methods of a daemon, with their types")
                 .args([json(), timeout("1000")]),
             logs(),
@@ -64,12 +71,25 @@ pub(crate) fn command() -> Command {
 }
 
 fn ps() -> Command {
-    Command::new("ps").about("List the daemons of this user").args([
-        flag("all", "all", "Show those too that have ended in order").short('a'),
-        flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
-        json(),
-        timeout("1000"),
-    ])
+    Command::new("ps")
+        .about("List the daemons of this user, and the services of its supervisors")
+        .args([
+            flag("all", "all", "Show those too that have ended in order").short('a'),
+            flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
+            config(),
+            json(),
+            timeout("1000"),
+        ])
+}
+
+/// For the services of supervisors.
+fn config() -> Arg {
+    Arg::new("config")
+        .short('c')
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Only services of the supervisor of this file")
 }
 
 fn logs() -> Command {
@@ -94,7 +114,9 @@ fn stop() -> Command {
             .num_args(1..)
             .value_name("NAME")
             .help("Names, process ids or socket paths"),
-        flag("kill", "kill", "Kill one that does not end in time"),
+        flag("kill", "kill", "Kill one that does not end in time, and a service at once")
+            .alias("force"),
+        config(),
         json(),
         timeout("30000"),
     ])

@@ -3,6 +3,17 @@
 use std::fmt;
 use std::process::ExitCode;
 
+/// Wrong usage; clap's code too.
+pub(crate) const USAGE: u8 = 2;
+/// What was asked about does not run.
+pub(crate) const NOT_RUNNING: u8 = 3;
+/// There is no such daemon or service.
+pub(crate) const UNKNOWN: u8 = 4;
+/// The file has a supervisor already.
+pub(crate) const ALREADY_RUNNING: u8 = 5;
+/// A daemon does not answer, or does not end, in time.
+pub(crate) const NO_ANSWER: u8 = 6;
+
 /// A command that has done what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
@@ -30,24 +41,30 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    const NOT_RUNNING: u8 = 3;
-    const NO_ANSWER: u8 = 4;
-
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: 1, plain: false }
     }
 
     /// Says what the text says, and nothing before it.
-    pub(crate) fn plain(text: String) -> Self {
-        Self { text, code: 1, plain: true }
+    pub(crate) fn coded(code: u8, text: impl Into<String>) -> Self {
+        Self { text: text.into(), code, plain: true }
+    }
+
+    pub(crate) fn unknown(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: UNKNOWN, plain: false }
+    }
+
+    /// There is none of that name.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.code == UNKNOWN
     }
 
     pub(crate) fn not_running(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: Self::NOT_RUNNING, plain: false }
+        Self { text: text.into(), code: NOT_RUNNING, plain: false }
     }
 
     pub(crate) fn no_answer(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: Self::NO_ANSWER, plain: false }
+        Self { text: text.into(), code: NO_ANSWER, plain: false }
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -70,8 +87,8 @@ impl fmt::Display for Failure {
 impl From<autod::Error> for Failure {
     fn from(error: autod::Error) -> Self {
         let code = match () {
-            () if error.is_not_running() => Self::NOT_RUNNING,
-            () if error.is_timeout() => Self::NO_ANSWER,
+            () if error.is_not_running() => NOT_RUNNING,
+            () if error.is_timeout() => NO_ANSWER,
             () => 1,
         };
         Self { text: in_full(&error), code, plain: false }
@@ -82,14 +99,20 @@ impl From<autod::Error> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { code: 0, ..Self::plain(String::new()) };
+            return Self { code: 0, ..Self::coded(0, "") };
         }
         Self::new(format!("cannot write: {error}"))
     }
 }
 
+impl From<String> for Failure {
+    fn from(text: String) -> Self {
+        Self::coded(1, text)
+    }
+}
+
 /// An error with its causes.
-pub(crate) fn in_full(error: &dyn std::error::Error) -> String {
+pub(crate) fn in_full(error: impl std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -12,11 +12,13 @@ mod ps;
 mod question;
 mod report;
 mod restart;
+mod services;
 mod signals;
 mod state;
 mod status;
 mod stop;
 mod style;
+mod supervise;
 mod table;
 mod up;
 
@@ -49,17 +51,32 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
             check: matches.get_flag("check"),
             json: matches.get_flag("json"),
         })
-        .map(|()| Done::Well)
-        .map_err(Failure::plain),
+        .map(|()| Done::Well),
+        // The services of one supervisor, and nothing else.
+        "ps" if file(matches).is_some() => {
+            services::list(&of_services(matches)).map(|()| Done::Well)
+        }
         "ps" => block_on(ps::run(&ps::Options {
             all: matches.get_flag("all"),
             reap: matches.get_flag("reap"),
             json: matches.get_flag("json"),
             patience: patience(matches),
-        })),
-        "status" => {
-            block_on(status::run(word(matches), matches.get_flag("json"), patience(matches)))
+        }))
+        .and_then(|done| services::list(&of_services(matches)).map(|()| done)),
+        "status" if file(matches).is_some() => {
+            services::status(word(matches), &of_services(matches)).map(|()| Done::Well)
         }
+        "status" => {
+            let json = matches.get_flag("json");
+            block_on(status::run(word(matches), json, patience(matches))).or_else(|failure| {
+                if !failure.is_unknown() {
+                    return Err(failure);
+                }
+                let service = services::status(word(matches), &of_services(matches));
+                service.map(|()| Done::Well).map_err(|other| either(failure, other))
+            })
+        }
+        "start" => services::start(word(matches), &of_services(matches)).map(|()| Done::Well),
         "describe" => {
             block_on(describe::run(word(matches), matches.get_flag("json"), patience(matches)))
         }
@@ -74,12 +91,15 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
             let level = matches.get_one::<String>("level").map_or("", String::as_str);
             block_on(log_level::run(word(matches), level, patience(matches)))
         }
-        "stop" => block_on(stop::run(&stop::Options {
-            names: matches.get_many("name").into_iter().flatten().cloned().collect(),
-            kill: matches.get_flag("kill"),
-            json: matches.get_flag("json"),
-            patience: patience(matches),
-        })),
+        "stop" => stop::run(
+            &stop::Options {
+                names: matches.get_many("name").into_iter().flatten().cloned().collect(),
+                kill: matches.get_flag("kill"),
+                json: matches.get_flag("json"),
+                patience: patience(matches),
+            },
+            &of_services(matches),
+        ),
         "restart" => {
             block_on(restart::run(word(matches), matches.get_flag("json"), patience(matches)))
         }
@@ -94,12 +114,26 @@ fn word(matches: &ArgMatches) -> &str {
     matches.get_one::<String>("name").map_or("", String::as_str)
 }
 
+fn file(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.get_one("config").cloned()
+}
+
+fn of_services(matches: &ArgMatches) -> services::Options {
+    let json = matches.try_get_one("json").ok().flatten().copied().unwrap_or(false);
+    services::Options { file: file(matches), json }
+}
+
+/// What to say of a name that no daemon has, and of which this became as a service.
+fn either(daemon: Failure, service: Failure) -> Failure {
+    if service.is_unknown() { daemon } else { service }
+}
+
 fn patience(matches: &ArgMatches) -> Duration {
     Duration::from_millis(matches.get_one("timeout").copied().unwrap_or(1000))
 }
 
 /// One thread is enough for whoever only asks.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

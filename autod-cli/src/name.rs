@@ -33,7 +33,7 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
                 return Ok(target);
             }
         }
-        return Err(Failure::not_running(format!(
+        return Err(Failure::unknown(format!(
             "no daemon of this user has the process id {pid}; `autod ps` lists those that run"
         )));
     }
@@ -51,7 +51,7 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
             found.push(target);
             Err(several(name, &found))
         }
-        None => Err(Failure::not_running(format!(
+        None => Err(Failure::unknown(format!(
             "there is no daemon called {name}; `autod ps --all` lists those that there are"
         ))),
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use autod::control::{self, Target};
 use futures::future::join_all;
-use serde_json::{Value, json};
 
 use crate::failure::{Done, Failure, in_full};
 use crate::question::number;
@@ -57,8 +56,10 @@ fn reap(target: &Target, seen: &mut Seen) -> Result<(), Failure> {
 }
 
 fn print_json(seen: &[Seen]) -> Result<(), Failure> {
-    let all: Vec<Value> = seen.iter().map(Seen::to_json).collect();
-    writeln!(std::io::stdout().lock(), "{}", json!(all))?;
+    let mut out = std::io::stdout().lock();
+    for seen in seen {
+        writeln!(out, "{}", seen.to_json())?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Done, Failure};
 use crate::name::find;
+use crate::{block_on, services};
 
 /// How long a killed process may take to be gone.
 const DEATH: Duration = Duration::from_secs(10);
@@ -23,11 +24,26 @@ pub(crate) struct Options {
     pub(crate) patience: Duration,
 }
 
-pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
-    let ended = join_all(options.names.iter().map(|name| end(name, options))).await;
+pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<Done, Failure> {
+    let ended = match &of_services.file {
+        Some(_) => options.names.iter().map(|_| Err(Failure::unknown(""))).collect(),
+        None => block_on(async {
+            Ok(join_all(options.names.iter().map(|name| end(name, options))).await)
+        })?,
+    };
     let mut failed: Option<Failure> = None;
     let mut answers = Vec::new();
     for (name, ended) in options.names.iter().zip(ended) {
+        // What no daemon is called may be a service.
+        let ended = ended.or_else(|daemon: Failure| {
+            if !daemon.is_unknown() {
+                return Err(daemon);
+            }
+            let service = services::stop(name, options.kill, of_services);
+            service.map(|()| "by its supervisor").map_err(|service| {
+                if service.is_unknown() && of_services.file.is_none() { daemon } else { service }
+            })
+        });
         match ended {
             Ok(how) => answers.push(json!({"name": name, "ended": how})),
             Err(failure) => {

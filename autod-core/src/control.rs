@@ -14,6 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::client::{Asked, Connector};
+use crate::codec::Codec;
 use crate::daemon::{
     Follow, LifeRecord, Occupied, Place, SpawnRecord, find_places, look, milliseconds_now,
     remove_dead_links,
@@ -21,8 +22,8 @@ use crate::daemon::{
 pub use crate::daemon::{Home, Tail};
 use crate::errand;
 use crate::error::{Error, ErrorKind, Result};
+use crate::flat_json::Writer;
 use crate::identity::Build;
-use crate::json::Writer;
 use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
@@ -330,6 +331,7 @@ impl Target {
             upgrade: Upgrade::Compatible,
             caller_env: &[],
             callbacks: None,
+            codec: Codec::default(),
             deadline: Instant::now() + limit,
             silence: limit,
             on_progress: None,

@@ -20,6 +20,7 @@ mod error;
 pub mod fault;
 #[cfg(not(feature = "fault-points"))]
 mod fault;
+mod flat_json;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -29,7 +30,8 @@ mod handle;
 mod hosted;
 mod identity;
 mod in_process;
-mod json;
+#[cfg(feature = "json")]
+pub mod json;
 mod listening;
 mod mux;
 mod options;
@@ -38,6 +40,8 @@ mod server;
 pub mod service;
 mod session;
 mod settings;
+#[doc(hidden)]
+pub mod shape;
 mod start;
 pub mod testing;
 mod until_idle;
@@ -60,6 +64,7 @@ pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+pub use service::Value;
 pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};

@@ -68,7 +68,7 @@ fn a_daemon_that_starts_or_closes_says_so() {
         world.row(&[], "fixture").is_some_and(|row| row["status"]["calls_open"] == 1)
     });
     let closing = world.autod(&["stop", "--timeout", "200", "fixture"]).output().unwrap();
-    assert_eq!(closing.status.code(), Some(4), "{closing:?}");
+    assert_eq!(closing.status.code(), Some(6), "{closing:?}");
     let row = world.row(&[], "fixture").unwrap();
     assert_eq!(row["state"], "closing");
     let pid = row["life"]["pid"].as_u64().expect("its lock says who it is");
@@ -94,7 +94,7 @@ fn a_daemon_that_hangs_holds_up_nobody_else() {
     let other = world.row(&["--timeout", "300"], sock.to_str().unwrap()).unwrap();
     assert_eq!(other["state"], "ready");
     let (code, text) = fails(&mut world.autod(&["status", "--timeout", "200", "fixture"]));
-    assert_eq!(code, 4);
+    assert_eq!(code, 6);
     assert!(
         text.contains(&pid.to_string()) && text.contains("autod stop --kill fixture"),
         "{text}"

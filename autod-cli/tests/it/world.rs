@@ -75,12 +75,14 @@ impl World {
     /// The row of `autod ps` about the daemon of this test with that name.
     #[track_caller]
     pub(crate) fn row(&self, options: &[&str], name: &str) -> Option<serde_json::Value> {
-        let rows = self.json(&[&["ps"], options].concat());
-        let mine = |row: &&serde_json::Value| {
-            let socket = row["socket"].as_str().expect("a path");
-            row["name"] == name && Path::new(socket).starts_with(self.0.path())
+        let text = out(self.autod(&["ps", "--json"]).args(options));
+        let mut rows = text.lines().map(|line| serde_json::from_str(line).expect("an object"));
+        let mine = |row: &serde_json::Value| {
+            let socket = row["socket"].as_str();
+            row["name"] == name
+                && socket.is_some_and(|socket| Path::new(socket).starts_with(self.0.path()))
         };
-        rows.as_array().expect("rows").iter().find(mine).cloned()
+        rows.find(mine)
     }
 
     /// `autod up --json` with this file, listening.
@@ -180,6 +182,20 @@ impl Up {
         self.lines.read_to_string(&mut rest).expect("the rest");
         assert!(rest.contains("\"closed\""), "{rest}");
         self.child.wait().expect("its end").code()
+    }
+}
+
+impl Up {
+    /// Its exit code, when nobody reads what it says.
+    #[track_caller]
+    pub(crate) fn end_unread(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        let mut code = None;
+        eventually("it ends", || {
+            code = self.child.try_wait().expect("its state");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
     }
 }
 

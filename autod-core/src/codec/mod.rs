@@ -5,12 +5,17 @@
 //! looking ahead, which rules out serde's `untagged`, `tag`, `flatten` and `skip_serializing_if`.
 //! Such a type fails here with an error that says so.
 //!
+//! The other format is [`json`], for those who do not know the types. Which one a connection has
+//! was agreed in the hello: [`Codec`].
+//!
 //! A peer chooses how deep a value is nested and which lengths it claims, so both are bounded
 //! ([`bounds`]): no value takes more stack or time than its bytes account for.
 
 mod bounds;
 mod decoder;
 mod encoder;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 #[cfg(test)]
 mod tests;
 
@@ -26,8 +31,73 @@ use self::encoder::Encoder;
 use crate::arguments::{Arguments, Received, Sent};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The name of the format in the hello.
-pub(crate) const NAME: &str = "bincode2";
+/// How the values of a connection are encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    #[default]
+    Bincode,
+    #[cfg(feature = "json")]
+    Json,
+}
+
+impl Codec {
+    const ALL: &[Self] = &[
+        Self::Bincode,
+        #[cfg(feature = "json")]
+        Self::Json,
+    ];
+
+    /// Its name in the hello.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bincode => "bincode2",
+            #[cfg(feature = "json")]
+            Self::Json => json::NAME,
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|codec| codec.name() == name)
+    }
+
+    /// The names of all, for people.
+    pub(crate) fn names() -> String {
+        Self::ALL.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether values can be read without their types: then the fingerprint need not be known.
+    pub(crate) fn is_self_describing(self) -> bool {
+        self != Self::Bincode
+    }
+
+    /// Appends the encoding of `value`. On an error `bytes` is as it was.
+    #[inline]
+    pub(crate) fn encode_into<T: Serialize + 'static>(
+        self,
+        bytes: &mut Vec<u8>,
+        value: &T,
+    ) -> Result<()> {
+        match self {
+            Self::Bincode => encode_into(bytes, value),
+            #[cfg(feature = "json")]
+            Self::Json => json::encode_into(bytes, value),
+        }
+    }
+
+    /// Appends the encoding of an item of a stream, which others follow.
+    #[inline]
+    pub(crate) fn encode_item<T: Serialize + 'static>(
+        self,
+        bytes: &mut Vec<u8>,
+        item: &T,
+    ) -> Result<()> {
+        match self {
+            Self::Bincode => encode_into(bytes, item),
+            #[cfg(feature = "json")]
+            Self::Json => json::encode_item(bytes, item),
+        }
+    }
+}
 
 /// Appends the encoding of `value`. On an error `bytes` is as it was.
 pub(crate) fn encode_into<T: Serialize + 'static>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
@@ -102,7 +172,8 @@ fn undecodable<T>(error: DecodeError) -> Error {
     let message = match error {
         DecodeError::Other(why) => return codec(format!("cannot decode {name}: {why}")),
         DecodeError::Serde(_) => format!(
-            "cannot decode {name}: serde's untagged, tag and flatten cannot travel in this format"
+            "cannot decode {name}: serde's untagged, tag and flatten, and types that hold any value, \
+             cannot travel in this format"
         ),
         _ => format!("cannot decode {name}"),
     };

@@ -13,7 +13,7 @@ use super::files::{Found, read_start};
 use super::locks::SpawnLock;
 use super::machine;
 use super::place::Place;
-use crate::json::{Object, Writer, cut};
+use crate::flat_json::{Object, Writer, cut};
 
 const FIRST: u64 = 200;
 const LAST: u64 = 5_000;

@@ -11,7 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use super::files::read_start;
 use super::machine;
 use crate::fault::{self, Point};
-use crate::json::{Object, Writer, cut};
+use crate::flat_json::{Object, Writer, cut};
 
 const SIZE: usize = 512;
 

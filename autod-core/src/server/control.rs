@@ -14,10 +14,10 @@ use super::facts::memory;
 use super::register::User;
 use crate::daemon::Peer;
 use crate::error::Result;
+use crate::flat_json::{Object, Writer, cut};
 use crate::greet::{self, Ear};
 use crate::handle::{Ending, Phase};
 use crate::identity::Build;
-use crate::json::{Object, Writer, cut};
 use crate::mux::{Figures, OpenCall};
 use crate::service::{Argument, Method, Policy};
 use crate::voucher::Voucher;
@@ -105,7 +105,7 @@ impl Shop {
             .number("protocol", VERSION.into())
             .text("name", &facts.name)
             .text("service", server.table.name)
-            .text("fingerprint", &format!("{:016x}", server.table.fingerprint))
+            .text("fingerprint", &format!("{:016x}", server.table.fingerprint()))
             .number("pid", status.pid.into())
             .text("life", &life)
             .text("version", server.build.version())
@@ -144,7 +144,7 @@ impl Shop {
             .text("name", &self.server.facts.name)
             .text("service", table.name)
             .text("docs", table.docs)
-            .text("fingerprint", &format!("{:016x}", table.fingerprint))
+            .text("fingerprint", &format!("{:016x}", table.fingerprint()))
             .objects("methods", table.methods.iter().map(method))
     }
 
