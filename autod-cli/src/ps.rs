@@ -23,13 +23,13 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     let (targets, notes) = control::find();
     // All at once: one that hangs holds up nobody but itself.
     let mut seen = join_all(targets.iter().map(|target| look(target, options.patience))).await;
-    let mut failed = None;
+    let mut failed: Option<Failure> = None;
     if options.reap {
         control::forget_lost();
         for (target, seen) in targets.iter().zip(&mut seen) {
             if let Err(failure) = reap(target, seen) {
                 failed = Some(match failed {
-                    Some(first) => Failure::and(first, failure),
+                    Some(first) => first.and(&failure),
                     None => failure,
                 });
             }

@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<
             Err(failure) => {
                 answers.push(json!({"name": name, "error": failure.text}));
                 failed = Some(match failed {
-                    Some(first) => first.and(failure),
+                    Some(first) => first.and(&failure),
                     None => failure,
                 });
             }

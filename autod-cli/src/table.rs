@@ -79,11 +79,11 @@ impl Table {
                 let text = cut(&cell.text, *width);
                 let pad = " ".repeat(width - text.chars().count());
                 let painted = style.paint(cell.colour, &text);
-                match (cell.right, is_last) {
-                    (true, _) => line += &format!("{pad}{painted}"),
-                    (false, true) => line += &painted,
-                    (false, false) => line += &format!("{painted}{pad}"),
-                }
+                line += &match (cell.right, is_last) {
+                    (true, _) => pad + &painted,
+                    (false, true) => painted,
+                    (false, false) => painted + &pad,
+                };
                 if !is_last {
                     line += &" ".repeat(GAP);
                 }

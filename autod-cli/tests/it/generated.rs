@@ -21,7 +21,7 @@ fn bash_completes_commands_and_options() {
         );
         out(world.command("bash").args(["--norc", "-c", &line]))
     };
-    assert_eq!(complete("autod sta"), "status");
+    assert_eq!(complete("autod stat"), "status");
     assert_eq!(complete("autod ps --re"), "--reap");
     for shell in ["zsh", "fish", "elvish", "powershell"] {
         assert!(out(&mut world.autod(&["completions", shell])).contains("doctor"), "{shell}");
