@@ -11,10 +11,13 @@
 //! block a thread: the desk of a daemon's process has a thread of its own, and goes on. Which files
 //! prove that this daemon is the one is the business of its [`Tenancy`].
 
+mod control;
+mod facts;
 mod leaving;
 #[cfg(feature = "remote")]
 mod over;
 mod reception;
+mod register;
 mod vigil;
 
 use std::io;
@@ -29,14 +32,16 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::facts::{Facts, Manner};
 use self::leaving::Idle;
+use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
 use crate::fault::{self, Point};
 use crate::handle::DaemonHandle;
 use crate::identity::Build;
-use crate::mux::Pulse;
+use crate::mux::{Pulse, Tally};
 use crate::service::Table;
 use crate::wire::limits::Limits;
 
@@ -58,6 +63,7 @@ pub(crate) struct Server {
     pub(crate) root: Option<Root>,
     /// The socket goes on without this daemon: whoever is in its queue is for the next.
     pub(crate) kept: bool,
+    pub(crate) facts: Facts,
 }
 
 /// Everything of a server but its listener.
@@ -70,6 +76,8 @@ pub(crate) struct Shop {
     tasks: TaskTracker,
     sessions: Handle,
     pulse: Arc<Pulse>,
+    tally: Arc<Tally>,
+    register: Arc<Register>,
 }
 
 /// What the desk woke up for.
@@ -83,6 +91,7 @@ enum Event {
 impl Server {
     /// Readies everything but a listener.
     pub(crate) fn open(self, sessions: Handle) -> Shop {
+        let tally = Arc::new(Tally::new(self.table));
         Shop {
             server: self,
             open: AtomicUsize::new(0),
@@ -90,6 +99,8 @@ impl Server {
             tasks: TaskTracker::new(),
             sessions,
             pulse: Arc::default(),
+            tally,
+            register: Arc::default(),
         }
     }
 

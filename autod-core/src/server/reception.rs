@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Shop;
+use super::register::Registered;
 use crate::caller::Caller;
 use crate::codec::Codec;
 use crate::daemon::{Connected, check_peer, peer};
@@ -54,8 +55,8 @@ impl Open {
 /// What becomes of a visitor.
 pub(super) enum Admission {
     /// It gets an object of its own.
-    Session(Hello, Arc<dyn Host>, Connected),
-    /// It tells the daemon to end.
+    Session(Hello, Arc<dyn Host>, Connected, Registered),
+    /// It tells the daemon to end, or asks it about itself.
     Order(Hello),
     /// It was answered for good.
     None,
@@ -100,19 +101,23 @@ impl Shop {
         let peer = peer(&stream)?;
         check_peer(&peer)?;
         let mut ear = Ear::default();
-        let admission = self.admit(&mut stream, &mut ear, connected, &open).await?;
-        let (hello, host, connected) = match admission {
-            Admission::Session(hello, host, connected) => (hello, host, connected),
+        let voucher = Voucher::Kernel(peer);
+        let admission = self.admit(&mut stream, &mut ear, connected, &open, &voucher).await?;
+        let (hello, host, users) = match admission {
+            Admission::Session(hello, host, connected, user) => (hello, host, (connected, user)),
+            Admission::Order(hello) if hello.purpose == Purpose::Control => {
+                return self.control(stream, &hello).await;
+            }
             Admission::Order(hello) => return self.obey(stream, &hello).await,
             Admission::None => return Ok(()),
         };
         let shop = Arc::clone(self);
         let serve = |stream| async move {
-            let voucher = Voucher::Kernel(peer);
-            if let Err(error) = shop.serve(stream, voucher, hello, ear, &*host).await {
+            let (connected, registered) = users;
+            if let Err(error) = shop.serve(stream, voucher, hello, ear, &registered, &*host).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
-            drop((connected, open));
+            drop((connected, open, registered));
         };
         if Handle::current().id() == self.sessions.id() {
             self.tasks.spawn(serve(stream));
@@ -135,6 +140,7 @@ impl Shop {
         ear: &mut Ear,
         connected: Connected,
         open: &Open,
+        voucher: &Voucher,
     ) -> Result<Admission> {
         let handshake = self.server.limits.handshake;
         let patience =
@@ -143,7 +149,12 @@ impl Shop {
             None => Answer::Closing,
             Some(visitor) => match self.understand(visitor) {
                 Err(rejection) => rejection,
-                Ok(hello) if matches!(hello.purpose, Purpose::Close | Purpose::Replace) => {
+                Ok(hello)
+                    if matches!(
+                        hello.purpose,
+                        Purpose::Close | Purpose::Replace | Purpose::Control
+                    ) =>
+                {
                     connected.discount();
                     return Ok(Admission::Order(hello));
                 }
@@ -161,9 +172,11 @@ impl Shop {
                 }
                 Ok(hello) => {
                     let Some((code, text)) = self.refuse(&hello) else {
+                        let caller = Arc::new(Caller::from_fields(&hello.caller));
+                        let user = self.register.enter(voucher.clone(), caller);
                         let host = self.wait_until_ready(stream, ear).await?;
                         return Ok(host.map_or(Admission::None, |host| {
-                            Admission::Session(hello, host, connected)
+                            Admission::Session(hello, host, connected, user)
                         }));
                     };
                     self.reject(code, text)
@@ -181,6 +194,7 @@ impl Shop {
         voucher: Voucher,
         hello: Hello,
         ear: Ear,
+        registered: &Registered,
         host: &dyn Host,
     ) -> Result<()> {
         let limits = &self.server.limits;
@@ -189,8 +203,10 @@ impl Shop {
         let codec = Codec::named(&hello.codec).unwrap_or_default();
         let shared =
             Shared::speaking(codec, Side::Acceptor, ours, hello.receives, Holds::from(limits));
+        shared.count_calls(&self.tally);
+        registered.serves(&shared);
         let accept = self.accept(&hello);
-        let caller = Caller::from_fields(&hello.caller);
+        let caller = registered.caller();
         let daemon = self.server.daemon.clone();
         let build = self.server.build.to_string();
         let session =
