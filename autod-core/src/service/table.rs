@@ -84,7 +84,7 @@ impl fmt::Debug for Parameter {
 pub struct Method {
     /// The name on the wire.
     pub name: &'static str,
-    /// [`method_id`] of the name.
+    /// [`method_id`](super::method_id) of the name.
     pub id: u64,
     /// What goes to and fro.
     pub kind: Kind,
