@@ -23,7 +23,7 @@
 /// # }).unwrap();
 /// ```
 #[cfg(feature = "remote")]
-pub use autod_core::Hosted;
+pub use autod_core::{Hosted, Readiness, readiness};
 pub use autod_core::in_process;
 #[cfg(feature = "json")]
 pub use autod_core::json;

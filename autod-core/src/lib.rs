@@ -55,6 +55,8 @@ pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};
 #[cfg(feature = "remote")]
+pub use client::{Readiness, readiness};
+#[cfg(feature = "remote")]
 pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;

@@ -14,6 +14,7 @@
 mod leaving;
 #[cfg(feature = "remote")]
 mod over;
+mod readiness;
 mod reception;
 mod vigil;
 

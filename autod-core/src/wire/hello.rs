@@ -47,6 +47,8 @@ pub(crate) enum Purpose {
     Close = 2,
     /// An order to end because a newer build takes over. Answered like Close.
     Replace = 3,
+    /// Would a session be accepted now? Answered at once, counted as no user.
+    Readiness = 5,
 }
 
 impl Purpose {
@@ -56,6 +58,7 @@ impl Purpose {
             1 => Self::Probe,
             2 => Self::Close,
             3 => Self::Replace,
+            5 => Self::Readiness,
             _ => return None,
         })
     }
