@@ -43,7 +43,7 @@ where
     {
         let mut this = self.serve_if_spawned::<C>()?;
         // The daemon answers the hello while the runtime is set up.
-        let early = this.settings.begin::<C>();
+        let early = this.settings.begin(C::TABLE, this.settings.callbacks.as_ref());
         // One thread: a command makes a call or two, and a pool would cost it more than they do.
         let runtime = single_threaded_runtime()?;
         let line = this.settings.show_progress();

@@ -4,6 +4,7 @@
 
 mod activation;
 mod arguments;
+pub mod blocking;
 mod boot;
 mod builder;
 mod callbacks;
@@ -60,6 +61,8 @@ pub use client::{Readiness, readiness};
 pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
+#[doc(hidden)]
+pub use mux::blocking as blocking_calls;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};

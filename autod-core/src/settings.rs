@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::{self, apart};
 use crate::callbacks::Callbacks;
-use crate::client::{Client, Connector, OnProgress, Spoken};
+use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::error::{Error, ErrorKind, Result};
@@ -87,7 +88,11 @@ impl Settings {
 
     /// Knocks and says hello without waiting for anything, so that the daemon answers while the
     /// caller sets up what it needs. `None`: connecting takes more than that.
-    pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
+    pub(crate) fn begin(
+        &self,
+        table: &'static Table,
+        callbacks: Option<&Callbacks>,
+    ) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
         if self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
@@ -95,7 +100,7 @@ impl Settings {
         let build = self.build();
         let place = self.place_of(&build).ok()?;
         let Knock::Open(stream) = place.knock().ok()? else { return None };
-        let spoken = self.connector(&place, &build, C::TABLE).speak(stream).ok()?;
+        let spoken = self.connector(&place, &build, table, callbacks).speak(stream).ok()?;
         Some(Early { place, build, spoken })
     }
 
@@ -103,9 +108,9 @@ impl Settings {
     pub(crate) async fn connect<C: Client>(&self, anew: bool, early: Option<Early>) -> Result<C> {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
-            let connector = self.connector(&place, &build, C::TABLE);
-            if let Some(connection) = connector.finish(spoken).await? {
-                return Ok(C::from_connection(connection));
+            let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+            if let Some(contact) = connector.finish(spoken).await? {
+                return Ok(C::from_connection(connector.connection(contact)));
             }
         }
         self.connect_or_start_boxed(C::TABLE, anew).await.map(C::from_connection)
@@ -119,23 +124,32 @@ impl Settings {
         table: &'static Table,
         anew: bool,
     ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
-        Box::pin(self.connect_or_start(table, anew))
+        let callbacks = self.callbacks.as_ref();
+        Box::pin(self.connect_or_start(table, anew, callbacks, |connector, contact| {
+            Ok(connector.connection(contact))
+        }))
     }
 
-    async fn connect_or_start(&self, table: &'static Table, anew: bool) -> Result<Connection> {
+    async fn connect_or_start<R>(
+        &self,
+        table: &'static Table,
+        anew: bool,
+        callbacks: Option<&Callbacks>,
+        join: fn(&Connector<'_>, Contact) -> Result<R>,
+    ) -> Result<R> {
         let build = self.build();
         let launch = self.launch(&build)?;
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let connector = self.connector(&place, &build, table);
+            let connector = self.connector(&place, &build, table, callbacks);
             let connected = connector.connect_or_start(&launch, anew).await;
             // Somebody removed the directory meanwhile. Nothing was executed yet.
             if connected.is_err() && tries < TRIES && !place.is_still_here() {
                 tries += 1;
                 continue;
             }
-            return connected;
+            return join(&connector, connected?);
         }
     }
 
@@ -143,7 +157,54 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, C::TABLE).connect().await.map(C::from_connection)
+        let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+        Ok(C::from_connection(connector.connection(connector.connect().await?)))
+    }
+
+    /// As [`connect`](Self::connect), without a runtime if the daemon runs and is to be used.
+    pub(crate) fn connect_blocking(
+        &self,
+        table: &'static Table,
+        early: Option<Early>,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        if let Some(Early { place, build, spoken }) = early {
+            let connector = self.connector(&place, &build, table, None);
+            if let Some(connection) = connector.finish_blocking(spoken)? {
+                return Ok(connection);
+            }
+        }
+        self.start_blocking(table, false)
+    }
+
+    #[cold]
+    fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        apart(self.connect_or_start(table, anew, None, |connector, contact| {
+            connector.blocking_connection(contact)
+        }))
+    }
+
+    pub(crate) fn restart_blocking(&self, table: &'static Table) -> Result<blocking::Connection> {
+        check_guard()?;
+        self.start_blocking(table, true)
+    }
+
+    pub(crate) fn connect_existing_blocking(
+        &self,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        let connector = self.connector(&place, &build, table, None);
+        let Knock::Open(stream) = place.knock()? else {
+            return apart(async { connector.blocking_connection(connector.connect().await?) });
+        };
+        // Whatever build it is of, it is used.
+        match connector.finish_blocking(connector.speak(stream)?)? {
+            Some(connection) => Ok(connection),
+            None => apart(async { connector.blocking_connection(connector.connect().await?) }),
+        }
     }
 
     /// Whoever calls by name takes any build of any service.
@@ -152,15 +213,16 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        let usual = self.connector(&place, &build, &Table::NONE);
-        Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual }.connect().await
+        let usual = self.connector(&place, &build, &Table::NONE, self.callbacks.as_ref());
+        let connector = Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual };
+        Ok(connector.connection(connector.connect().await?))
     }
 
     pub(crate) async fn stop(&self) -> Result<bool> {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, &Table::NONE).stop().await
+        self.connector(&place, &build, &Table::NONE, None).stop().await
     }
 
     pub(crate) fn place(&self) -> Result<Place> {
@@ -204,6 +266,7 @@ impl Settings {
         place: &'a Place,
         build: &'a Build,
         table: &'static Table,
+        callbacks: Option<&'a Callbacks>,
     ) -> Connector<'a> {
         Connector {
             place,
@@ -216,7 +279,7 @@ impl Settings {
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
-            callbacks: self.callbacks.as_ref(),
+            callbacks,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::identity::Build;
 use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side, Transport};
 use crate::service::Table;
 use crate::wire::greeting::{Accept, CallerFields, Hello, Purpose, VERSION};
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::{Holds, Limits, Receives};
 
 /// What a caller brings along, whatever the transport is.
 #[derive(Clone, Copy)]
@@ -64,8 +64,8 @@ impl Introduction<'_> {
         T: Transport + Send + 'static,
     {
         let ours = Receives::from(self.limits);
-        let memory = self.limits.memory;
-        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, memory);
+        let holds = Holds::from(self.limits);
+        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, holds);
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started, retries };
         let dispatch = dispatch_of(self.callbacks, &shared, &origin);

@@ -10,10 +10,12 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod account;
 mod arrival;
 mod asked;
 mod backlog;
 mod batch;
+pub mod blocking;
 mod bytes;
 mod call;
 mod company;
@@ -48,6 +50,7 @@ mod serving;
 mod shared;
 mod state;
 mod transport;
+mod turns;
 #[cfg(feature = "json")]
 pub(crate) mod untyped;
 mod wakers;

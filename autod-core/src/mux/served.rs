@@ -8,8 +8,10 @@
 //!                                                ended, or there is none
 //! ```
 
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::account::{Account, Share};
 use super::inflow::{Bounds, Form};
 use super::input::Input;
 use super::outflow::{Outflow, credit};
@@ -60,7 +62,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(options: Options, bounds: Bounds) -> Self {
+    pub(super) fn new(options: Options, bounds: Bounds, account: &Arc<Account>) -> Self {
         let form = match options {
             Options::Plain => None,
             Options::Items => Some(Form::Items),
@@ -72,7 +74,7 @@ impl Running {
             kept: false,
             streaming: false,
             outflow: Some(Outflow::new(bounds.window)),
-            input: form.map(|form| Box::new(Input::new(form))),
+            input: form.map(|form| Box::new(Input::new(form, bounds.window, Share::new(account)))),
         }
     }
 
@@ -121,12 +123,11 @@ impl Slot {
         &mut self,
         header: Header,
         payload: &[u8],
-        bounds: Bounds,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         let credit = credit(payload)?;
         if let Stage::Running(Running { outflow: Some(outflow), .. }) = &mut self.stage {
-            outflow.grant(header.id, credit, bounds.window, wakers)?;
+            outflow.grant(header.id, credit, wakers)?;
         }
         Ok(())
     }
@@ -142,8 +143,12 @@ impl Slot {
         match &mut self.stage {
             Stage::Draining if header.kind == Kind::End => self.stage = Stage::Idle,
             Stage::Draining => {}
-            Stage::Running(Running { input: Some(input), .. }) => {
-                input.on_frame(header, payload, bounds, wakers)?;
+            Stage::Running(running) => {
+                let input = running.input.as_mut();
+                let input = input.ok_or(Broken::Unexpected(header.kind, header.id))?;
+                if !input.on_frame(header, payload, bounds, wakers)? {
+                    running.stop(FailCode::Overfull, wakers);
+                }
             }
             _ => return Err(Broken::Unexpected(header.kind, header.id)),
         }

@@ -64,7 +64,7 @@ pub(crate) struct Server {
 /// Everything of a server but its listener.
 pub(crate) struct Shop {
     pub(crate) server: Server,
-    /// Connections that are open, greeted or not.
+    /// Connections that are open, greeted or not. Not those that are turned away unheard.
     open: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,

@@ -25,10 +25,17 @@ use crate::session::Session;
 use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 /// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
 const FIRST_CALL: Duration = Duration::from_millis(250);
+
+/// Connections above the limit whose hello is heard nevertheless: a probe or an order is answered by
+/// a daemon that is full, a session is told so.
+const SPARE: usize = 64;
+
+/// How long one of those may take to say hello, so that their places are soon free again.
+const SPARE_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// An open connection, counted against the limit.
 pub(super) struct Open {
@@ -62,12 +69,21 @@ impl Drop for Open {
 
 impl Shop {
     /// Counts and serves a connection. It counts from here on, whatever it says.
+    ///
+    /// Beyond the limit and what is spared it is turned away unheard, so that those who connect and
+    /// say nothing hold a bounded number of descriptors and tasks.
     pub(super) fn welcome(self: &Arc<Self>, stream: UnixStream) {
+        let open = Open::count(self);
+        if open.number > self.places() + SPARE {
+            let (code, text) = self.full();
+            // A fresh socket takes that much without waiting.
+            let _ = stream.try_write(&self.reject(code, text).to_bytes());
+            return;
+        }
         let connected = self.server.daemon.lease().connect();
         self.pulse.expect();
         let shop = Arc::clone(self);
         self.tasks.spawn(async move {
-            let open = Open::count(&shop);
             if let Err(error) = shop.greet(stream, connected, open).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
@@ -120,8 +136,10 @@ impl Shop {
         connected: Connected,
         open: &Open,
     ) -> Result<Admission> {
-        let limits = &self.server.limits;
-        let refusal = match self.listen_to(stream, ear).await? {
+        let handshake = self.server.limits.handshake;
+        let patience =
+            if open.number > self.places() { handshake.min(SPARE_HANDSHAKE) } else { handshake };
+        let refusal = match self.listen_to(stream, ear, patience).await? {
             None => Answer::Closing,
             Some(visitor) => match self.understand(visitor) {
                 Err(rejection) => rejection,
@@ -141,10 +159,9 @@ impl Shop {
                 }
                 // Its successor may well be of another opinion than this one.
                 Ok(_) if self.server.daemon.is_leaving() => Answer::Closing,
-                Ok(_) if open.number > limits.connections as usize => {
-                    let text =
-                        format!("the daemon serves {} connections already", limits.connections);
-                    self.reject(RejectCode::Full, text)
+                Ok(_) if open.number > self.places() => {
+                    let (code, text) = self.full();
+                    self.reject(code, text)
                 }
                 Ok(hello) => {
                     let Some((code, text)) = self.refuse(&hello) else {
@@ -157,7 +174,7 @@ impl Shop {
                 }
             },
         };
-        greet::say(stream, &refusal, limits.handshake).await?;
+        greet::say(stream, &refusal, handshake).await?;
         Ok(Admission::None)
     }
 
@@ -174,7 +191,8 @@ impl Shop {
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
         let codec = Codec::named(&hello.codec).unwrap_or_default();
-        let shared = Shared::speaking(codec, Side::Acceptor, ours, hello.receives, limits.memory);
+        let shared =
+            Shared::speaking(codec, Side::Acceptor, ours, hello.receives, Holds::from(limits));
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let daemon = self.server.daemon.clone();
@@ -238,13 +256,22 @@ impl Shop {
         shared.survivors_ended().await;
     }
 
+    /// How many connections are served.
+    fn places(&self) -> usize {
+        self.server.limits.connections as usize
+    }
+
+    fn full(&self) -> (RejectCode, String) {
+        (RejectCode::Full, format!("the daemon serves {} connections already", self.places()))
+    }
+
     /// Waits for the hello, as long as the daemon does not leave.
     async fn listen_to<T: AsyncRead + Unpin>(
         &self,
         stream: &mut T,
         ear: &mut Ear,
+        limit: Duration,
     ) -> Result<Option<Visitor>> {
-        let limit = self.server.limits.handshake;
         let mut hello = std::pin::pin!(timeout(limit, ear.visitor(stream)));
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         std::future::poll_fn(|context| {
