@@ -52,11 +52,11 @@ pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use caller::Caller;
 pub use client::Client;
+#[cfg(feature = "remote")]
+pub use client::{Readiness, readiness};
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};
-#[cfg(feature = "remote")]
-pub use client::{Readiness, readiness};
 #[cfg(feature = "remote")]
 pub use hosted::Hosted;
 pub use in_process::in_process;

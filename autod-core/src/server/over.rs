@@ -37,9 +37,9 @@ impl Shop {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let limit = self.server.limits.handshake;
-        let visitor = timeout(limit, Ear::default().visitor(&mut io)).await.map_err(|_| {
-            Error::new(ErrorKind::Timeout, "a prober did not say hello in time")
-        })??;
+        let visitor = timeout(limit, Ear::default().visitor(&mut io))
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, "a prober did not say hello in time"))??;
         let answer = match visitor.hello {
             Ok(hello) if hello.purpose == Purpose::Readiness => self.readiness(&hello),
             _ => self.reject(RejectCode::Other, "only probes are answered here".to_owned()),
