@@ -1,7 +1,7 @@
 //! A replica as a process of the test's, which ends with it.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -28,9 +28,22 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a replica that appends to `journal`; returns when it listens.
     pub(crate) fn start(name: &str, files: &Files, journal: &Path, home: &Path) -> Self {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::start_at(any, name, files, journal, home)
+    }
+
+    /// The same at this address.
+    pub(crate) fn start_at(
+        address: SocketAddr,
+        name: &str,
+        files: &Files,
+        journal: &Path,
+        home: &Path,
+    ) -> Self {
         let probe = home.join(format!("{name}.probe"));
         let mut process = Command::new(env!("CARGO_BIN_EXE_journal"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--replica", name, "--drain-limit", "30"])
+            .args(["serve", "--listen", &address.to_string(), "--replica", name])
+            .args(["--drain-limit", "30"])
             .args([Path::new("--certificate"), &files.certificate, Path::new("--key"), &files.key])
             .args([Path::new("--authorities"), &files.authorities])
             .args([Path::new("--journal"), journal, Path::new("--probe"), &probe])
@@ -94,4 +107,15 @@ impl Drop for Running {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Whether there is a program beside which a test runs. With `CI` set it has to be.
+pub(crate) fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let there = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    assert!(there || std::env::var_os("CI").is_none(), "{program} is missing");
+    if !there {
+        eprintln!("skipped: there is no {program}");
+    }
+    there
 }
