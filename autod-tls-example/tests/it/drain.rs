@@ -133,3 +133,44 @@ async fn the_socket_of_the_probes_answers_probes_alone() {
     let again = Running::start("one", &files, &journal, home.path());
     assert_eq!(readiness(&again).await, Readiness::Ready);
 }
+
+/// Calls are on their way at every moment, also behind the last word of the replica. TCP resets a
+/// stream that is closed with something unread in it, and takes along what was said last.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_cross_the_last_word_are_known_not_to_be_executed() {
+    const TASKS: usize = 64;
+    const ROUNDS: usize = 5;
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new(home.path());
+    let files = authority.sign("one", Use::Replica);
+    let alice = authority.sign("alice", Use::Caller);
+    for round in 0..ROUNDS {
+        let journal = home.path().join(format!("journal-{round}"));
+        let mut replica = Running::start("one", &files, &journal, home.path());
+        let client = replica.target(&alice).connect().await.unwrap();
+        let tasks: Vec<_> = (0..TASKS)
+            .map(|task| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    for count in 0.. {
+                        if let Err(error) = client.append(format!("{task}/{count}")).await {
+                            return (count, error);
+                        }
+                    }
+                    unreachable!("it ends with an error")
+                })
+            })
+            .collect();
+        until(|| fs::read_to_string(&journal).unwrap().lines().count() > 10 * TASKS).await;
+        replica.terminate();
+        let mut answered = 0;
+        for task in tasks {
+            let (count, error) = task.await.unwrap();
+            assert!(error.is_retry_safe(), "{error:?}");
+            answered += count;
+        }
+        let (status, words) = replica.ended();
+        assert!(status.success(), "{status}: {words}");
+        assert_eq!(fs::read_to_string(&journal).unwrap().lines().count(), answered);
+    }
+}
