@@ -29,8 +29,8 @@ pub use autod_core::json;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, blocking, deadline, service,
-    testing,
+    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, blocking, control, deadline,
+    service, testing,
 };
 #[cfg(feature = "remote")]
 pub use autod_core::{Hosted, Readiness, readiness};

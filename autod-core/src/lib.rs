@@ -11,14 +11,17 @@ mod callbacks;
 mod caller;
 mod client;
 mod codec;
+pub mod control;
 mod daemon;
 mod desk;
+mod errand;
 mod error;
 #[cfg(feature = "fault-points")]
 #[doc(hidden)]
 pub mod fault;
 #[cfg(not(feature = "fault-points"))]
 mod fault;
+mod flat_json;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;

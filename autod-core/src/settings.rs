@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::callbacks::Callbacks;
 use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
+use crate::errand::Errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
 use crate::mux::Connection;
@@ -34,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) instance: Option<OsString>,
     pub(crate) root: Option<PathBuf>,
     pub(crate) sockfile: Option<PathBuf>,
+    /// The place of a daemon that is there already; goes before all others.
+    pub(crate) errand: Option<Errand>,
     pub(crate) autoclose: Option<Duration>,
     pub(crate) debug: bool,
     pub(crate) args: Result<Vec<u8>, String>,
@@ -63,6 +66,7 @@ impl Settings {
             instance: None,
             root: None,
             sockfile: None,
+            errand: None,
             autoclose: None,
             debug: false,
             args: Ok(Vec::new()),
@@ -253,6 +257,9 @@ impl Settings {
 
     /// The place of the daemons of a build.
     fn place_of(&self, build: &Build) -> Result<Place> {
+        if let Some(errand) = &self.errand {
+            return Place::reopen(&errand.sock, errand.explicit, &self.name);
+        }
         if let Some(path) = &self.sockfile {
             return Ok(Place::at(path)?.named(&self.name));
         }
@@ -288,7 +295,8 @@ impl Settings {
             Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
         })?;
         let root = self.root.clone().map(|root| root.into_os_string().into_vec());
-        Ok(Orders { autoclose: self.autoclose, args, root })
+        let started_in = std::env::current_dir().ok().map(|path| path.into_os_string().into_vec());
+        Ok(Orders { autoclose: self.autoclose, args, root, started_in })
     }
 
     /// The project root, if one is named; it has to be there.
@@ -379,7 +387,9 @@ pub(crate) struct Orders {
     pub(crate) autoclose: Option<Duration>,
     pub(crate) args: Vec<u8>,
     /// Bytes, because a path need not be text.
-    pub(crate) root: Option<Vec<u8>>,
+    root: Option<Vec<u8>>,
+    /// Where the starter stood: the same words mean the same only there.
+    started_in: Option<Vec<u8>>,
 }
 
 impl Orders {
@@ -395,6 +405,14 @@ impl Orders {
 
     /// The project root, as the daemon finds it.
     pub(crate) fn find_root(&self) -> Result<Option<Root>> {
-        self.root.as_deref().map(|root| Root::find(OsStr::from_bytes(root).as_ref())).transpose()
+        self.root().map(Root::find).transpose()
+    }
+
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref().map(|root| OsStr::from_bytes(root).as_ref())
+    }
+
+    pub(crate) fn started_in(&self) -> Option<&Path> {
+        self.started_in.as_deref().map(|path| OsStr::from_bytes(path).as_ref())
     }
 }

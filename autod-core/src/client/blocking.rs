@@ -27,6 +27,7 @@ impl Connector<'_> {
                 Ok(Some(Answer::Accept(accept))) => break Greeted::Accepted(accept),
                 Ok(Some(Answer::Closing)) => break Greeted::Closing,
                 Ok(Some(Answer::Reject(rejection))) => break Greeted::Rejected(rejection),
+                Ok(Some(Answer::Report(report))) => break Greeted::Reported(report),
                 Err(Heard::Nothing) => break Greeted::HungUp,
                 Err(Heard::Error(error)) => return Err(error),
             }

@@ -100,6 +100,8 @@ pub(super) enum Greeted {
     Closing,
     /// The daemon hung up before it answered.
     HungUp,
+    /// The answer to a question.
+    Reported(String),
 }
 
 impl Connector<'_> {
@@ -121,7 +123,15 @@ impl Connector<'_> {
         purpose: Purpose,
         life: u64,
     ) -> Result<Spoken> {
-        Spoken::say(stream, &self.introduction().hello(purpose, life), self.place.sock())
+        self.say_hello(stream, &self.introduction().hello(purpose, life))
+    }
+
+    pub(super) fn say_hello(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+    ) -> Result<Spoken> {
+        Spoken::say(stream, hello, self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
@@ -175,6 +185,7 @@ impl Connector<'_> {
                 Err(rejected(rejection))
             }
             Greeted::Closing => Ok(Weighed::Closing),
+            Greeted::Reported(_) => Err(reported()),
             Greeted::HungUp => Ok(Weighed::HungUp),
         }
     }
@@ -215,6 +226,7 @@ impl Connector<'_> {
                 Ok(Answer::Accept(accept)) => break Greeted::Accepted(accept),
                 Ok(Answer::Closing) => break Greeted::Closing,
                 Ok(Answer::Reject(rejection)) => break Greeted::Rejected(rejection),
+                Ok(Answer::Report(report)) => break Greeted::Reported(report),
                 Ok(Answer::Wait(_)) if quiet => {}
                 Ok(Answer::Wait(text)) => self.tell(&text),
             }
@@ -275,4 +287,9 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
     };
     Error::new(kind, rejection.text)
+}
+
+/// An answer to a question that was not asked.
+pub(super) fn reported() -> Error {
+    Error::new(ErrorKind::Protocol, "the daemon answers what it was not asked")
 }

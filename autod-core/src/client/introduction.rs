@@ -45,6 +45,7 @@ impl Introduction<'_> {
             codec: self.codec.name().to_owned(),
             receives: Receives::from(self.limits),
             life,
+            control: String::new(),
             offer,
             caller,
         }

@@ -3,6 +3,7 @@
 //! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
+mod ask;
 mod blocking;
 mod encounter;
 mod introduction;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::ask::Asked;
 pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};

@@ -47,6 +47,7 @@ where
         life: 0,
         offer: None,
         caller: CallerFields::default(),
+        control: String::new(),
     };
     // A failing write is not the last word: the other end may have said why before it hung up.
     let _ = greet::write_all(&mut io, &hello.to_bytes()).await;
@@ -55,6 +56,10 @@ where
         Ok(Answer::Wait(text)) => Ok(Readiness::Starting(text)),
         Ok(Answer::Closing) => Ok(Readiness::Closing),
         Ok(Answer::Reject(rejection)) => Err(rejected(rejection)),
+        Ok(Answer::Report(_)) => {
+            let text = "the other end reports instead of saying whether it is ready";
+            Err(Error::new(ErrorKind::Protocol, text))
+        }
         Err(Heard::Error(error)) => Err(error),
         Err(Heard::Nothing) => {
             let text = "the other end hung up before it said whether it is ready";

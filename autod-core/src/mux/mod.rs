@@ -49,6 +49,7 @@ mod served;
 mod serving;
 mod shared;
 mod state;
+mod tally;
 mod transport;
 mod turns;
 #[cfg(feature = "json")]
@@ -72,6 +73,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use tally::{Figures, OpenCall, Tally};
 pub(crate) use transport::Transport;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use super::inflow::{Bounds, Form};
 use super::input::Input;
 use super::outflow::{Outflow, credit};
 use super::pieces::Part;
+use super::tally::Mark;
 use crate::wire::frame::{Broken, FailCode, Header, Kind, Options};
 
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
     /// The bytes of arguments that came, until the call has its answer: its handler has them.
     pub(super) held: usize,
+    /// What the call is counted as.
+    pub(super) mark: Mark,
     /// When the last call was answered, by the count of the outbox.
     pub(super) answered: Option<u64>,
 }

@@ -13,6 +13,7 @@ use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::pieces::Part;
 use super::served::{Body, Running, Slot, Stage};
+use super::tally::Mark;
 use super::wakers::set_waker;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
@@ -244,9 +245,22 @@ impl Serving {
         }
     }
 
-    /// Ends the call. `false` if it had ended before.
-    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> bool {
-        let Some(running) = self.running_mut(ticket) else { return false };
+    /// Says what a call is counted as that has just become whole.
+    pub(super) fn mark(&mut self, ticket: Ticket, mark: Mark) {
+        if let Some(slot) = self.slots.get_mut(ticket.index as usize) {
+            slot.mark = mark;
+        }
+    }
+
+    /// What the calls are counted as that have no answer yet.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark> {
+        let running = |slot: &&Slot| matches!(slot.stage, Stage::Running(_));
+        self.slots.iter().filter(running).map(|slot| slot.mark)
+    }
+
+    /// Ends the call, and tells what it is counted as. `None` if it had ended before.
+    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> Option<Mark> {
+        let running = self.running_mut(ticket)?;
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
         let kept = usize::from(running.kept);
@@ -256,8 +270,9 @@ impl Serving {
         slot.stage = stage;
         self.account.give(std::mem::take(&mut slot.held));
         self.running -= 1;
+        let mark = std::mem::take(&mut slot.mark);
         self.kept -= kept;
-        true
+        Some(mark)
     }
 
     /// Notes when a call was answered, by the count of the outbox.

@@ -17,6 +17,7 @@ use super::loss::Loss;
 use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};
+use super::tally::{Ledger, OpenCall, Tally};
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
@@ -87,6 +88,20 @@ impl Shared {
             codec,
             ended: CancellationToken::new(),
         })
+    }
+
+    /// Counts the calls of the other end from now on.
+    pub(crate) fn count_calls(&self, tally: &Arc<Tally>) {
+        self.lock().ledger = Some(Box::new(Ledger::new(Arc::clone(tally))));
+    }
+
+    /// How many calls of the other end are open, and the first of them if they are counted.
+    pub(crate) fn open_calls(&self, limit: usize) -> (usize, Vec<OpenCall>) {
+        let state = self.lock();
+        let calls = state.ledger.iter().flat_map(|ledger| {
+            state.serving.marks().take(limit).map(|mark| ledger.open_call(mark))
+        });
+        (state.serving.running(), calls.collect())
     }
 
     /// User code never runs under the lock, so a poisoned state is still whole.
@@ -275,6 +290,9 @@ impl Shared {
     ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.on_bytes(bytes, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
@@ -295,6 +313,9 @@ impl Shared {
     ) -> Result<(), Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.give_back(loan, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
@@ -308,6 +329,9 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         state.driver = None;
+        if let Some(ledger) = &mut state.ledger {
+            ledger.settle();
+        }
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
         state.call_next(&mut wakers);
@@ -365,7 +389,7 @@ impl Shared {
     }
 
     /// Calls of this end that are open or whose end nobody has taken.
-    pub(super) fn open_calls(&self) -> usize {
+    pub(super) fn calls_in_use(&self) -> usize {
         self.lock().outgoing.in_use()
     }
 

@@ -22,6 +22,7 @@ use super::outgoing::Outgoing;
 use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
+use super::tally::Ledger;
 use super::turns::Turns;
 use crate::error::{Error, ErrorKind};
 use crate::wire::frame::{Broken, ENVELOPE, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
@@ -60,6 +61,8 @@ pub(super) struct State {
     pub(super) unused: bool,
     /// Calls of this end are over, because it leaves.
     cut: bool,
+    /// Counts the calls of the other end, if somebody wants to know.
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// A call to hand to the service.
@@ -102,6 +105,7 @@ impl State {
             survivors: None,
             unused: false,
             cut: false,
+            ledger: None,
         }
     }
 
@@ -213,10 +217,17 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         let finished = self.serving.finish(ticket, wakers);
+        if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
+            ledger.end(mark, kind, &payload);
+            if self.lost.is_some() {
+                // Nothing is handed over any more.
+                ledger.settle();
+            }
+        }
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
         }
-        if finished && self.lost.is_none() && !self.unused {
+        if finished.is_some() && self.lost.is_none() && !self.unused {
             self.serving.answered(ticket, self.outbox.taken());
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
@@ -278,6 +289,9 @@ impl State {
                 Step::None => {}
                 Step::Call(ticket, body) if self.leaving.is_none() => {
                     self.was_called = true;
+                    if let Some(ledger) = &mut self.ledger {
+                        self.serving.mark(ticket, ledger.begin(&body));
+                    }
                     arrived.push_back(Arrived { ticket, body });
                 }
                 Step::Call(ticket, _) => {
@@ -372,6 +386,9 @@ impl State {
         let loss = self.lost.get_or_insert(loss).clone();
         self.outgoing.lose(&loss, wakers);
         self.serving.stop(FailCode::Cancelled, wakers);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.settle();
+        }
     }
 
     #[cfg(test)]

@@ -81,6 +81,6 @@ impl Writer {
     /// meanwhile has not executed what it could not read.
     fn begins_with_the_only_call(&self, shared: &Shared) -> bool {
         let call = self.batch.unwritten_header();
-        matches!(call, Some(Header { kind: Kind::Call, .. })) && shared.open_calls() == 1
+        matches!(call, Some(Header { kind: Kind::Call, .. })) && shared.calls_in_use() == 1
     }
 }
