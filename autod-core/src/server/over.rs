@@ -14,8 +14,9 @@ use crate::mux::Foreign;
 use crate::voucher::Voucher;
 use crate::wire::greeting::{Purpose, RejectCode};
 
-/// How long the other end may take to read the last words and to close. A drain waits for that too.
-const PARTING: Duration = Duration::from_secs(1);
+/// How long the other end may take to read the last words and to close. A drain waits for that too,
+/// so a quarter of its limit is enough.
+const PARTING: Duration = Duration::from_secs(5);
 
 impl Shop {
     /// Greets and serves one connection; returns when it has ended.
@@ -25,7 +26,7 @@ impl Shop {
     {
         let served = async {
             let ended = self.attend(Foreign::new(&mut io), voucher).await;
-            Self::part(&mut io).await;
+            self.part(&mut io).await;
             ended
         };
         self.tasks.track_future(served).await
@@ -45,13 +46,13 @@ impl Shop {
             _ => self.reject(RejectCode::Other, "only probes are answered here".to_owned()),
         };
         greet::say(&mut io, &answer, limit).await?;
-        Self::part(&mut io).await;
+        self.part(&mut io).await;
         Ok(())
     }
 
     /// Reads until the other end has read everything and closes too. A stream that is closed with
     /// something unread in it is reset by TCP, and the last answers would be lost on their way.
-    async fn part<T: AsyncRead + AsyncWrite + Unpin>(io: &mut T) {
+    async fn part<T: AsyncRead + AsyncWrite + Unpin>(&self, io: &mut T) {
         let parting = async {
             io.shutdown().await?;
             let mut unread = [0; 2048];
@@ -59,7 +60,7 @@ impl Shop {
             std::io::Result::Ok(())
         };
         // Either way it is over: the other end is gone, or has had its time.
-        let _ = timeout(PARTING, parting).await;
+        let _ = timeout(PARTING.min(self.server.drain / 4), parting).await;
     }
 
     async fn attend<T>(self: &Arc<Self>, mut stream: Foreign<T>, voucher: Voucher) -> Result<()>
