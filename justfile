@@ -66,3 +66,7 @@ fuzz target seconds:
 # The larger worlds of the lock protocol's model
 model:
     cargo test --release -p autod-core --test model
+
+# The files by which the example with TLS is deployed, held against their readers
+lint-deploy *args:
+    scripts/lint-deploy {{args}}

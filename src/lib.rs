@@ -24,8 +24,6 @@
 /// ```
 pub use autod_core::in_process;
 
-#[cfg(feature = "remote")]
-pub use autod_core::Hosted;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
@@ -34,6 +32,8 @@ pub use autod_core::{
     Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, blocking, control, deadline,
     service, testing,
 };
+#[cfg(feature = "remote")]
+pub use autod_core::{Hosted, Readiness, readiness};
 pub use autod_macros::service;
 
 /// The guide's code is run with the tests.

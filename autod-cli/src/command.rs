@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use crate::probe::Address;
+
 /// What people read about the exit codes; docs/command.md has the same.
 const EXIT_CODES: &str = "Exit codes:
   0  it was done
@@ -51,6 +53,7 @@ pub(crate) fn command() -> Command {
                      takes over: calls are answered, and a snapshot hands the state on.",
                 )
                 .args([json(), timeout("30000")]),
+            probe(),
             Command::new("doctor")
                 .about("Look for what keeps daemons from running well, and say how to mend it")
                 .args([json(), timeout("1000")]),
@@ -120,6 +123,25 @@ fn stop() -> Command {
         json(),
         timeout("30000"),
     ])
+}
+
+fn probe() -> Command {
+    Command::new("probe")
+        .about("Ask a service whether it is ready, for scripts, balancers and orchestrators")
+        .long_about(
+            "Ask a service whether it is ready. Exits with 0 if it would take a caller now, with 1 \
+             if it starts or closes, with 3 if nobody listens, with 6 if nobody answers in time. It \
+             is no user of the service, and starts nothing.",
+        )
+        .args([
+            Arg::new("address")
+                .required(true)
+                .value_name("ADDRESS")
+                .value_parser(Address::parse)
+                .help("The path of a socket, tcp:HOST:PORT, or the name of a daemon"),
+            flag("live", "live", "Exit with 0 also if it starts or closes: it lives"),
+            timeout("1000"),
+        ])
 }
 
 fn up() -> Command {

@@ -8,6 +8,7 @@ mod generate;
 mod log_level;
 mod logs;
 mod name;
+mod probe;
 mod ps;
 mod question;
 mod report;
@@ -102,6 +103,14 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         ),
         "restart" => {
             block_on(restart::run(word(matches), matches.get_flag("json"), patience(matches)))
+        }
+        "probe" => {
+            let address = matches.get_one("address").cloned();
+            block_on(probe::run(&probe::Options {
+                address: address.unwrap_or(probe::Address::Name(String::new())),
+                live: matches.get_flag("live"),
+                patience: patience(matches),
+            }))
         }
         "doctor" => block_on(doctor::run(matches.get_flag("json"), patience(matches))),
         "completions" => generate::completions(matches.get_one("shell").copied()),

@@ -87,6 +87,20 @@ impl Hosted {
         self.0.serve_over(io, voucher).await
     }
 
+    /// Answers one [`readiness`](crate::readiness) question, and turns whoever wants anything else
+    /// away: for a socket of probes beside the service, where nobody proves who they are. Returns
+    /// when the connection has ended.
+    ///
+    /// # Errors
+    ///
+    /// The other end did not say hello in time or did not read what it was told.
+    pub async fn answer_probe<T>(&self, io: T) -> Result<()>
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        self.0.answer_probe(io).await
+    }
+
     /// Completes when somebody has asked the daemon to close: a handler, or [`drain`](Self::drain).
     pub async fn close_requested(&self) {
         self.daemon().close_requested().await;

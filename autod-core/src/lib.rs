@@ -55,6 +55,8 @@ pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use caller::Caller;
 pub use client::Client;
+#[cfg(feature = "remote")]
+pub use client::{Readiness, readiness};
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
 pub use handle::{DaemonHandle, Status};

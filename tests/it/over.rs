@@ -1,14 +1,21 @@
 //! Connections over streams that the program opens and accepts itself.
 
+use std::io;
+use std::net::Ipv4Addr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use autod::{Daemon, Session, Voucher};
-// The facade has it with the feature `remote`.
-use autod_core::Hosted;
+// The facade has them with the feature `remote`.
+use autod_core::{Hosted, Readiness, readiness};
+use futures::task::AtomicWaker;
 use futures::{Stream, StreamExt as _};
-use tokio::io::{AsyncWriteExt as _, BufWriter, DuplexStream};
-use tokio::sync::Semaphore;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufWriter, DuplexStream, ReadBuf};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{Semaphore, watch};
 
 #[autod::service]
 trait Desk {
@@ -186,4 +193,130 @@ async fn who_says_nothing_and_who_hangs_up_are_told_apart() {
         .await
         .unwrap_err();
     assert!(silent.is_timeout() && !silent.may_have_executed(), "{silent:?}");
+}
+
+/// A TCP stream that says how much was written to it and whether it was shut down, and that can
+/// stop to hear.
+struct Line {
+    io: TcpStream,
+    written: watch::Sender<usize>,
+    shut: watch::Sender<bool>,
+    deaf: Arc<AtomicBool>,
+    reader: Arc<AtomicWaker>,
+}
+
+/// A look at a line from outside.
+struct Look {
+    written: watch::Receiver<usize>,
+    shut: watch::Receiver<bool>,
+    deaf: Arc<AtomicBool>,
+    reader: Arc<AtomicWaker>,
+}
+
+impl Line {
+    fn new(io: TcpStream) -> (Self, Look) {
+        let (written, looks_written) = watch::channel(0);
+        let (shut, looks_shut) = watch::channel(false);
+        let (deaf, reader) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicWaker::new()));
+        let look = Look {
+            written: looks_written,
+            shut: looks_shut,
+            deaf: Arc::clone(&deaf),
+            reader: Arc::clone(&reader),
+        };
+        (Self { io, written, shut, deaf, reader }, look)
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.reader.register(context.waker());
+        if self.deaf.load(Ordering::SeqCst) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut self.io).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let length = ready!(Pin::new(&mut self.io).poll_write(context, bytes))?;
+        self.written.send_modify(|written| *written += length);
+        Poll::Ready(Ok(length))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shut.send_replace(true);
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+/// The kernel throws away what it has not sent yet of a stream that is closed before all was read.
+/// Here that is most of an answer, and a call comes behind the last word.
+#[tokio::test]
+async fn an_answer_on_its_way_survives_the_end_of_the_service() {
+    const ANSWER: usize = 150_000;
+    let (hosted, _) = hosted().await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_send_buffer_size(600_000).unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let near = socket.connect(listener.local_addr().unwrap()).await.unwrap();
+    let (far, mut at_far) = Line::new(listener.accept().await.unwrap().0);
+    let (near, mut at_near) = Line::new(near);
+    let serving = tokio::spawn({
+        let hosted = hosted.clone();
+        async move { hosted.serve_over(far, Voucher::Nobody).await }
+    });
+    let desk: DeskClient = Daemon::new("desk").connect_over(near).await.unwrap();
+
+    at_near.deaf.store(true, Ordering::SeqCst);
+    let answer = tokio::spawn(desk.echo(vec![7; ANSWER]));
+    at_far.written.wait_for(|written| *written >= ANSWER).await.unwrap();
+    let draining = tokio::spawn(async move { hosted.drain().await });
+    at_far.shut.wait_for(|shut| *shut).await.unwrap();
+    let before = *at_near.written.borrow();
+    let late = tokio::spawn(desk.wait());
+    at_near.written.wait_for(|written| *written > before).await.unwrap();
+    at_near.deaf.store(false, Ordering::SeqCst);
+    at_near.reader.wake();
+
+    assert_eq!(answer.await.unwrap().unwrap().len(), ANSWER);
+    let refused = late.await.unwrap().unwrap_err();
+    assert!(refused.is_retry_safe(), "{refused:?}");
+    assert!(draining.await.unwrap());
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn readiness_is_asked_without_a_session() {
+    let (hosted, gate) = hosted().await;
+    let ask = async || readiness(joined(&hosted, Voucher::Nobody, 4096)).await.unwrap();
+    assert_eq!(ask().await, Readiness::Ready);
+    assert_eq!(hosted.daemon().status().connections, 0);
+    let desk = connect(joined(&hosted, Voucher::Nobody, 4096)).await.unwrap();
+    let waiting = tokio::spawn(desk.wait());
+    gate.acquire().await.unwrap().forget();
+    desk.close().await.unwrap();
+    assert_eq!(ask().await, Readiness::Closing);
+    gate.add_permits(2);
+    waiting.await.unwrap().unwrap();
+
+    let (near, far) = tokio::io::duplex(64);
+    drop(far);
+    assert!(readiness(near).await.unwrap_err().is_lost());
 }

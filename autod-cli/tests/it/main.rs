@@ -6,6 +6,7 @@ mod doctor;
 mod generated;
 mod lives;
 mod logs;
+mod probes;
 mod systemd;
 mod terminal;
 mod up;

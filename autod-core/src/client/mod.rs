@@ -10,6 +10,8 @@ mod introduction;
 mod orders;
 #[cfg(feature = "remote")]
 mod over;
+#[cfg(feature = "remote")]
+mod readiness;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -33,6 +35,9 @@ use crate::service::{Service, Table};
 use crate::upgrade::Upgrade;
 use crate::wire::greeting::Accept;
 use crate::wire::limits::Limits;
+
+#[cfg(feature = "remote")]
+pub use self::readiness::{Readiness, readiness};
 
 /// A generated client.
 ///

@@ -16,6 +16,7 @@ mod facts;
 mod leaving;
 #[cfg(feature = "remote")]
 mod over;
+mod readiness;
 mod reception;
 mod register;
 mod vigil;

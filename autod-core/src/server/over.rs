@@ -1,24 +1,66 @@
 //! Connections that somebody else has accepted, over any byte stream.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
 
 use super::Shop;
 use super::reception::{Admission, Open};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear};
 use crate::mux::Foreign;
 use crate::voucher::Voucher;
-use crate::wire::greeting::RejectCode;
+use crate::wire::greeting::{Purpose, RejectCode};
+
+/// How long the other end may take to read the last words and to close. A drain waits for that too,
+/// so a quarter of its limit is enough.
+const PARTING: Duration = Duration::from_secs(5);
 
 impl Shop {
     /// Greets and serves one connection; returns when it has ended.
-    pub(crate) async fn serve_over<T>(self: &Arc<Self>, io: T, voucher: Voucher) -> Result<()>
+    pub(crate) async fn serve_over<T>(self: &Arc<Self>, mut io: T, voucher: Voucher) -> Result<()>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        self.tasks.track_future(self.attend(Foreign::new(io), voucher)).await
+        let served = async {
+            let ended = self.attend(Foreign::new(&mut io), voucher).await;
+            self.part(&mut io).await;
+            ended
+        };
+        self.tasks.track_future(served).await
+    }
+
+    /// Answers whoever asks for the readiness, and nobody else.
+    pub(crate) async fn answer_probe<T>(&self, mut io: T) -> Result<()>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let limit = self.server.limits.handshake;
+        let visitor = timeout(limit, Ear::default().visitor(&mut io))
+            .await
+            .map_err(|_| Error::new(ErrorKind::Timeout, "a prober did not say hello in time"))??;
+        let answer = match visitor.hello {
+            Ok(hello) if hello.purpose == Purpose::Readiness => self.readiness(&hello),
+            _ => self.reject(RejectCode::Other, "only probes are answered here".to_owned()),
+        };
+        greet::say(&mut io, &answer, limit).await?;
+        self.part(&mut io).await;
+        Ok(())
+    }
+
+    /// Reads until the other end has read everything and closes too. A stream that is closed with
+    /// something unread in it is reset by TCP, and the last answers would be lost on their way.
+    async fn part<T: AsyncRead + AsyncWrite + Unpin>(&self, io: &mut T) {
+        let parting = async {
+            io.shutdown().await?;
+            let mut unread = [0; 2048];
+            while io.read(&mut unread).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        // Either way it is over: the other end is gone, or has had its time.
+        let _ = timeout(PARTING.min(self.server.drain / 4), parting).await;
     }
 
     async fn attend<T>(self: &Arc<Self>, mut stream: Foreign<T>, voucher: Voucher) -> Result<()>

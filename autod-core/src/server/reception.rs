@@ -198,6 +198,10 @@ impl Shop {
                     connected.discount();
                     self.accept(&hello)
                 }
+                Ok(hello) if hello.purpose == Purpose::Readiness => {
+                    connected.discount();
+                    self.readiness(&hello)
+                }
                 // Its successor may well be of another opinion than this one.
                 Ok(_) if self.server.daemon.is_leaving() => Answer::Closing,
                 Ok(_) if open.number > self.places() => {
@@ -402,7 +406,7 @@ impl Shop {
         })
     }
 
-    fn accept(&self, hello: &Hello) -> Answer {
+    pub(super) fn accept(&self, hello: &Hello) -> Answer {
         let server = &self.server;
         Answer::Accept(Accept {
             version: hello.version,

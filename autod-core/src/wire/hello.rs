@@ -51,6 +51,8 @@ pub(crate) enum Purpose {
     Replace = 3,
     /// A question to the daemon itself, or a wish. Answered with Report, counted as no user.
     Control = 4,
+    /// Would a session be accepted now? Answered at once, counted as no user.
+    Readiness = 5,
 }
 
 impl Purpose {
@@ -61,6 +63,7 @@ impl Purpose {
             2 => Self::Close,
             3 => Self::Replace,
             4 => Self::Control,
+            5 => Self::Readiness,
             _ => return None,
         })
     }

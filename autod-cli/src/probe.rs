@@ -1,0 +1,99 @@
+//! `autod probe`: whether a service would take a caller now, for whoever sends it callers.
+
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use autod::Readiness;
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::failure::{Done, Failure};
+
+/// Where a service answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Socket(PathBuf),
+    /// Host and port, without TLS.
+    Tcp(String),
+    /// The daemon of this name.
+    Name(String),
+}
+
+impl Address {
+    /// For clap.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if let Some(address) = text.strip_prefix("tcp:") {
+            return match address.rsplit_once(':') {
+                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                    Ok(Self::Tcp(address.to_owned()))
+                }
+                _ => Err("a host and a port are missing, as in tcp:127.0.0.1:7443".to_owned()),
+            };
+        }
+        if text.is_empty() {
+            return Err("it is empty".to_owned());
+        }
+        Ok(if text.contains('/') { Self::Socket(text.into()) } else { Self::Name(text.to_owned()) })
+    }
+}
+
+pub(crate) struct Options {
+    pub(crate) address: Address,
+    /// Whether it lives is asked, and not whether it is ready.
+    pub(crate) live: bool,
+    pub(crate) patience: Duration,
+}
+
+pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
+    let readiness = timeout(options.patience, ask(&options.address)).await.map_err(|_| {
+        Failure::no_answer(format!("no answer within {} ms", options.patience.as_millis()))
+    })??;
+    let (ready, words) = match readiness {
+        Readiness::Ready => (true, "ready".to_owned()),
+        Readiness::Starting(text) if text.is_empty() => (false, "starting".to_owned()),
+        Readiness::Starting(text) => (false, format!("starting: {text}")),
+        Readiness::Closing => (false, "closing".to_owned()),
+        _ => (false, "not ready".to_owned()),
+    };
+    writeln!(std::io::stdout().lock(), "{words}")?;
+    Ok(if ready || options.live { Done::Well } else { Done::WithFindings })
+}
+
+async fn ask(address: &Address) -> Result<Readiness, Failure> {
+    let absent = |place: &dyn std::fmt::Display, error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            Failure::not_running(format!("nobody listens on {place}"))
+        }
+        _ => Failure::new(format!("cannot connect to {place}: {error}")),
+    };
+    let socket = match address {
+        Address::Tcp(address) => {
+            let stream =
+                TcpStream::connect(address).await.map_err(|error| absent(address, error))?;
+            return Ok(autod::readiness(stream).await?);
+        }
+        Address::Socket(path) => path.clone(),
+        Address::Name(name) => autod::Daemon::new(name).socket_path()?,
+    };
+    let stream =
+        UnixStream::connect(&socket).await.map_err(|error| absent(&socket.display(), error))?;
+    Ok(autod::readiness(stream).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Address;
+
+    #[test]
+    fn addresses_are_told_apart() {
+        let parse = Address::parse;
+        assert_eq!(parse("/run/journal/probe"), Ok(Address::Socket("/run/journal/probe".into())));
+        assert_eq!(parse("./probe"), Ok(Address::Socket("./probe".into())));
+        assert_eq!(parse("tcp:[::1]:7443"), Ok(Address::Tcp("[::1]:7443".to_owned())));
+        assert_eq!(parse("counter"), Ok(Address::Name("counter".to_owned())));
+        for wrong in ["", "tcp:", "tcp:host", "tcp::1", "tcp:host:http", "tcp:host:65536"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}
