@@ -28,9 +28,10 @@ pub use autod_core::in_process;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
-    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
-    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, deadline, service, testing,
+    Activation, BoxError, ByteStream, Call, CallError, Caller, Change, Client, Connection, Daemon,
+    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Reconnect,
+    Result, Resume, Session, Start, Status, StreamError, UntilIdle, Upgrade, Value, Visit, Voucher,
+    deadline, resume, service, testing,
 };
 pub use autod_macros::service;
 

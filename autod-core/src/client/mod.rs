@@ -8,6 +8,7 @@ mod introduction;
 mod orders;
 #[cfg(feature = "remote")]
 mod over;
+mod reconnect;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use tokio::time::Instant;
 pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
+pub use self::reconnect::Reconnect;
 use crate::callbacks::Callbacks;
 use crate::codec::Codec;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};

@@ -10,6 +10,7 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod again;
 mod arrival;
 mod asked;
 mod backlog;
@@ -42,6 +43,7 @@ mod pipe;
 mod pulse;
 mod pump;
 mod queue;
+mod renewal;
 mod request;
 mod served;
 mod serving;
@@ -66,6 +68,8 @@ pub use incoming::{Incoming, open, open_fallible};
 pub use outcall::Upstream;
 pub use pipe::{Pipe, pipe, pipe_fallible};
 pub(crate) use pulse::Pulse;
+pub use renewal::Change;
+pub(crate) use renewal::{Connect, OnChange, Persistence, Renewal};
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
