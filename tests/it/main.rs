@@ -30,6 +30,7 @@ mod logs;
 mod over;
 mod places;
 mod python;
+mod reconnect;
 mod recursion;
 mod removal;
 mod root;

@@ -1,0 +1,5 @@
+//! Clients that outlive their connections.
+
+mod faults;
+mod link;
+mod rules;
