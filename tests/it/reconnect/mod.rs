@@ -1,5 +1,6 @@
 //! Clients that outlive their connections.
 
+mod daemons;
 mod faults;
 mod link;
 mod rules;
