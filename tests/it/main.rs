@@ -12,6 +12,7 @@ mod carried;
 mod clocks;
 mod counter;
 mod counting;
+mod distance;
 mod documents;
 mod examples;
 mod failures;

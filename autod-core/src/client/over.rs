@@ -49,6 +49,7 @@ impl<S, T> Daemon<S, T> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Settings { limits, caller_env, callbacks, .. } = &self.settings;
+        let limits = &limits.far();
         let build = &self.settings.build();
         let callbacks = callbacks.as_ref();
         let introduction = Introduction {
