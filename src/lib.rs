@@ -40,6 +40,11 @@ pub use autod_macros::service;
 #[doc = include_str!("../docs/guide.md")]
 struct Guide;
 
+/// So is that of the page about clients that come back.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reconnect.md")]
+struct Reconnecting;
+
 /// What the code that `#[autod::service]` generates refers to. Not for people.
 #[doc(hidden)]
 pub mod __private {
