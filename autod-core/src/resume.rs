@@ -61,20 +61,18 @@ pub struct Resume<S, P, Open, Position> {
 /// an item. Dropping it cancels the call.
 ///
 /// ```
-/// # use autod_core::{Error, Incoming, Result, resume};
-/// # struct Entry { number: u64, text: String }
+/// # use autod_core::{Incoming, Result, resume};
 /// # struct JournalClient;
 /// # impl JournalClient {
-/// #     fn follow(&self, after: Option<u64>) -> Incoming<Entry> { unimplemented!() }
+/// #     fn follow(&self, _: Option<u64>) -> Incoming<(u64, String)> { unimplemented!() }
 /// # }
 /// # async fn print(journal: JournalClient) -> Result<()> {
-/// let mut entries = resume(|after| journal.follow(after), |entry: &Entry| entry.number);
+/// let mut entries = resume(|after| journal.follow(after), |(number, _)| *number);
 /// while let Some(entry) = entries.next().await {
-///     println!("{}", entry?.text);
+///     println!("{}", entry?.1);
 /// }
 /// # Ok(())
 /// # }
-/// # impl serde::de::DeserializeOwned for Entry {}
 /// ```
 pub fn resume<T, E, S, P, Open, Position>(
     open: Open,
