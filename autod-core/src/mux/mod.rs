@@ -10,11 +10,13 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod account;
 mod again;
 mod arrival;
 mod asked;
 mod backlog;
 mod batch;
+pub mod blocking;
 mod bytes;
 mod call;
 mod company;
@@ -49,7 +51,9 @@ mod served;
 mod serving;
 mod shared;
 mod state;
+mod tally;
 mod transport;
+mod turns;
 #[cfg(feature = "json")]
 pub(crate) mod untyped;
 mod wakers;
@@ -73,6 +77,7 @@ pub(crate) use renewal::{Connect, OnChange, Persistence, Renewal};
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use tally::{Figures, OpenCall, Tally};
 pub(crate) use transport::Transport;
 
 #[cfg(test)]
