@@ -33,6 +33,8 @@ pub(crate) mod fuzzing;
 mod incoming;
 mod inflow;
 mod input;
+#[cfg(feature = "remote")]
+mod keep_alive;
 mod lookout;
 mod loss;
 mod outbox;
@@ -69,6 +71,8 @@ pub(crate) use driver::Driver;
 #[cfg(feature = "remote")]
 pub(crate) use foreign::Foreign;
 pub use incoming::{Incoming, open, open_fallible};
+#[cfg(feature = "remote")]
+pub(crate) use keep_alive::KeepAlive;
 pub use outcall::Upstream;
 pub use pipe::{Pipe, pipe, pipe_fallible};
 pub(crate) use pulse::Pulse;

@@ -149,6 +149,12 @@ impl Shared {
         })
     }
 
+    /// Asks for a sign of life.
+    #[cfg(feature = "remote")]
+    pub(super) fn ping(&self) {
+        self.change(|state, _| state.ping());
+    }
+
     /// Why the connection takes no more calls, if it does not.
     pub(super) fn refusal(&self) -> Option<Error> {
         self.lock().refusal()

@@ -67,6 +67,15 @@ pub struct Limits {
     /// look while other connections of its process are in use. One processor is always left alone,
     /// so with a single one nobody looks.
     pub busy_poll: Duration,
+    /// How often a connector asks for a sign of life over a stream that the program opens itself.
+    /// Default zero, for never; at most 49 days.
+    ///
+    /// After three intervals without a word each end takes the other one for gone, and the
+    /// connection for lost: a machine that was switched off says no farewell, and TCP may take a
+    /// quarter of an hour to notice. An interval should be longer than it takes to send what the
+    /// line and its buffers hold; some 10 s suit most networks. Of a daemon's limits it counts for
+    /// nothing: it answers at the pace of its callers. On a socket of this machine the kernel tells.
+    pub keep_alive: Duration,
 }
 
 impl Default for Limits {
@@ -79,6 +88,7 @@ impl Default for Limits {
             connections: 16_384,
             handshake: Duration::from_secs(10),
             busy_poll: Duration::from_micros(50),
+            keep_alive: Duration::ZERO,
         }
     }
 }
@@ -96,6 +106,11 @@ impl Limits {
     pub(crate) fn far(&self) -> Self {
         let chosen = self.window != Self::default().window;
         Self { window: if chosen { self.window } else { FAR_WINDOW }, ..self.clone() }
+    }
+
+    /// The interval of [`keep_alive`](Self::keep_alive) as it is said; 0 for never.
+    pub(crate) fn keep_alive_milliseconds(&self) -> u32 {
+        u32::try_from(self.keep_alive.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use autod::{Client as _, Daemon, Error, Reconnect, Session, Voucher};
 use autod_core::Hosted;
+use futures::future::{Either, select};
 use futures::{Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream};
 use tokio::sync::watch;
@@ -97,6 +98,7 @@ pub(super) struct World {
     /// Nobody can connect.
     pub(super) down: watch::Sender<bool>,
     pub(super) attempts: AtomicU64,
+    frozen: watch::Sender<bool>,
     delay: Duration,
 }
 
@@ -112,6 +114,7 @@ impl World {
             links: Mutex::default(),
             down: watch::Sender::new(false),
             attempts: AtomicU64::new(0),
+            frozen: watch::Sender::new(false),
             delay,
         })
     }
@@ -135,6 +138,18 @@ impl World {
         Daemon::new("ledger").connect_over(self.link()).await
     }
 
+    /// The same, with a sign of life in each interval.
+    pub(super) async fn connect_alive(&self, interval: Duration) -> autod::Result<LedgerClient> {
+        let mut limits = autod::Limits::default();
+        limits.keep_alive = interval;
+        Daemon::new("ledger").limits(limits).connect_over(self.link()).await
+    }
+
+    /// The connections that the service counts.
+    pub(super) fn connections(&self) -> usize {
+        self.hosted.lock().unwrap().daemon().status().connections
+    }
+
     /// A link to the present service.
     fn link(&self) -> DuplexStream {
         let (near, far) = tokio::io::duplex(256);
@@ -144,11 +159,25 @@ impl World {
         let (far_in, far_out) = tokio::io::split(far);
         let (server_in, server_out) = tokio::io::split(server);
         let delay = self.delay;
+        let mut frozen = self.frozen.subscribe();
         let link = tokio::spawn(async move {
-            tokio::join!(carry(far_in, server_out, delay), carry(server_in, far_out, delay));
+            let both = async {
+                tokio::join!(carry(far_in, server_out, delay), carry(server_in, far_out, delay))
+            };
+            // Cold links keep their ends open.
+            let cold = async { frozen.wait_for(|frozen| *frozen).await.is_ok() };
+            let (mut both, cold) = (std::pin::pin!(both), std::pin::pin!(cold));
+            if matches!(select(&mut both, cold).await, Either::Right(_)) {
+                std::future::pending::<()>().await;
+            }
         });
         self.links.lock().unwrap().push(link);
         near
+    }
+
+    /// Nothing gets through any more, in either direction, and nobody is told.
+    pub(super) fn freeze(&self) {
+        self.frozen.send_replace(true);
     }
 
     /// Cuts all links, with what is on its way.

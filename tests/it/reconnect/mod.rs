@@ -1,5 +1,6 @@
 //! Clients that outlive their connections.
 
+mod alive;
 mod daemons;
 mod faults;
 mod link;
