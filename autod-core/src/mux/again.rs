@@ -36,9 +36,9 @@ pub(super) struct Again {
 }
 
 impl Again {
-    pub(super) fn new(renewal: &Arc<Renewal>) -> Box<Self> {
+    pub(super) fn new(renewal: &Arc<Renewal>) -> Self {
         let renewal = Arc::clone(renewal);
-        Box::new(Self { renewal, copy: None, wait: None, sends: 0, executed: false })
+        Self { renewal, copy: None, wait: None, sends: 0, executed: false }
     }
 
     /// It was not executed, as far as the last send goes. Was it by an earlier one?
@@ -82,19 +82,15 @@ impl Outcall {
             let copy = (!self.opening.sends).then(|| message.clone());
             let sent = self.connection.shared().poll_begin(self.opening, message, place, waker);
             let Some(again) = &mut self.again else { continue };
-            match ready!(sent) {
-                Ok(index) => {
-                    again.copy = copy;
-                    again.sends += 1;
-                    self.stage = Stage::Open(index);
-                    return Poll::Ready(Ok(index));
-                }
-                Err(_) => {
-                    // A place in the queue of a line that is gone.
-                    *place = None;
-                    again.wait = Some(again.renewal.after(&self.connection));
-                }
+            if let Ok(index) = ready!(sent) {
+                again.copy = copy;
+                again.sends += 1;
+                self.stage = Stage::Open(index);
+                return Poll::Ready(Ok(index));
             }
+            // A place in the queue of a line that is gone.
+            *place = None;
+            again.wait = Some(again.renewal.after(&self.connection));
         }
     }
 

@@ -78,7 +78,7 @@ impl Connection {
             None => (self.clone(), None),
             Some(renewal) => {
                 let line = renewal.line().unwrap_or_else(|| self.clone());
-                (line, Some(Again::new(renewal)))
+                (line, Some(Box::new(Again::new(renewal))))
             }
         }
     }

@@ -116,7 +116,7 @@ impl Renewal {
             efforts: Mutex::new(efforts),
         });
         let handle = Connection::renewed(&first, Arc::clone(&renewal));
-        renewal.take(first);
+        renewal.take(&first);
         Ok(handle)
     }
 
@@ -163,7 +163,7 @@ impl Renewal {
     }
 
     /// Takes a line for the present one.
-    fn take(self: &Arc<Self>, line: Connection) {
+    fn take(self: &Arc<Self>, line: &Connection) {
         {
             let mut on_change = lock(&self.on_change);
             let mut efforts = lock(&self.efforts);
@@ -259,7 +259,7 @@ impl Connecting {
                 (renewal.connect)().await
             });
             match select(attempt, pin!(renewal.present.closed())).await {
-                Either::Left((Ok(line), _)) => return renewal.take(line),
+                Either::Left((Ok(line), _)) => return renewal.take(&line),
                 Either::Left((Err(error), _)) => {
                     tell(&mut lock(&renewal.on_change), Change::Failed(&error));
                     lock(&renewal.efforts).failure = Some(chain(&error));

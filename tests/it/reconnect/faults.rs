@@ -81,7 +81,9 @@ async fn story(seed: u64) -> (usize, usize) {
 
     let book = world.book.lines();
     let mut times: HashMap<u64, usize> = HashMap::new();
-    book.iter().for_each(|line| *times.entry(*line).or_default() += 1);
+    for line in &book {
+        *times.entry(*line).or_default() += 1;
+    }
     for (n, told) in (0..).zip(&all) {
         let insists = n % 2 == 1;
         for line in &told.written {
@@ -96,7 +98,7 @@ async fn story(seed: u64) -> (usize, usize) {
             assert!(!times.contains_key(line), "seed {seed}: {line} was written");
         }
         let known = told.written.len() + told.perhaps.len() + told.not.len();
-        assert_eq!(known, LINES as usize, "seed {seed}");
+        assert_eq!(known as u64, LINES, "seed {seed}");
         if !insists {
             let of_one: Vec<u64> = book.iter().copied().filter(|line| line / LINES == n).collect();
             assert!(of_one.is_sorted(), "seed {seed}: {of_one:?}");
@@ -143,11 +145,11 @@ async fn followed(seed: u64) {
         }
     });
     let mut stream = autod::resume(|after| client.follow(after, last), |number: &u64| *number);
-    let mut seen = Vec::new();
+    let mut numbers = Vec::new();
     while let Some(number) = stream.next().await {
-        seen.push(number.unwrap_or_else(|error| panic!("seed {seed}: {error:?}")));
+        numbers.push(number.unwrap_or_else(|error| panic!("seed {seed}: {error:?}")));
     }
-    assert_eq!(seen, (1..=last).collect::<Vec<_>>(), "seed {seed}");
+    assert_eq!(numbers, (1..=last).collect::<Vec<_>>(), "seed {seed}");
     assert!(stream.next().await.is_none(), "it has ended");
     writer.abort();
     faults.abort();
