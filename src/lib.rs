@@ -27,10 +27,10 @@ pub use autod_core::in_process;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
-    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
-    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, blocking, control, deadline,
-    service, testing,
+    Activation, BoxError, ByteStream, Call, CallError, Caller, Change, Client, Connection, Daemon,
+    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Reconnect,
+    Result, Resume, Session, Start, Status, StreamError, UntilIdle, Upgrade, Value, Visit, Voucher,
+    blocking, control, deadline, resume, service, testing,
 };
 #[cfg(feature = "remote")]
 pub use autod_core::{Hosted, Readiness, readiness};
@@ -40,6 +40,11 @@ pub use autod_macros::service;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]
 struct Guide;
+
+/// So is that of the page about clients that come back.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reconnect.md")]
+struct Reconnecting;
 
 /// What the code that `#[autod::service]` generates refers to. Not for people.
 #[doc(hidden)]

@@ -52,7 +52,7 @@ where
         let server = Server {
             daemon,
             table: C::TABLE,
-            limits: self.settings.limits.clone(),
+            limits: self.settings.limits.far(),
             build: self.settings.own_build(),
             drain: self.settings.drain_limit,
             root: None,

@@ -37,6 +37,7 @@ mod listening;
 mod mux;
 mod options;
 mod progress;
+mod resume;
 mod server;
 pub mod service;
 mod session;
@@ -54,7 +55,7 @@ pub use activation::Activation;
 pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
 pub use caller::Caller;
-pub use client::Client;
+pub use client::{Client, Reconnect};
 #[cfg(feature = "remote")]
 pub use client::{Readiness, readiness};
 pub use daemon::{Hold, Peer};
@@ -66,9 +67,10 @@ pub use in_process::in_process;
 pub use listening::Listening;
 #[doc(hidden)]
 pub use mux::blocking as blocking_calls;
-pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
+pub use mux::{ByteStream, Call, Change, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+pub use resume::{Resume, StreamError, resume};
 pub use service::Value;
 pub use session::Session;
 pub use start::Start;

@@ -25,7 +25,7 @@ fn sources(module: &str) -> String {
             ["", "_tests"].map(|end| format!("autod-core/src/daemon/{module}{end}.rs")).to_vec()
         }
         None if module == "stress" => vec!["autod-bench/src/bin/stress/rows/mod.rs".to_owned()],
-        None => vec![format!("tests/it/{module}.rs")],
+        None => vec![format!("tests/it/{}.rs", module.replace("::", "/"))],
     };
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     files.iter().filter_map(|file| std::fs::read_to_string(root.join(file)).ok()).collect()

@@ -46,6 +46,7 @@ impl Introduction<'_> {
             receives: Receives::from(self.limits),
             life,
             control: String::new(),
+            keep_alive: 0,
             offer,
             caller,
         }
@@ -55,7 +56,7 @@ impl Introduction<'_> {
     /// `rest` came behind them.
     pub(crate) fn connection<T>(
         &self,
-        transport: T,
+        mut transport: T,
         rest: Vec<u8>,
         accept: Accept,
         started: Option<Duration>,
@@ -67,6 +68,7 @@ impl Introduction<'_> {
         let ours = Receives::from(self.limits);
         let holds = Holds::from(self.limits);
         let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, holds);
+        transport.joined(&shared);
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started, retries };
         let dispatch = dispatch_of(self.callbacks, &shared, &origin);

@@ -12,6 +12,7 @@ mod orders;
 mod over;
 #[cfg(feature = "remote")]
 mod readiness;
+mod reconnect;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub(crate) use self::ask::Asked;
 pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
+pub use self::reconnect::Reconnect;
 use crate::callbacks::Callbacks;
 use crate::codec::Codec;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};

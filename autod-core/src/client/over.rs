@@ -9,7 +9,7 @@ use crate::builder::Daemon;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear, Heard};
-use crate::mux::{Connection, Foreign};
+use crate::mux::{Connection, Foreign, KeepAlive};
 use crate::settings::Settings;
 use crate::wire::greeting::{Answer, Purpose};
 
@@ -49,6 +49,7 @@ impl<S, T> Daemon<S, T> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Settings { limits, caller_env, callbacks, .. } = &self.settings;
+        let limits = &limits.far();
         let build = &self.settings.build();
         let callbacks = callbacks.as_ref();
         let introduction = Introduction {
@@ -71,13 +72,19 @@ impl Introduction<'_> {
         let mut stream = Foreign::new(io);
         let silence = settings.silence_timeout;
         let silent = |_| Error::new(ErrorKind::Timeout, "the other end does not answer a hello");
-        let hello = self.hello(Purpose::Session, 0).to_bytes();
+        let mut hello = self.hello(Purpose::Session, 0);
+        hello.keep_alive = self.limits.keep_alive_milliseconds();
+        let hello = hello.to_bytes();
         // A failing write is not the last word: the other end may have said why before it hung up.
         let _ = timeout(silence, greet::write_all(&mut stream, &hello)).await.map_err(silent)?;
         let mut ear = Ear::default();
         loop {
             match timeout(silence, ear.answer(&mut stream)).await.map_err(silent)? {
                 Ok(Answer::Accept(accept)) => {
+                    // One that does not know of it says nothing of it.
+                    if accept.keep_alive != 0 {
+                        stream.keep_alive(KeepAlive::new(accept.keep_alive));
+                    }
                     let rest = ear.into_rest();
                     return Ok(self.connection(stream, rest, accept, None, 0));
                 }

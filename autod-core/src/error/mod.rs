@@ -112,7 +112,6 @@ impl Error {
         }
     }
 
-    #[cfg(test)]
     pub(crate) fn kind(&self) -> ErrorKind {
         self.0.kind
     }

@@ -97,7 +97,7 @@ pub(super) fn fits(kind: Kind, expect: Expect, sends: bool) -> bool {
         Kind::Skip => expect == Expect::Items,
         Kind::Fail => true,
         Kind::Credit | Kind::Cancel => sends,
-        Kind::Call | Kind::Goodbye => false,
+        Kind::Call | Kind::Goodbye | Kind::Ping | Kind::Pong => false,
     }
 }
 

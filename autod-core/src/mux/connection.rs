@@ -1,8 +1,10 @@
 //! The handle of a connection that clients are made of.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use super::again::Again;
+use super::renewal::Renewal;
 use super::shared::Shared;
 
 /// One end of a live connection. Clones share it.
@@ -20,6 +22,18 @@ struct Inner {
     origin: Origin,
     /// The connection ends with this handle and its clones.
     keeps: bool,
+    /// What follows this connection when it is lost.
+    renewal: Option<Arc<Renewal>>,
+}
+
+/// A handle that keeps nothing open.
+#[derive(Debug)]
+pub(super) struct WeakConnection(Weak<Inner>);
+
+impl WeakConnection {
+    pub(super) fn upgrade(&self) -> Option<Connection> {
+        self.0.upgrade().map(Connection)
+    }
 }
 
 /// How a connection came to be.
@@ -42,25 +56,51 @@ pub struct Origin {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
-        Self(Arc::new(Inner { shared, origin, keeps: true }))
+        Self(Arc::new(Inner { shared, origin, keeps: true, renewal: None }))
     }
 
     /// A handle for calls over a connection that ends when others want it to. For the end that
     /// accepted, and for what the connection itself owns.
     pub(crate) fn lent(shared: Arc<Shared>, origin: Origin) -> Self {
-        Self(Arc::new(Inner { shared, origin, keeps: false }))
+        Self(Arc::new(Inner { shared, origin, keeps: false, renewal: None }))
+    }
+
+    /// A handle for calls over the first line and those that follow it.
+    pub(super) fn renewed(first: &Self, renewal: Arc<Renewal>) -> Self {
+        let Inner { shared, origin, .. } = &*first.0;
+        let (shared, origin) = (Arc::clone(shared), origin.clone());
+        Self(Arc::new(Inner { shared, origin, keeps: false, renewal: Some(renewal) }))
+    }
+
+    /// What a new call goes over, and what it needs to outlive it, if it can.
+    pub(super) fn line(&self) -> (Self, Option<Box<Again>>) {
+        match &self.0.renewal {
+            None => (self.clone(), None),
+            Some(renewal) => {
+                let line = renewal.line().unwrap_or_else(|| self.clone());
+                (line, Some(Box::new(Again::new(renewal))))
+            }
+        }
+    }
+
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0.shared, &other.0.shared)
+    }
+
+    pub(super) fn downgrade(&self) -> WeakConnection {
+        WeakConnection(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
 
-    #[cfg(test)]
     pub(super) fn shared_arc(&self) -> &Arc<Shared> {
         &self.0.shared
     }
 
-    /// Which daemon this is, and whether it was started for this connection.
+    /// Which daemon this is, and whether it was started for this connection. Of a client that
+    /// [connects again](crate::Reconnect) this is the first one; it is told of others.
     pub fn origin(&self) -> &Origin {
         &self.0.origin
     }
@@ -70,9 +110,14 @@ impl Connection {
         self.0.origin.started.is_some()
     }
 
-    /// Completes when the connection is gone, whoever ended it.
+    /// Completes when the connection is gone, whoever ended it. Of a client that [connects
+    /// again](crate::Reconnect) this is the present one.
     pub async fn ended(&self) {
-        self.0.shared.ended().await;
+        let (line, _) = self.line();
+        let shared = Arc::clone(line.shared_arc());
+        // Whoever waits for the end does not keep it from coming.
+        drop(line);
+        shared.ended().await;
     }
 }
 

@@ -2,10 +2,13 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::keep_alive::KeepAlive;
+use super::shared::Shared;
 use super::transport::Transport;
 
 /// A byte stream of which nothing is known. What is written is flushed at once: it may be kept in
@@ -14,11 +17,17 @@ pub(crate) struct Foreign<T> {
     io: T,
     /// Something was written and may not have left.
     unflushed: bool,
+    keep_alive: Option<KeepAlive>,
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Foreign<T> {
     pub(crate) fn new(io: T) -> Self {
-        Self { io, unflushed: false }
+        Self { io, unflushed: false, keep_alive: None }
+    }
+
+    /// From now on the other end is expected to say something now and then.
+    pub(crate) fn keep_alive(&mut self, keep_alive: KeepAlive) {
+        self.keep_alive = Some(keep_alive);
     }
 
     /// Whoever waits for the stream is woken when it can go on; an error is met by the next read or
@@ -37,7 +46,15 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Foreign<T> {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.flush(context);
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        match &mut self.keep_alive {
+            Some(keep_alive) if read.is_pending() => keep_alive.poll_gone(context).map(Err),
+            Some(keep_alive) => {
+                keep_alive.heard();
+                read
+            }
+            None => read,
+        }
     }
 }
 
@@ -81,6 +98,12 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for Foreign<T> {
     /// It may be the end of something that has to be polled to hear anything.
     fn read_now(&self, _: &mut [u8]) -> io::Result<usize> {
         Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn joined(&mut self, shared: &Arc<Shared>) {
+        if let Some(keep_alive) = &mut self.keep_alive {
+            keep_alive.begin(shared);
+        }
     }
 
     fn widen(&self) {}

@@ -11,6 +11,7 @@
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
 mod account;
+mod again;
 mod arrival;
 mod asked;
 mod backlog;
@@ -32,6 +33,8 @@ pub(crate) mod fuzzing;
 mod incoming;
 mod inflow;
 mod input;
+#[cfg(feature = "remote")]
+mod keep_alive;
 mod lookout;
 mod loss;
 mod outbox;
@@ -44,6 +47,7 @@ mod pipe;
 mod pulse;
 mod pump;
 mod queue;
+mod renewal;
 mod request;
 mod served;
 mod serving;
@@ -67,9 +71,13 @@ pub(crate) use driver::Driver;
 #[cfg(feature = "remote")]
 pub(crate) use foreign::Foreign;
 pub use incoming::{Incoming, open, open_fallible};
+#[cfg(feature = "remote")]
+pub(crate) use keep_alive::KeepAlive;
 pub use outcall::Upstream;
 pub use pipe::{Pipe, pipe, pipe_fallible};
 pub(crate) use pulse::Pulse;
+pub use renewal::Change;
+pub(crate) use renewal::{Connect, OnChange, Persistence, Renewal};
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;

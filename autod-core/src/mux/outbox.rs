@@ -68,6 +68,11 @@ impl Outbox {
         self.ready.put(Kind::Goodbye, 0, payload);
     }
 
+    /// Adds a frame that is of no call.
+    pub(super) fn push_beat(&mut self, kind: Kind) {
+        self.ready.put(kind, 0, &[]);
+    }
+
     /// Adds a message without copying it if it is long.
     pub(super) fn push_owned(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
         if payload.len() > MAX_PIECE || self.is_queued(id) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::Stream;
 use serde::Serialize;
 
+use super::again::Again;
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
 use super::failure::{Called, timed_out, unsendable};
@@ -24,15 +25,17 @@ use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
 
 pub(super) struct Outcall {
-    connection: Connection,
+    pub(super) connection: Connection,
     pub(super) method: Called,
-    opening: Opening,
-    stage: Stage,
+    pub(super) opening: Opening,
+    pub(super) stage: Stage,
     /// The rest of the caller's stream.
     feed: Option<Box<dyn Feed>>,
+    /// Of a connection that is made again when it is lost.
+    pub(super) again: Option<Box<Again>>,
 }
 
-enum Stage {
+pub(super) enum Stage {
     /// `Some`: it has a place in the queue for a slot.
     Unsent(Vec<u8>, Option<Place>),
     /// The arguments could not be encoded.
@@ -89,13 +92,14 @@ impl Outcall {
             _ if feed.is_some() => Options::Items,
             _ => Options::Plain,
         };
+        let (connection, again) = connection.line();
         let method = Called::new(method, connection.shared().side);
-        let stage = match message(connection, method, options, encode) {
+        let stage = match message(&connection, method, options, encode) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
         };
         let opening = Opening { expect, sends: options != Options::Plain };
-        Self { connection: connection.clone(), method, opening, stage, feed }
+        Self { connection, method, opening, stage, feed, again }
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -119,13 +123,18 @@ impl Outcall {
 
     /// Ends the call because its time is over.
     pub(super) fn time_out(&mut self) -> Error {
-        let untouched = self.close();
+        let untouched =
+            self.close() && !self.again.as_ref().is_some_and(|again| again.was_executed());
         let error = timed_out(self.method);
         if untouched { error } else { error.maybe_executed() }
     }
 
     /// Sends the call when there is room for it, and gives its slot.
     pub(super) fn poll_open(&mut self, waker: &Waker) -> Poll<Result<u32, Error>> {
+        if self.again.is_some() { self.poll_open_again(waker) } else { self.poll_open_once(waker) }
+    }
+
+    pub(super) fn poll_open_once(&mut self, waker: &Waker) -> Poll<Result<u32, Error>> {
         let opened = match &mut self.stage {
             Stage::Open(index) => return Poll::Ready(Ok(*index)),
             Stage::Unsent(message, place) => {
@@ -162,13 +171,17 @@ impl Outcall {
 
     /// The last word about the call.
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<Result<End, Error>> {
-        let sent_before = self.index().is_some();
-        let index = ready!(self.poll_open(context.waker()))?;
+        let mut sent_before = self.index().is_some();
+        let mut index = ready!(self.poll_open(context.waker()))?;
         // Looked for before the stream is asked for items that nobody may want. What was sent just
         // now has no answer, and its waker is there.
-        if sent_before && let Poll::Ready(end) = self.shared().poll_end(index, context) {
-            self.done();
-            return Poll::Ready(Ok(end));
+        while sent_before && let Poll::Ready(end) = self.shared().poll_end(index, context) {
+            if !self.begins_again(&end) {
+                self.done();
+                return Poll::Ready(Ok(end));
+            }
+            sent_before = false;
+            index = ready!(self.poll_open(context.waker()))?;
         }
         self.drive(index, context)?;
         Poll::Pending
@@ -179,14 +192,18 @@ impl Outcall {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Result<Received, Error>> {
-        let index = ready!(self.poll_open(context.waker()))?;
-        // Before the answer, which may always be ready: neither direction waits for the other.
-        self.drive(index, context)?;
-        let received = ready!(self.shared().poll_receive(Role::Caller(index), context));
-        if matches!(received, Received::End(_)) {
-            self.done();
+        loop {
+            let index = ready!(self.poll_open(context.waker()))?;
+            // Before the answer, which may always be ready: neither direction waits for the other.
+            self.drive(index, context)?;
+            let received = ready!(self.shared().poll_receive(Role::Caller(index), context));
+            match &received {
+                Received::End(end) if self.begins_again(end) => continue,
+                Received::End(_) => self.done(),
+                _ => self.again.iter_mut().for_each(|again| again.keep()),
+            }
+            return Poll::Ready(Ok(received));
         }
-        Poll::Ready(Ok(received))
     }
 
     fn done(&mut self) {

@@ -149,6 +149,17 @@ impl Shared {
         })
     }
 
+    /// Asks for a sign of life.
+    #[cfg(feature = "remote")]
+    pub(super) fn ping(&self) {
+        self.change(|state, _| state.ping());
+    }
+
+    /// Why the connection takes no more calls, if it does not.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        self.lock().refusal()
+    }
+
     pub(super) fn poll_end(&self, index: u32, context: &Context<'_>) -> Poll<End> {
         self.change(|state, wakers| match state.poll_end(index, context.waker(), wakers) {
             Some(end) => Poll::Ready(end),

@@ -274,6 +274,7 @@ impl State {
         let of_our_call = id & 1 == self.side as u32;
         match kind {
             Kind::Goodbye => self.on_goodbye(payload.bytes())?,
+            Kind::Ping | Kind::Pong => self.on_beat(header)?,
             Kind::Reply | Kind::Fail | Kind::Skip if !of_our_call => {
                 return Err(Broken::Unexpected(kind, id));
             }
@@ -308,6 +309,31 @@ impl State {
     /// a peer that never reads could make this end pile up answers.
     fn is_hasty(&self, id: u32) -> bool {
         self.serving.is_unsent(id >> 1, self.outbox.taken()) || self.outbox.is_queued(id)
+    }
+
+    /// Asks for a sign of life, unless nothing is to be said any more.
+    #[cfg(feature = "remote")]
+    pub(super) fn ping(&mut self) {
+        if self.lost.is_none() && !self.unused && !self.goodbye_sent {
+            self.outbox.push_beat(Kind::Ping);
+        }
+    }
+
+    /// A sign of life. How many wait to be written is bounded: who does not read is not read.
+    fn on_beat(&mut self, Header { kind, id, length, .. }: Header) -> Result<(), Broken> {
+        if length > 0 {
+            return Err(Broken::Payload(kind));
+        }
+        match (kind, self.side) {
+            (Kind::Ping, Side::Acceptor) if id == 0 => {
+                if self.lost.is_none() && !self.unused && !self.goodbye_sent {
+                    self.outbox.push_beat(Kind::Pong);
+                }
+                Ok(())
+            }
+            (Kind::Pong, Side::Connector) if id == 0 => Ok(()),
+            _ => Err(Broken::Unexpected(kind, id)),
+        }
     }
 
     fn on_goodbye(&mut self, payload: &[u8]) -> Result<(), Broken> {

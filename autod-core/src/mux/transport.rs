@@ -2,11 +2,13 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::UnixStream;
+
+use super::shared::Shared;
 
 /// A byte stream that a connection runs on.
 pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
@@ -15,6 +17,9 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// The runtime's readiness is not changed by it: what has been read this way may wake a task in
     /// vain once, and nothing that comes later is missed, because each arrival is an event.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// It is that of a connector, whose state this is.
+    fn joined(&mut self, _: &Arc<Shared>) {}
 
     /// Lets the kernel take more at once, because long messages are to be written.
     fn widen(&self);

@@ -10,7 +10,7 @@ use super::Shop;
 use super::reception::{Admission, Open};
 use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear};
-use crate::mux::Foreign;
+use crate::mux::{Foreign, KeepAlive};
 use crate::voucher::Voucher;
 use crate::wire::greeting::{Purpose, RejectCode};
 
@@ -73,6 +73,9 @@ impl Shop {
         match self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await? {
             // It counts as a user of the daemon until it has ended.
             Admission::Session(hello, host, _connected, registered) => {
+                if hello.keep_alive != 0 {
+                    stream.keep_alive(KeepAlive::new(hello.keep_alive));
+                }
                 self.serve(stream, voucher, hello, ear, &registered, &*host).await
             }
             Admission::Order(_) => {

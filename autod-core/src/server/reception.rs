@@ -416,6 +416,7 @@ impl Shop {
             receives: Receives::from(&server.limits),
             life: server.daemon.life(),
             pid: std::process::id(),
+            keep_alive: hello.keep_alive,
         })
     }
 

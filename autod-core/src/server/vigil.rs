@@ -142,6 +142,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         receives: Receives::from(&Limits::default()),
         life: 0,
         control: String::new(),
+        keep_alive: 0,
         offer: None,
         caller: CallerFields::default(),
     };

@@ -42,6 +42,8 @@ pub(crate) struct Accept {
     pub(crate) receives: Receives,
     pub(crate) life: u64,
     pub(crate) pid: u32,
+    /// Milliseconds between two Pings that it answers; 0 if it does not.
+    pub(crate) keep_alive: u32,
 }
 
 /// Why a daemon rejects a connection. The numbers are the protocol's; an unknown one reads as
@@ -92,6 +94,9 @@ impl Answer {
                 out.receives(accept.receives);
                 out.field(tag::LIFE, &accept.life.to_le_bytes());
                 out.field(tag::PID, &accept.pid.to_le_bytes());
+                if accept.keep_alive != 0 {
+                    out.field(tag::KEEP_ALIVE, &accept.keep_alive.to_le_bytes());
+                }
                 out.finish()
             }
             Self::Wait(text) => {
@@ -134,6 +139,7 @@ impl Answer {
                 receives: common.receives.ok_or(Malformed::Missing("limits"))?,
                 life: common.life.ok_or(Malformed::Missing("life id"))?,
                 pid: common.pid.ok_or(Malformed::Missing("pid"))?,
+                keep_alive: common.keep_alive.unwrap_or_default(),
             }),
             kind::WAIT => Self::Wait(text),
             kind::CLOSING => Self::Closing,

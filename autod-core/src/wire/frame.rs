@@ -58,6 +58,10 @@ pub(crate) enum Kind {
     Goodbye = 8,
     /// So many items were dropped before the next ones.
     Skip = 9,
+    /// Of the connector: is the other end there?
+    Ping = 10,
+    /// Of the acceptor: it is.
+    Pong = 11,
 }
 
 impl Kind {
@@ -72,6 +76,8 @@ impl Kind {
             7 => Self::Cancel,
             8 => Self::Goodbye,
             9 => Self::Skip,
+            10 => Self::Ping,
+            11 => Self::Pong,
             _ => return None,
         })
     }

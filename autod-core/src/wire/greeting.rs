@@ -24,6 +24,7 @@ pub(super) struct Common {
     pub(super) pid: Option<u32>,
     pub(super) text: Option<String>,
     pub(super) code: Option<u8>,
+    pub(super) keep_alive: Option<u32>,
     pub(super) control: Option<String>,
 }
 
@@ -50,6 +51,7 @@ impl Common {
             tag::PID => self.pid = Some(u32::from_le_bytes(array(tag, value)?)),
             tag::TEXT => self.text = Some(text(tag, value)?),
             tag::CONTROL => self.control = Some(text(tag, value)?),
+            tag::KEEP_ALIVE => self.keep_alive = Some(u32::from_le_bytes(array(tag, value)?)),
             tag::CODE => self.code = Some(u8::from_le_bytes(array(tag, value)?)),
             _ => {}
         }

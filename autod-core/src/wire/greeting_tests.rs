@@ -12,6 +12,7 @@ fn hello() -> Hello {
         receives: Receives { message: 1 << 20, calls: 16, window: 4096 },
         life: 9,
         control: String::new(),
+        keep_alive: 5000,
         offer: Some(Offer { service: "Prompt".to_owned(), fingerprint: 3 }),
         caller: CallerFields {
             cwd: b"/tmp/\xff".to_vec(),
@@ -49,6 +50,7 @@ fn answers_come_back() {
         receives: Receives { message: 1024, calls: 1, window: 1024 },
         life: u64::MAX - 1,
         pid: 42,
+        keep_alive: 5000,
     };
     for answer in [
         Answer::Accept(accept),

@@ -27,6 +27,8 @@ pub(crate) struct Hello {
     pub(crate) control: String,
     /// What the connecting end serves itself.
     pub(crate) offer: Option<Offer>,
+    /// Milliseconds between two Pings; 0 if there are none.
+    pub(crate) keep_alive: u32,
     pub(crate) caller: CallerFields,
 }
 
@@ -119,6 +121,9 @@ impl Hello {
             let name = offer.service.as_bytes();
             out.field(tag::OFFER, &[&offer.fingerprint.to_le_bytes(), name].concat());
         }
+        if self.keep_alive != 0 {
+            out.field(tag::KEEP_ALIVE, &self.keep_alive.to_le_bytes());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -185,6 +190,7 @@ impl Hello {
             build: common.build.unwrap_or_default(),
             codec,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
+            keep_alive: common.keep_alive.unwrap_or_default(),
             life: common.life.unwrap_or_default(),
             control: common.control.unwrap_or_default(),
             offer,

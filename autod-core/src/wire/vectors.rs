@@ -193,6 +193,7 @@ fn greetings() {
         receives,
         life: 0,
         control: String::new(),
+        keep_alive: 0,
         offer: None,
         caller: CallerFields {
             cwd: b"/tmp".to_vec(),
@@ -218,6 +219,10 @@ fn greetings() {
     let bytes = block.take_written("Hello with an order", &order.to_bytes());
     assert_eq!(read_hello(&bytes), Ok(order));
 
+    let pinging = Hello { keep_alive: 5000, ..least.clone() };
+    let bytes = block.take("Hello of a caller that keeps the connection alive");
+    assert_eq!(read_hello(&bytes), Ok(pinging));
+
     let question = Hello {
         purpose: Purpose::Control,
         service: String::new(),
@@ -236,6 +241,7 @@ fn greetings() {
         receives,
         life: 0x0807_0605_0403_0201,
         pid: 4242,
+        keep_alive: 0,
     };
     for (name, answer) in [
         ("Accept", Answer::Accept(accept)),
@@ -326,6 +332,9 @@ fn frames() {
 
     single(&mut block, "Fail at the deadline", Kind::Fail, 0, &[FailCode::Deadline as u8]);
 
+    single(&mut block, "Ping", Kind::Ping, 0, &[]);
+    single(&mut block, "Pong", Kind::Pong, 0, &[]);
+
     let mut goodbye = vec![GoodbyeCode::Closing as u8];
     goodbye.extend(b"bye");
     let read = single(&mut block, "Goodbye", Kind::Goodbye, 0, &goodbye);
@@ -368,6 +377,7 @@ fn json() {
         receives: Receives::from(&Limits::default()),
         life: 0,
         control: String::new(),
+        keep_alive: 0,
         offer: None,
         caller: CallerFields::default(),
     };
