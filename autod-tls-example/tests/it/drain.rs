@@ -129,6 +129,26 @@ async fn the_socket_of_the_probes_answers_probes_alone() {
     assert_eq!(readiness(&again).await, Readiness::Ready);
 }
 
+#[tokio::test]
+async fn what_does_not_end_is_cut_off_at_the_drain_limit() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new(home.path());
+    let journal = home.path().join("journal");
+    let _stuck = Stuck::new(&journal);
+    let files = authority.sign("one", Use::Replica);
+    let any = ([127, 0, 0, 1], 0).into();
+    let mut replica = Running::launch(any, 1, "one", &files, &journal, home.path());
+    let client = replica.target(&authority.sign("alice", Use::Caller)).connect().await.unwrap();
+    let before = threads(&replica);
+    let running = tokio::spawn(client.append("never written".to_owned()));
+    until(|| threads(&replica) == before + 1).await;
+    replica.terminate();
+    let (status, words) = replica.ended();
+    assert_eq!(status.code(), Some(70), "{words}");
+    let error = running.await.unwrap().unwrap_err();
+    assert!(error.may_have_executed() && !error.is_retry_safe(), "{error:?}");
+}
+
 /// Calls are on their way at every moment, also behind the last word of the replica. TCP resets a
 /// stream that is closed with something unread in it, and takes along what was said last.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
