@@ -17,16 +17,9 @@ const CUT_OFF: u8 = 70;
 /// How long a call is tried again that was not executed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let matches = command().get_matches();
-    let result = match matches.subcommand() {
-        Some(("serve", matches)) => serve(matches).await,
-        Some(("append", matches)) => append(matches).await,
-        Some(("follow", matches)) => follow(matches).await,
-        _ => return ExitCode::from(2),
-    };
-    result.unwrap_or_else(|error| {
+    run(&matches).unwrap_or_else(|error| {
         eprintln!("journal: {error}");
         let mut cause = error.source();
         while let Some(error) = cause {
@@ -35,6 +28,21 @@ async fn main() -> ExitCode {
         }
         ExitCode::FAILURE
     })
+}
+
+fn run(matches: &ArgMatches) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(async {
+        match matches.subcommand() {
+            Some(("serve", matches)) => serve(matches).await,
+            Some(("append", matches)) => append(matches).await,
+            Some(("follow", matches)) => follow(matches).await,
+            _ => Ok(ExitCode::from(2)),
+        }
+    });
+    // A thread that hangs in a write keeps nobody here beyond the drain limit.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(matches: &ArgMatches) -> Result<ExitCode> {

@@ -56,10 +56,10 @@ async fn what_runs_is_answered_and_streams_end_with_a_reason() {
     assert_eq!(readiness(&replica).await, Readiness::Ready);
 
     let mut lines = client.follow();
+    let before = threads(&replica);
     let running = tokio::spawn(client.append("before the end".to_owned()));
-    // Both are there when the answer to a later call is.
     let later = tokio::spawn(client.append("right behind".to_owned()));
-    until(|| blocked_writers(&replica) == 2).await;
+    until(|| threads(&replica) == before + 2).await;
     replica.terminate();
 
     // Not ready comes first, and while calls run.
@@ -102,14 +102,9 @@ async fn until(mut there: impl FnMut() -> bool) {
     }
 }
 
-/// The threads of a replica that wait for room in the pipe.
-fn blocked_writers(replica: &Running) -> usize {
-    let tasks = fs::read_dir(format!("/proc/{}/task", replica.pid())).unwrap();
-    let waits = |task: fs::DirEntry| {
-        let call = fs::read_to_string(task.path().join("wchan")).unwrap_or_default();
-        call.contains("pipe_write")
-    };
-    tasks.flatten().filter(|task| task.path().is_dir()).map(waits).filter(|waits| *waits).count()
+/// Each append that waits for the journal has a thread of its own.
+fn threads(replica: &Running) -> usize {
+    fs::read_dir(format!("/proc/{}/task", replica.pid())).unwrap().count()
 }
 
 #[tokio::test]
@@ -132,6 +127,26 @@ async fn the_socket_of_the_probes_answers_probes_alone() {
     assert!(home.path().join("one.probe").exists());
     let again = Running::start("one", &files, &journal, home.path());
     assert_eq!(readiness(&again).await, Readiness::Ready);
+}
+
+#[tokio::test]
+async fn what_does_not_end_is_cut_off_at_the_drain_limit() {
+    let home = tempfile::tempdir().unwrap();
+    let authority = Authority::new(home.path());
+    let journal = home.path().join("journal");
+    let _stuck = Stuck::new(&journal);
+    let files = authority.sign("one", Use::Replica);
+    let any = ([127, 0, 0, 1], 0).into();
+    let mut replica = Running::launch(any, 1, "one", &files, &journal, home.path());
+    let client = replica.target(&authority.sign("alice", Use::Caller)).connect().await.unwrap();
+    let before = threads(&replica);
+    let running = tokio::spawn(client.append("never written".to_owned()));
+    until(|| threads(&replica) == before + 1).await;
+    replica.terminate();
+    let (status, words) = replica.ended();
+    assert_eq!(status.code(), Some(70), "{words}");
+    let error = running.await.unwrap().unwrap_err();
+    assert!(error.may_have_executed() && !error.is_retry_safe(), "{error:?}");
 }
 
 /// Calls are on their way at every moment, also behind the last word of the replica. TCP resets a

@@ -29,7 +29,7 @@ impl Running {
     /// Starts a replica that appends to `journal`; returns when it listens.
     pub(crate) fn start(name: &str, files: &Files, journal: &Path, home: &Path) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self::start_at(any, name, files, journal, home)
+        Self::launch(any, 30, name, files, journal, home)
     }
 
     /// The same at this address.
@@ -40,10 +40,22 @@ impl Running {
         journal: &Path,
         home: &Path,
     ) -> Self {
+        Self::launch(address, 30, name, files, journal, home)
+    }
+
+    /// The same, with the seconds that calls may take at its end.
+    pub(crate) fn launch(
+        address: SocketAddr,
+        drain_limit: u64,
+        name: &str,
+        files: &Files,
+        journal: &Path,
+        home: &Path,
+    ) -> Self {
         let probe = home.join(format!("{name}.probe"));
         let mut process = Command::new(env!("CARGO_BIN_EXE_journal"))
             .args(["serve", "--listen", &address.to_string(), "--replica", name])
-            .args(["--drain-limit", "30"])
+            .args(["--drain-limit", &drain_limit.to_string()])
             .args([Path::new("--certificate"), &files.certificate, Path::new("--key"), &files.key])
             .args([Path::new("--authorities"), &files.authorities])
             .args([Path::new("--journal"), journal, Path::new("--probe"), &probe])

@@ -134,6 +134,9 @@ async fn without_a_valid_certificate_no_byte_of_the_protocol_is_said() {
     assert_eq!(fs::read_to_string(&journal).unwrap(), "CN=alice \"from a stranger?\"\n");
 }
 
+/// The type of a record of TLS that says what is wrong.
+const ALERT: u8 = 21;
+
 #[tokio::test]
 async fn without_tls_nothing_but_an_alert_is_said() {
     let home = tempfile::tempdir().unwrap();
@@ -146,7 +149,6 @@ async fn without_tls_nothing_but_an_alert_is_said() {
     let mut heard = Vec::new();
     // It may be reset, which says no more.
     let _ = timeout(LIMIT, stream.read_to_end(&mut heard)).await.expect("it is left to wait");
-    const ALERT: u8 = 21;
     assert!(heard.len() <= 7 && heard.iter().take(1).all(|kind| *kind == ALERT), "{heard:?}");
 }
 
