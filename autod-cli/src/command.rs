@@ -15,6 +15,7 @@ const EXIT_CODES: &str = "Exit codes:
   4  there is no such daemon or service
   5  the file has a supervisor already
   6  the daemon does not answer in time
+  7  a call did not come to its end
 
 NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
 Colours follow the terminal; NO_COLOR turns them off.";
@@ -37,6 +38,7 @@ pub(crate) fn command() -> Command {
                 .arg(config()),
             with_name("describe", "Show the methods of a daemon, with their types")
                 .args([json(), timeout("1000")]),
+            call(),
             logs(),
             with_name("log-level", "Set how much a daemon writes into its log")
                 .arg(
@@ -93,6 +95,30 @@ fn config() -> Arg {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Only services of the supervisor of this file")
+}
+
+fn call() -> Command {
+    with_name("call", "Call a method of a daemon by its name")
+        .long_about(
+            "Call a method of a daemon by its name. An answer is printed as JSON, that of a stream in \
+             a line for each item. A method that takes a stream reads a JSON value from each line of \
+             standard input; one with a byte stream reads standard input and writes standard output.",
+        )
+        .args([
+            Arg::new("method")
+                .required(true)
+                .value_name("METHOD")
+                .help("One of those that `autod describe` shows"),
+            Arg::new("arguments")
+                .num_args(0..)
+                .value_name("ARGUMENT")
+                .help(
+                    "All arguments as one JSON object or list; or KEY=VALUE for each, where VALUE is \
+                     JSON, or the text itself for an argument of type String",
+                ),
+            flag("json", "json", "Print {\"ok\": ..} for a value, {\"error\": ..} for the method's error"),
+            timeout("1000"),
+        ])
 }
 
 fn logs() -> Command {

@@ -13,6 +13,8 @@ pub(crate) const UNKNOWN: u8 = 4;
 pub(crate) const ALREADY_RUNNING: u8 = 5;
 /// A daemon does not answer, or does not end, in time.
 pub(crate) const NO_ANSWER: u8 = 6;
+/// A call did not come to its end.
+pub(crate) const UNFINISHED: u8 = 7;
 
 /// A command that has done what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,13 @@
 //! The `autod` command.
 
+mod arguments;
+mod call;
 mod command;
 mod describe;
 mod doctor;
 mod failure;
 mod generate;
+mod input;
 mod log_level;
 mod logs;
 mod name;
@@ -81,6 +84,13 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         "describe" => {
             block_on(describe::run(word(matches), matches.get_flag("json"), patience(matches)))
         }
+        "call" => call::run(call::Options {
+            name: word(matches),
+            method: matches.get_one::<String>("method").map_or("", String::as_str),
+            arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
+            json: matches.get_flag("json"),
+            patience: patience(matches),
+        }),
         "logs" => block_on(logs::run(&logs::Options {
             name: word(matches),
             follow: matches.get_flag("follow"),

@@ -252,6 +252,21 @@ impl Target {
         Err(Error::new(kind, text))
     }
 
+    /// Connects to the daemon that runs here, whatever it serves, to call its methods by name. It has
+    /// to accept within this time. Unlike a question this keeps the daemon alive, as every caller
+    /// does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_running`]; [`Error::is_timeout`]; [`Error::is_mismatch`] if it is built without
+    /// the feature `json`.
+    #[cfg(feature = "json")]
+    pub async fn connect_untyped(&self, limit: Duration) -> Result<crate::json::Client> {
+        let connector = Connector { codec: Codec::Json, ..self.connector(limit) };
+        let contact = connector.connect().await?;
+        Ok(crate::json::Client::new(connector.connection(contact)))
+    }
+
     /// Ends the daemon and waits until it is gone; `false` if none runs. Calls that run are answered
     /// within the daemon's own drain limit.
     ///

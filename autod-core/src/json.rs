@@ -19,7 +19,7 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     ///
     /// Nothing listens, or what listens is built without the feature `json`.
     pub async fn connect_untyped(&self) -> Result<Client> {
-        self.settings.connect_untyped().await.map(|connection| Client { connection })
+        self.settings.connect_untyped().await.map(Client::new)
     }
 }
 
@@ -48,6 +48,10 @@ pub struct Client {
 }
 
 impl Client {
+    pub(crate) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
     /// The connection, which tells which daemon this is.
     pub fn connection(&self) -> &Connection {
         &self.connection

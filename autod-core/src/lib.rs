@@ -31,6 +31,8 @@ mod handle;
 mod hosted;
 mod identity;
 mod in_process;
+#[cfg(feature = "log")]
+mod journal;
 #[cfg(feature = "json")]
 pub mod json;
 mod listening;

@@ -42,6 +42,9 @@ pub struct Listening {
     snapshot: Option<MakeSnapshot>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
+    /// This process is nothing but the daemon.
+    #[cfg(feature = "log")]
+    writes_log: bool,
 }
 
 impl<S, T> Daemon<S, T>
@@ -167,6 +170,8 @@ impl Listening {
             snapshot: None,
             pid_path,
             pidfile: None,
+            #[cfg(feature = "log")]
+            writes_log: manner != Manner::Foreground,
         })
     }
 
@@ -209,6 +214,11 @@ impl Listening {
         });
         match made {
             Ok(Opened { host, snapshot }) => {
+                // Not before `init`, which may set up a log of the program's own.
+                #[cfg(feature = "log")]
+                if self.writes_log {
+                    crate::journal::open(&self.daemon);
+                }
                 self.snapshot = snapshot;
                 self.daemon.set_phase(Phase::Ready(host));
                 self.daemon.lease().begin(self.autoclose, Instant::now());

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use rustix::process::Signal;
 
-use crate::world::{World, fails, kill, out};
+use crate::world::{World, eventually, fails, kill, out};
 
 #[test]
 fn a_log_is_read_and_followed_across_a_successor() {
@@ -61,11 +61,15 @@ fn a_reader_that_goes_away_is_no_error() {
 #[test]
 fn the_log_level_is_the_programs_to_set() {
     let world = World::new();
-    world.daemon();
+    let mut foreground = world.fixture(&["foreground"]).spawn().unwrap();
+    eventually("it serves", || {
+        world.row(&[], "fixture").is_some_and(|row| row["state"] == "ready")
+    });
     let (code, text) = fails(&mut world.autod(&["log-level", "fixture", "debug"]));
     assert_eq!(code, 1);
     assert!(text.contains("fixture") && text.contains("on_log_level"), "{text}");
     out(&mut world.autod(&["stop", "fixture"]));
+    foreground.wait().unwrap();
 
     out(world.fixture(&["pid"]).env("FIX_INIT", "levels"));
     out(&mut world.autod(&["log-level", "fixture", "7"]));
@@ -75,4 +79,64 @@ fn the_log_level_is_the_programs_to_set() {
     let (code, text) = fails(&mut world.autod(&["log-level", "fixture", "panic"]));
     assert!(code == 1 && text.contains("panicked"), "{text}");
     assert_eq!(world.json(&["status", "fixture"])["state"], "ready");
+}
+
+/// The lines of the log about calls of this method.
+fn lines_of(world: &World, method: &str) -> Vec<String> {
+    let log = out(&mut world.autod(&["logs", "fixture"]));
+    log.lines().filter(|line| line.contains(method)).map(str::to_owned).collect()
+}
+
+#[test]
+fn calls_are_in_the_log_if_they_are_wanted_there() {
+    let world = World::new();
+    world.daemon();
+    out(&mut world.autod(&["call", "fixture", "add", "n=1"]));
+    assert!(lines_of(&world, "add").is_empty());
+    let (code, text) = fails(&mut world.autod(&["log-level", "fixture", "loud"]));
+    assert!(code == 1 && text.contains("\"loud\" is no level"), "{text}");
+
+    out(&mut world.autod(&["log-level", "fixture", "autod=debug"]));
+    for (words, outcome) in [
+        (["add", "[1]"], "\"answered\""),
+        (["sleep", "[1]"], "\"answered\""),
+        (["count", "[3]"], "\"answered\""),
+        (["divide", "[1, 0]"], "Service"),
+        (["panic", "[\"oh\"]"], "Panicked"),
+    ] {
+        world.autod(&["call", "fixture"]).args(words).output().unwrap();
+        eventually("the call is in the log", || !lines_of(&world, words[0]).is_empty());
+        let line = lines_of(&world, words[0]).pop().unwrap();
+        for part in [
+            &*format!("method=\"{}\"", words[0]),
+            &format!("outcome={outcome}"),
+            "DEBUG connection{pid=",
+            "autod::call",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+    }
+    // The caller writes no log.
+    assert_eq!(world.autod(&["call", "fixture", "pid"]).output().unwrap().stderr, b"");
+
+    out(&mut world.autod(&["log-level", "fixture", "warn"]));
+    let before = lines_of(&world, "add").len();
+    out(&mut world.autod(&["call", "fixture", "add", "n=1"]));
+    assert_eq!(lines_of(&world, "add").len(), before);
+}
+
+#[test]
+fn a_log_is_json_if_it_is_wanted_so() {
+    let world = World::new();
+    let variables = [("AUTOD_LOG", "debug"), ("AUTOD_LOG_FORMAT", "json")];
+    out(world.fixture(&["pid"]).envs(variables));
+    eventually("the call is in the log", || {
+        lines_of(&world, "\"method\":\"pid\"").iter().any(|line| {
+            let line: serde_json::Value = serde_json::from_str(line).expect("an object");
+            line["level"] == "DEBUG"
+                && line["span"]["outcome"] == "answered"
+                && line["timestamp"].is_string()
+                && line["spans"][0]["pid"].is_u64()
+        })
+    });
 }

@@ -10,11 +10,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use tracing::Span;
+
 use super::deadline::{Deadline, Known};
 use super::pulse::Pulse;
 use super::request::Incall;
 use super::serving::Ticket;
 use super::shared::Shared;
+use super::trace;
 use crate::service::{Answered, Request};
 use crate::wire::frame::FailCode;
 
@@ -70,10 +73,11 @@ impl<F: Future<Output = Answered> + Send + 'static, B> Dispatcher<F, B> {
         ticket: Ticket,
         deadline: Option<Deadline>,
         slot: Slot<F>,
+        span: Span,
     ) {
         let shared = Arc::clone(shared);
         let pulse = Arc::clone(&self.pulse);
-        drop(tokio::spawn(Handler { shared, pulse, ticket, deadline, slot }));
+        drop(tokio::spawn(Handler { shared, pulse, ticket, deadline, slot, span }));
     }
 }
 
@@ -88,10 +92,13 @@ where
             let ticket = call.ticket();
             let is_long = call.length() > LONG;
             let deadline = call.deadline().and_then(Deadline::after);
+            let span = trace::call();
+            let entered = span.enter();
             let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
             slot.set(Some((self.begin)(call)));
             if is_long {
-                self.spawn(shared, ticket, deadline, slot);
+                drop(entered);
+                self.spawn(shared, ticket, deadline, slot, span);
                 continue;
             }
             let known = deadline.as_ref().map(|deadline| Known::new(deadline.at));
@@ -103,7 +110,10 @@ where
                         self.idle.push(slot);
                     }
                 }
-                Ok(Poll::Pending) => self.spawn(shared, ticket, deadline, slot),
+                Ok(Poll::Pending) => {
+                    drop(entered);
+                    self.spawn(shared, ticket, deadline, slot, span);
+                }
                 Err(panic) => answer_panic(shared, ticket, &*panic),
             }
         }
@@ -117,6 +127,7 @@ struct Handler<F> {
     ticket: Ticket,
     deadline: Option<Deadline>,
     slot: Slot<F>,
+    span: Span,
 }
 
 impl<F: Future<Output = Answered>> Future for Handler<F> {
@@ -124,6 +135,7 @@ impl<F: Future<Output = Answered>> Future for Handler<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        let _entered = this.span.enter();
         let _inside = this.pulse.enter();
         let _known = this.deadline.as_ref().map(|deadline| Known::new(deadline.at));
         if let Some(deadline) = &mut this.deadline
@@ -174,6 +186,7 @@ fn empty<F>(slot: &mut Slot<F>) -> Result<(), Panic> {
 }
 
 fn answer_panic(shared: &Shared, ticket: Ticket, panic: &(dyn Any + Send)) {
+    trace::outcome(Some(FailCode::Panicked));
     shared.fail(ticket, FailCode::Panicked, panic_message(panic));
 }
 

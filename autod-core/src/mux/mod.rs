@@ -54,6 +54,7 @@ mod serving;
 mod shared;
 mod state;
 mod tally;
+mod trace;
 mod transport;
 mod turns;
 #[cfg(feature = "json")]

@@ -16,6 +16,7 @@ use super::pump::{Pump, Stopped};
 use super::serving::Ticket;
 use super::shared::Shared;
 use super::state::Arrived;
+use super::trace;
 use crate::arguments::Arguments;
 use crate::codec::{self, Codec};
 use crate::error::chain;
@@ -61,6 +62,7 @@ impl Incall {
     /// The same call, to a service with this table.
     pub(crate) fn of(mut self, table: &'static Table) -> Self {
         self.table = table;
+        trace::method(table, self.method);
         self
     }
 
@@ -101,12 +103,14 @@ impl Incall {
     }
 
     fn fail(mut self, code: FailCode, text: &str) -> Answered {
+        trace::outcome(Some(code));
         self.answered = true;
         self.shared.fail(self.ticket, code, text);
         Answered::new()
     }
 
     fn answer(mut self, kind: Kind, payload: Vec<u8>) -> Answered {
+        trace::outcome((kind == Kind::Fail).then_some(FailCode::Service));
         self.answered = true;
         self.shared.finish(self.ticket, kind, payload);
         Answered::new()
@@ -224,6 +228,7 @@ impl Drop for Incall {
     fn drop(&mut self) {
         // A panicking handler is answered by whoever catches the panic and knows its message.
         if !self.answered && !std::thread::panicking() {
+            trace::outcome(Some(FailCode::Cancelled));
             self.shared.finish_stopped(self.ticket);
         }
     }

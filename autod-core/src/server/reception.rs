@@ -10,6 +10,7 @@ use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::Shop;
 use super::register::Registered;
@@ -144,6 +145,9 @@ impl Shop {
             Admission::None => return Ok(()),
         };
         let shop = Arc::clone(self);
+        let span = tracing::debug_span!(
+            target: "autod::connection", "connection", pid = peer.pid, uid = peer.uid
+        );
         let serve = |stream| async move {
             let (connected, registered) = users;
             if let Err(error) = shop.serve(stream, voucher, hello, ear, &registered, &*host).await {
@@ -152,7 +156,7 @@ impl Shop {
             drop((connected, open, registered));
         };
         if Handle::current().id() == self.sessions.id() {
-            self.tasks.spawn(serve(stream));
+            self.tasks.spawn(serve(stream).instrument(span));
             return Ok(());
         }
         let cannot_move = |error| Error::system("cannot hand a connection on", error);
@@ -161,7 +165,7 @@ impl Shop {
             let _sessions = self.sessions.enter();
             UnixStream::from_std(stream).map_err(cannot_move)?
         };
-        self.tasks.spawn_on(serve(stream), &self.sessions);
+        self.tasks.spawn_on(serve(stream).instrument(span), &self.sessions);
         Ok(())
     }
 
