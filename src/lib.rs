@@ -1,5 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+pub use autod_core::in_process;
+#[cfg(feature = "json")]
+pub use autod_core::json;
+pub use autod_core::{
+    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
+    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
+    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, deadline, service, testing,
+};
 /// A test of a service needs no daemon:
 ///
 /// ```
@@ -23,15 +31,7 @@
 /// # }).unwrap();
 /// ```
 #[cfg(feature = "remote")]
-pub use autod_core::Hosted;
-pub use autod_core::in_process;
-#[cfg(feature = "json")]
-pub use autod_core::json;
-pub use autod_core::{
-    Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
-    DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, deadline, service, testing,
-};
+pub use autod_core::{Hosted, Ssh, is_bridge};
 pub use autod_macros::service;
 
 /// The guide's code is run with the tests.

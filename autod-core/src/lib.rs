@@ -33,6 +33,8 @@ mod listening;
 mod mux;
 mod options;
 mod progress;
+#[cfg(feature = "remote")]
+mod remote;
 mod server;
 pub mod service;
 mod session;
@@ -61,6 +63,8 @@ pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+#[cfg(feature = "remote")]
+pub use remote::{Ssh, is_bridge};
 pub use service::Value;
 pub use session::Session;
 pub use start::Start;

@@ -63,6 +63,26 @@ pub(crate) struct Connector<'a> {
     pub(crate) on_progress: Option<OnProgress>,
     /// What the daemon may call.
     pub(crate) callbacks: Option<&'a Callbacks>,
+    /// What somebody else says for whom we connect, instead of our own words.
+    #[cfg(feature = "remote")]
+    pub(crate) forwarded: Option<&'a crate::wire::greeting::Hello>,
+}
+
+/// A daemon that has accepted.
+pub(crate) struct Reached {
+    pub(crate) line: Line,
+    pub(crate) accept: Accept,
+    /// How long its start took, if it was ours.
+    started: Option<Duration>,
+    retries: u32,
+}
+
+impl Reached {
+    fn new(line: Line, accept: Accept, started: Option<Duration>, attempts: &Attempts) -> Self {
+        fault::pass(Point::CallerAccepted);
+        CONNECTED.store(true, Ordering::Relaxed);
+        Self { line, accept, started, retries: attempts.closing + attempts.hung_up }
+    }
 }
 
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the
@@ -71,30 +91,30 @@ static CONNECTED: AtomicBool = AtomicBool::new(false);
 
 impl Connector<'_> {
     /// Connects to a daemon that runs.
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self) -> Result<Reached> {
         let mut attempts = Attempts::default();
         loop {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
             let met = self.meet(self.speak(stream)?, &mut attempts).await?;
             if let Met::Daemon(line, accept) = met {
-                return Ok(self.connection(line, accept, None, &attempts));
+                return Ok(Reached::new(line, accept, None, &attempts));
             }
         }
     }
 
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
-    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Connection>> {
+    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Reached>> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
         let mut attempts = Attempts { may_replace, ..Attempts::default() };
         Ok(match self.meet(spoken, &mut attempts).await? {
-            Met::Daemon(line, accept) => Some(self.connection(line, accept, None, &attempts)),
+            Met::Daemon(line, accept) => Some(Reached::new(line, accept, None, &attempts)),
             Met::Predecessor(_) | Met::Nobody => None,
         })
     }
 
     /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
     /// policy. With `anew`, one that runs is replaced in any case.
-    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Connection> {
+    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Reached> {
         let mut starter =
             Starter::new(self.place, launch, Began::now(), self.deadline).explicit(anew);
         let mut attempts = Attempts {
@@ -115,7 +135,7 @@ impl Connector<'_> {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
                         Turn::Started(starting) => match self.attend(*starting, &attempts).await? {
-                            Some(connection) => return Ok(connection),
+                            Some(reached) => return Ok(reached),
                             None => continue,
                         },
                     }
@@ -125,7 +145,7 @@ impl Connector<'_> {
                 if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
             match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => {
-                    return Ok(self.connection(line, accept, None, &attempts));
+                    return Ok(Reached::new(line, accept, None, &attempts));
                 }
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
@@ -133,8 +153,8 @@ impl Connector<'_> {
                     let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
-                    if let Some(connection) = self.attend(starting, &attempts).await? {
-                        return Ok(connection);
+                    if let Some(reached) = self.attend(starting, &attempts).await? {
+                        return Ok(reached);
                     }
                 }
             }
@@ -143,11 +163,7 @@ impl Connector<'_> {
 
     /// The daemon that we have started gets its first client at once, so that it is in use before
     /// it can feel idle; its own word over the status channel decides whether it failed.
-    async fn attend(
-        &self,
-        starting: Starting<'_>,
-        before: &Attempts,
-    ) -> Result<Option<Connection>> {
+    async fn attend(&self, starting: Starting<'_>, before: &Attempts) -> Result<Option<Reached>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -171,20 +187,13 @@ impl Connector<'_> {
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(self.connection(line, accept, took, before)))
+        Ok(Some(Reached::new(line, accept, took, before)))
     }
 
-    fn connection(
-        &self,
-        line: Line,
-        accept: Accept,
-        took: Option<Duration>,
-        attempts: &Attempts,
-    ) -> Connection {
-        fault::pass(Point::CallerAccepted);
-        CONNECTED.store(true, Ordering::Relaxed);
-        let retries = attempts.closing + attempts.hung_up;
-        self.introduction().connection(line.stream, line.rest, accept, took, retries)
+    /// The connection to a daemon that was reached.
+    pub(crate) fn connection(&self, reached: Reached) -> Connection {
+        let Reached { line, accept, started, retries } = reached;
+        self.introduction().connection(line.stream, line.rest, accept, started, retries)
     }
 
     /// Who we are, whatever the transport is.

@@ -87,6 +87,8 @@ impl Heir {
         let inherited =
             sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
         sys::forget_variables(&[STATUS, DEPTH]);
+        #[cfg(feature = "remote")]
+        crate::remote::forget_variable();
         let cannot_talk = |error| Error::system("cannot talk to the starter", error);
         fault::pass(Point::DaemonBegins);
         let socket = status::announce(&inherited.into()).map_err(cannot_talk)?;
