@@ -50,24 +50,6 @@ impl Sshd {
         // Nobody else takes it between this and sshd, but for another test; then sshd says so.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let path = |name: &str| near.join(name).display().to_string();
-        let mut variables = vec![
-            format!("XDG_RUNTIME_DIR={}", far.path().display()),
-            format!("AUTOD_TEST_HOME={}", far.path().display()),
-        ];
-        variables.extend(
-            lines.lines().filter_map(|line| line.strip_prefix("SetEnv ")).map(str::to_owned),
-        );
-        let lines: Vec<_> = lines.lines().filter(|line| !line.starts_with("SetEnv ")).collect();
-        let config = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
-             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
-             MaxStartups 100\nSetEnv {}\n{}\n",
-            path("host"),
-            path("authorized"),
-            variables.join(" "),
-            lines.join("\n"),
-        );
-        std::fs::write(near.join("sshd_config"), config).unwrap();
         let host_key = std::fs::read_to_string(near.join("host.pub")).unwrap();
         std::fs::write(near.join("known"), format!("[127.0.0.1]:{port} {host_key}")).unwrap();
         let config = format!(
@@ -80,12 +62,41 @@ impl Sshd {
         std::fs::write(near.join("ssh_config"), config).unwrap();
         near.script("ssh", &format!("exec /usr/bin/ssh -F '{}' \"$@\"", path("ssh_config")));
         let mut this = Self { near, far, port, server: None };
-        this.serve();
+        this.configure(lines);
         Some(this)
     }
 
+    /// Starts the server again, with these lines of configuration.
+    pub(crate) fn configure(&mut self, lines: &str) {
+        let path = |name: &str| self.near.join(name).display().to_string();
+        let mut variables = format!(
+            "XDG_RUNTIME_DIR={0} AUTOD_TEST_HOME={0} AUTOD_FAULTS={0}/faults",
+            self.far.path().display()
+        );
+        let mut others = String::new();
+        for line in lines.lines() {
+            // One line has to name them all.
+            if let Some(variable) = line.strip_prefix("SetEnv ") {
+                variables = format!("{variables} {variable}");
+            } else {
+                others = format!("{others}{line}\n");
+            }
+        }
+        let config = format!(
+            "ListenAddress 127.0.0.1:{}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\n\
+             StrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
+             MaxStartups 100\nSetEnv {variables}\n{others}",
+            self.port,
+            path("host"),
+            path("authorized"),
+        );
+        std::fs::write(self.near.join("sshd_config"), config).unwrap();
+        self.server = None;
+        self.serve();
+    }
+
     /// Starts the server again, on the same port.
-    pub(crate) fn serve(&mut self) {
+    fn serve(&mut self) {
         let mut run = self.near.run("/usr/sbin/sshd");
         run.command.stdout(Stdio::null()).stderr(Stdio::null());
         let config = self.near.join("sshd_config");
@@ -104,8 +115,29 @@ impl Sshd {
         format!("ssh://box/{}", example(program).display())
     }
 
+    /// The processes between a caller and the daemon: each `ssh` (0), each login (1), each bridge (2).
+    pub(crate) fn between(&self, which: u64) -> Vec<u32> {
+        let named = |pid: &u32, names: &[&str]| {
+            let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            names.contains(&name.trim_end())
+        };
+        let is_bridge = |pid: &u32| {
+            let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment.split(|&byte| byte == 0).any(|pair| pair.starts_with(b"AUTOD_BRIDGE=1:"))
+        };
+        let server = self.server.as_ref().map(Running::pid);
+        let mut near = self.near.processes();
+        near.retain(|pid| Some(*pid) != server);
+        match which {
+            0 => near.retain(|pid| named(pid, &["ssh"])),
+            1 => near.retain(|pid| named(pid, &["sshd", "sshd-session"])),
+            _ => return self.far.processes().into_iter().filter(is_bridge).collect(),
+        }
+        near
+    }
+
     /// A command of the caller's side; its `ssh` knows the server.
-    fn near(&self, run: Run) -> Run {
+    pub(crate) fn near(&self, run: Run) -> Run {
         let path = std::env::var("PATH").unwrap_or_default();
         run.env("PATH", format!("{}:{path}", self.near.path().display()))
     }

@@ -56,6 +56,8 @@ pub(crate) fn guard_present() -> bool {
 /// Refuses what only a caller may do. A daemon that has not taken over would knock at the very door
 /// that waits for it.
 pub(crate) fn check_guard() -> Result<()> {
+    #[cfg(feature = "remote")]
+    crate::remote::check_unasked()?;
     if !guard_present() {
         return Ok(());
     }

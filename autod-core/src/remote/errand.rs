@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::packet::Mark;
 use crate::daemon::forget_variables;
+use crate::error::{Error, ErrorKind, Result};
 
 const VARIABLE: &str = "AUTOD_BRIDGE";
 
@@ -43,6 +44,15 @@ pub(crate) fn daemon_variable() -> (OsString, Option<OsString>) {
 /// What this process starts is neither bridge nor daemon. To be called in its first act.
 pub(crate) fn forget_variable() {
     forget_variables(&[VARIABLE]);
+}
+
+/// Refuses what only a person's own process may do: a bridge connects for somebody else.
+pub(crate) fn check_unasked() -> Result<()> {
+    let Asked::Bridge(Errand { app, .. }) = Asked::of_process() else { return Ok(()) };
+    let text = format!(
+        "a caller on another machine asked for the daemon {app}, and main() does not come to its run"
+    );
+    Err(Error::new(ErrorKind::Usage, text))
 }
 
 /// Which daemon is wanted.

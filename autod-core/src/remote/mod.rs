@@ -14,5 +14,5 @@ mod pump;
 mod ssh;
 
 pub use errand::is_bridge;
-pub(crate) use errand::{Way, daemon_variable, forget_variable};
+pub(crate) use errand::{Way, check_unasked, daemon_variable, forget_variable};
 pub use ssh::Ssh;
