@@ -118,6 +118,8 @@ fn a_link_that_is_dead_is_noticed_by_both_ends() {
     let lost = stalling.done().failed(1);
     assert!(lost.contains("connection"), "{lost}");
     eventually("the far end has given up", || sshd.far.processes().is_empty());
+    // It was told to end.
+    kill(ssh, Signal::CONT);
     wait_until_gone(ssh);
 }
 

@@ -1,7 +1,7 @@
 //! The near end: `ssh`, and three threads that stand between it and the connection. They hold what
 //! has to go on whatever the program does with its runtime: signs of life, and ssh's end.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -175,8 +175,12 @@ impl Line {
             Found::Alive => Ok(()),
             Found::End => return,
         };
-        // The connection sees an end, of whatever kind.
-        let _ = delivered.and_then(|()| receiver.deliver(&self.far, self.keep_alive));
+        let over = delivered.and_then(|()| receiver.deliver(&self.far, self.keep_alive));
+        if over.is_err_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            // Before the connection hears of it: a program that ends then leaves no `ssh` to a dead
+            // link.
+            self.signal(Signal::TERM);
+        }
     }
 
     /// Moves what the connection says to the other end, and sees to it that `ssh` ends after it.
