@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::{self, apart};
 use crate::callbacks::Callbacks;
-#[cfg(feature = "remote")]
-use crate::client::Reached;
-use crate::client::{Client, Connector, OnProgress, Spoken};
+use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
+use crate::errand::Errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
 use crate::mux::Connection;
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) instance: Option<OsString>,
     pub(crate) root: Option<PathBuf>,
     pub(crate) sockfile: Option<PathBuf>,
+    /// The place of a daemon that is there already; goes before all others.
+    pub(crate) errand: Option<Errand>,
     pub(crate) autoclose: Option<Duration>,
     pub(crate) debug: bool,
     pub(crate) args: Result<Vec<u8>, String>,
@@ -69,6 +71,7 @@ impl Settings {
             instance: None,
             root: None,
             sockfile: None,
+            errand: None,
             autoclose: None,
             debug: false,
             args: Ok(Vec::new()),
@@ -96,7 +99,11 @@ impl Settings {
 
     /// Knocks and says hello without waiting for anything, so that the daemon answers while the
     /// caller sets up what it needs. `None`: connecting takes more than that.
-    pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
+    pub(crate) fn begin(
+        &self,
+        table: &'static Table,
+        callbacks: Option<&Callbacks>,
+    ) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
         if self.is_remote() || self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
@@ -104,7 +111,7 @@ impl Settings {
         let build = self.build();
         let place = self.place_of(&build).ok()?;
         let Knock::Open(stream) = place.knock().ok()? else { return None };
-        let spoken = self.connector(&place, &build, C::TABLE).speak(stream).ok()?;
+        let spoken = self.connector(&place, &build, table, callbacks).speak(stream).ok()?;
         Some(Early { place, build, spoken })
     }
 
@@ -112,9 +119,9 @@ impl Settings {
     pub(crate) async fn connect<C: Client>(&self, anew: bool, early: Option<Early>) -> Result<C> {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
-            let connector = self.connector(&place, &build, C::TABLE);
-            if let Some(reached) = connector.finish(spoken).await? {
-                return Ok(C::from_connection(connector.connection(reached)));
+            let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+            if let Some(contact) = connector.finish(spoken).await? {
+                return Ok(C::from_connection(connector.connection(contact)));
             }
         }
         #[cfg(feature = "remote")]
@@ -133,34 +140,43 @@ impl Settings {
         table: &'static Table,
         anew: bool,
     ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
-        Box::pin(self.connect_or_start(table, anew))
+        let callbacks = self.callbacks.as_ref();
+        Box::pin(self.connect_or_start(table, anew, callbacks, |connector, contact| {
+            Ok(connector.connection(contact))
+        }))
     }
 
-    async fn connect_or_start(&self, table: &'static Table, anew: bool) -> Result<Connection> {
+    async fn connect_or_start<R>(
+        &self,
+        table: &'static Table,
+        anew: bool,
+        callbacks: Option<&Callbacks>,
+        join: fn(&Connector<'_>, Contact) -> Result<R>,
+    ) -> Result<R> {
         let build = self.build();
         let launch = self.launch(&build)?;
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let connector = self.connector(&place, &build, table);
-            let reached = connector.connect_or_start(&launch, anew).await;
+            let connector = self.connector(&place, &build, table, callbacks);
+            let connected = connector.connect_or_start(&launch, anew).await;
             // Somebody removed the directory meanwhile. Nothing was executed yet.
-            if reached.is_err() && tries < TRIES && !place.is_still_here() {
+            if connected.is_err() && tries < TRIES && !place.is_still_here() {
                 tries += 1;
                 continue;
             }
-            return reached.map(|reached| connector.connection(reached));
+            return join(&connector, connected?);
         }
     }
 
-    /// Reaches the daemon for somebody who has said this; in the words of the daemon's answer.
+    /// Reaches the daemon for somebody who has said this.
     #[cfg(feature = "remote")]
     pub(crate) async fn reach_for(
         &self,
         hello: &crate::wire::greeting::Hello,
         way: Way,
         table: &'static Table,
-    ) -> Result<Reached> {
+    ) -> Result<Contact> {
         check_guard()?;
         let build = self.build();
         let mut launch = self.launch(&build)?;
@@ -168,7 +184,7 @@ impl Settings {
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let usual = self.connector(&place, &build, table);
+            let usual = self.connector(&place, &build, table, None);
             let connector = Connector { forwarded: Some(hello), ..usual };
             let reached = match way {
                 Way::Existing => connector.connect().await,
@@ -183,6 +199,14 @@ impl Settings {
         }
     }
 
+    /// Whether the daemon lives on another machine.
+    pub(crate) fn is_remote(&self) -> bool {
+        #[cfg(feature = "remote")]
+        return self.remote.is_some();
+        #[cfg(not(feature = "remote"))]
+        false
+    }
+
     pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {
         check_guard()?;
         #[cfg(feature = "remote")]
@@ -192,8 +216,54 @@ impl Settings {
         }
         let build = self.build();
         let place = self.place_of(&build)?;
-        let connector = self.connector(&place, &build, C::TABLE);
-        connector.connect().await.map(|reached| C::from_connection(connector.connection(reached)))
+        let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+        Ok(C::from_connection(connector.connection(connector.connect().await?)))
+    }
+
+    /// As [`connect`](Self::connect), without a runtime if the daemon runs and is to be used.
+    pub(crate) fn connect_blocking(
+        &self,
+        table: &'static Table,
+        early: Option<Early>,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        if let Some(Early { place, build, spoken }) = early {
+            let connector = self.connector(&place, &build, table, None);
+            if let Some(connection) = connector.finish_blocking(spoken)? {
+                return Ok(connection);
+            }
+        }
+        self.start_blocking(table, false)
+    }
+
+    #[cold]
+    fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        apart(self.connect_or_start(table, anew, None, |connector, contact| {
+            connector.blocking_connection(contact)
+        }))
+    }
+
+    pub(crate) fn restart_blocking(&self, table: &'static Table) -> Result<blocking::Connection> {
+        check_guard()?;
+        self.start_blocking(table, true)
+    }
+
+    pub(crate) fn connect_existing_blocking(
+        &self,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        let connector = self.connector(&place, &build, table, None);
+        let Knock::Open(stream) = place.knock()? else {
+            return apart(async { connector.blocking_connection(connector.connect().await?) });
+        };
+        // Whatever build it is of, it is used.
+        match connector.finish_blocking(connector.speak(stream)?)? {
+            Some(connection) => Ok(connection),
+            None => apart(async { connector.blocking_connection(connector.connect().await?) }),
+        }
     }
 
     /// Whoever calls by name takes any build of any service.
@@ -202,29 +272,21 @@ impl Settings {
         check_guard()?;
         #[cfg(feature = "remote")]
         if let Some(ssh) = &self.remote {
-            // Nobody knows how to start the daemon here; the program there does.
+            // Nobody here knows how to start the daemon; the program there does.
             return self.dial(ssh, Way::Start, &Table::NONE, Codec::Json).await;
         }
         let build = self.build();
         let place = self.place_of(&build)?;
-        let usual = self.connector(&place, &build, &Table::NONE);
+        let usual = self.connector(&place, &build, &Table::NONE, self.callbacks.as_ref());
         let connector = Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual };
-        connector.connect().await.map(|reached| connector.connection(reached))
-    }
-
-    /// Whether the daemon lives on another machine.
-    pub(crate) fn is_remote(&self) -> bool {
-        #[cfg(feature = "remote")]
-        return self.remote.is_some();
-        #[cfg(not(feature = "remote"))]
-        false
+        Ok(connector.connection(connector.connect().await?))
     }
 
     pub(crate) async fn stop(&self) -> Result<bool> {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, &Table::NONE).stop().await
+        self.connector(&place, &build, &Table::NONE, None).stop().await
     }
 
     pub(crate) fn place(&self) -> Result<Place> {
@@ -259,6 +321,9 @@ impl Settings {
         if let Some(ssh) = &self.remote {
             return Err(ssh.elsewhere());
         }
+        if let Some(errand) = &self.errand {
+            return Place::reopen(&errand.sock, errand.explicit, &self.name);
+        }
         if let Some(path) = &self.sockfile {
             return Ok(Place::at(path)?.named(&self.name));
         }
@@ -272,6 +337,7 @@ impl Settings {
         place: &'a Place,
         build: &'a Build,
         table: &'static Table,
+        callbacks: Option<&'a Callbacks>,
     ) -> Connector<'a> {
         Connector {
             place,
@@ -284,7 +350,7 @@ impl Settings {
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
-            callbacks: self.callbacks.as_ref(),
+            callbacks,
             #[cfg(feature = "remote")]
             forwarded: None,
         }
@@ -295,7 +361,8 @@ impl Settings {
             Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
         })?;
         let root = self.root.clone().map(|root| root.into_os_string().into_vec());
-        Ok(Orders { autoclose: self.autoclose, args, root })
+        let started_in = std::env::current_dir().ok().map(|path| path.into_os_string().into_vec());
+        Ok(Orders { autoclose: self.autoclose, args, root, started_in })
     }
 
     /// The project root, if one is named; it has to be there.
@@ -387,7 +454,9 @@ pub(crate) struct Orders {
     pub(crate) autoclose: Option<Duration>,
     pub(crate) args: Vec<u8>,
     /// Bytes, because a path need not be text.
-    pub(crate) root: Option<Vec<u8>>,
+    root: Option<Vec<u8>>,
+    /// Where the starter stood: the same words mean the same only there.
+    started_in: Option<Vec<u8>>,
 }
 
 impl Orders {
@@ -403,6 +472,14 @@ impl Orders {
 
     /// The project root, as the daemon finds it.
     pub(crate) fn find_root(&self) -> Result<Option<Root>> {
-        self.root.as_deref().map(|root| Root::find(OsStr::from_bytes(root).as_ref())).transpose()
+        self.root().map(Root::find).transpose()
+    }
+
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref().map(|root| OsStr::from_bytes(root).as_ref())
+    }
+
+    pub(crate) fn started_in(&self) -> Option<&Path> {
+        self.started_in.as_deref().map(|path| OsStr::from_bytes(path).as_ref())
     }
 }

@@ -3,6 +3,8 @@
 //! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
+mod ask;
+mod blocking;
 mod encounter;
 mod introduction;
 mod orders;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::ask::Asked;
 pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
@@ -43,6 +46,15 @@ pub trait Client: Service + Clone + Send + Sync {
     fn connection(&self) -> &Connection;
 }
 
+/// A daemon that has accepted.
+pub(crate) struct Contact {
+    pub(crate) line: Line,
+    pub(crate) accept: Accept,
+    /// How long the start took, if it was ours.
+    took: Option<Duration>,
+    retries: u32,
+}
+
 /// Hears how a start goes.
 pub(crate) type OnProgress = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -68,53 +80,36 @@ pub(crate) struct Connector<'a> {
     pub(crate) forwarded: Option<&'a crate::wire::greeting::Hello>,
 }
 
-/// A daemon that has accepted.
-pub(crate) struct Reached {
-    pub(crate) line: Line,
-    pub(crate) accept: Accept,
-    /// How long its start took, if it was ours.
-    started: Option<Duration>,
-    retries: u32,
-}
-
-impl Reached {
-    fn new(line: Line, accept: Accept, started: Option<Duration>, attempts: &Attempts) -> Self {
-        fault::pass(Point::CallerAccepted);
-        CONNECTED.store(true, Ordering::Relaxed);
-        Self { line, accept, started, retries: attempts.closing + attempts.hung_up }
-    }
-}
-
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the
 /// daemons of older builds alone.
 static CONNECTED: AtomicBool = AtomicBool::new(false);
 
 impl Connector<'_> {
     /// Connects to a daemon that runs.
-    pub(crate) async fn connect(&self) -> Result<Reached> {
+    pub(crate) async fn connect(&self) -> Result<Contact> {
         let mut attempts = Attempts::default();
         loop {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
             let met = self.meet(self.speak(stream)?, &mut attempts).await?;
             if let Met::Daemon(line, accept) = met {
-                return Ok(Reached::new(line, accept, None, &attempts));
+                return Ok(contact(line, accept, None, &attempts));
             }
         }
     }
 
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
-    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Reached>> {
+    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Contact>> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
         let mut attempts = Attempts { may_replace, ..Attempts::default() };
         Ok(match self.meet(spoken, &mut attempts).await? {
-            Met::Daemon(line, accept) => Some(Reached::new(line, accept, None, &attempts)),
+            Met::Daemon(line, accept) => Some(contact(line, accept, None, &attempts)),
             Met::Predecessor(_) | Met::Nobody => None,
         })
     }
 
     /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
     /// policy. With `anew`, one that runs is replaced in any case.
-    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Reached> {
+    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Contact> {
         let mut starter =
             Starter::new(self.place, launch, Began::now(), self.deadline).explicit(anew);
         let mut attempts = Attempts {
@@ -135,7 +130,7 @@ impl Connector<'_> {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
                         Turn::Started(starting) => match self.attend(*starting, &attempts).await? {
-                            Some(reached) => return Ok(reached),
+                            Some(contact) => return Ok(contact),
                             None => continue,
                         },
                     }
@@ -145,7 +140,7 @@ impl Connector<'_> {
                 if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
             match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => {
-                    return Ok(Reached::new(line, accept, None, &attempts));
+                    return Ok(contact(line, accept, None, &attempts));
                 }
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
@@ -153,8 +148,8 @@ impl Connector<'_> {
                     let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
-                    if let Some(reached) = self.attend(starting, &attempts).await? {
-                        return Ok(reached);
+                    if let Some(contact) = self.attend(starting, &attempts).await? {
+                        return Ok(contact);
                     }
                 }
             }
@@ -163,7 +158,7 @@ impl Connector<'_> {
 
     /// The daemon that we have started gets its first client at once, so that it is in use before
     /// it can feel idle; its own word over the status channel decides whether it failed.
-    async fn attend(&self, starting: Starting<'_>, before: &Attempts) -> Result<Option<Reached>> {
+    async fn attend(&self, starting: Starting<'_>, before: &Attempts) -> Result<Option<Contact>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -187,13 +182,13 @@ impl Connector<'_> {
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(Reached::new(line, accept, took, before)))
+        Ok(Some(contact(line, accept, took, before)))
     }
 
-    /// The connection to a daemon that was reached.
-    pub(crate) fn connection(&self, reached: Reached) -> Connection {
-        let Reached { line, accept, started, retries } = reached;
-        self.introduction().connection(line.stream, line.rest, accept, started, retries)
+    /// The connection of a contact, driven by a task.
+    pub(crate) fn connection(&self, contact: Contact) -> Connection {
+        let Contact { line, accept, took, retries } = contact;
+        self.introduction().connection(line.stream, line.rest, accept, took, retries)
     }
 
     /// Who we are, whatever the transport is.
@@ -234,4 +229,14 @@ impl Connector<'_> {
         };
         Error::new(ErrorKind::Timeout, message)
     }
+}
+
+fn contact(line: Line, accept: Accept, took: Option<Duration>, attempts: &Attempts) -> Contact {
+    note_accepted();
+    Contact { line, accept, took, retries: attempts.closing + attempts.hung_up }
+}
+
+fn note_accepted() {
+    fault::pass(Point::CallerAccepted);
+    CONNECTED.store(true, Ordering::Relaxed);
 }

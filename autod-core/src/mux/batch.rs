@@ -104,6 +104,12 @@ impl Batch {
         count
     }
 
+    /// The first header, if nothing of it has been written.
+    pub(super) fn unwritten_header(&self) -> Option<Header> {
+        let start = (self.written == 0).then_some(&self.bytes)?;
+        Header::parse(start).ok().flatten()
+    }
+
     pub(super) fn is_written(&self) -> bool {
         self.written >= self.len()
     }

@@ -52,11 +52,15 @@ pub(super) trait Queue {
     /// Whether something has to be sent before more is added.
     fn is_full(&self, limit: usize) -> bool;
 
-    /// Sends one message of what is there.
+    /// It is empty and has to wait: an empty buffer need not be kept meanwhile.
+    fn rest(&mut self) {}
+
+    /// Sends one message of what is there. `now`: it was asked a moment ago whether it may.
     fn poll_send(
         &mut self,
         shared: &Shared,
         role: Role,
+        now: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>>;
 }
@@ -66,13 +70,15 @@ pub(super) trait Queue {
 pub(super) struct Pack {
     count: u32,
     bytes: Vec<u8>,
+    /// How large the buffer was that was let go.
+    room: usize,
     /// An item that did not fit behind the others.
     next: Vec<u8>,
 }
 
 impl Pack {
     pub(super) fn new() -> Self {
-        Self { count: 0, bytes: vec![0; HEAD], next: Vec::new() }
+        Self { count: 0, bytes: Vec::new(), room: HEAD, next: Vec::new() }
     }
 
     /// The message was taken; the item that did not fit begins the next one.
@@ -87,6 +93,10 @@ impl Queue for Pack {
     const DROPS: bool = false;
 
     fn add<T: Serialize + 'static>(&mut self, item: &T, form: Form) -> Result<(), Unsendable> {
+        if self.bytes.is_empty() {
+            self.bytes.reserve_exact(self.room);
+            self.bytes.resize(HEAD, 0);
+        }
         let start = self.bytes.len();
         encode(&mut self.bytes, item, form)?;
         if self.count > 0 && self.bytes.len() - HEAD > form.limit {
@@ -101,6 +111,11 @@ impl Queue for Pack {
         self.count == 0
     }
 
+    fn rest(&mut self) {
+        self.room = self.bytes.capacity().clamp(HEAD, 2 * PACK);
+        self.bytes = Vec::new();
+    }
+
     fn is_full(&self, limit: usize) -> bool {
         !self.next.is_empty() || self.bytes.len() >= PACK.min(limit) || self.count >= ITEMS
     }
@@ -109,10 +124,15 @@ impl Queue for Pack {
         &mut self,
         shared: &Shared,
         role: Role,
+        now: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         self.bytes[..HEAD].copy_from_slice(&self.count.to_le_bytes());
-        ready!(shared.poll_send(role, 0, &self.bytes, context))?;
+        if now {
+            shared.send_now(role, 0, &self.bytes)?;
+        } else {
+            ready!(shared.poll_send(role, 0, &self.bytes, context))?;
+        }
         self.sent();
         Poll::Ready(Ok(()))
     }
@@ -184,13 +204,12 @@ impl Queue for Newest {
         &mut self,
         shared: &Shared,
         role: Role,
+        _: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         ready!(shared.poll_may_send(role, context))?;
         let message = self.message();
-        // Nobody else spends this credit.
-        ready!(shared.poll_send(role, std::mem::take(&mut self.dropped), &message, context))?;
-        Poll::Ready(Ok(()))
+        Poll::Ready(shared.send_now(role, std::mem::take(&mut self.dropped), &message))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a connection needs of its transport, beyond tokio's traits.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -30,9 +30,14 @@ impl Transport for UnixStream {
     }
 
     fn widen(&self) {
-        // It goes on with what it has.
-        let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), WIDE);
+        widen(self);
     }
+}
+
+/// [`Transport::widen`] of a socket.
+pub(super) fn widen(socket: &impl AsFd) {
+    // It goes on with what it has.
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, WIDE);
 }
 
 /// Its other end is a task of the same process, which has to get its turn.
@@ -67,5 +72,18 @@ impl Drop for Looking {
 
 fn processors() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    *COUNT.get_or_init(count_processors)
+}
+
+/// Those that this thread may run on: one system call, where std reads the files of the control
+/// group too, which costs a command more than its call.
+#[cfg(target_os = "linux")]
+fn count_processors() -> usize {
+    rustix::thread::sched_getaffinity(None)
+        .map_or(1, |set| usize::try_from(set.count()).unwrap_or(1))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn count_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 
-use super::errand::{Asked, Errand, VERSION, forget_variable};
 use super::explain::rejection;
 use super::packet::Found;
 use super::pump::{MISSED, Receiver, Sender};
+use super::request::{Asked, Request, VERSION, forget_variable};
 use crate::builder::Daemon;
 use crate::client::Client;
 use crate::desk::single_threaded_runtime;
@@ -33,7 +33,7 @@ impl<S, T> Daemon<S, T> {
     #[inline(never)]
     pub(crate) fn bridge_if_asked<C: Client + Serves<T>>(mut self) -> Result<Self> {
         let stdout = rustix::stdio::stdout();
-        let errand = match Asked::of_process() {
+        let request = match Asked::of_process() {
             Asked::Nothing => return Ok(self),
             Asked::Unknown(mark) => {
                 let text = format!("the bridge at the other end speaks version {VERSION} only");
@@ -43,16 +43,18 @@ impl<S, T> Daemon<S, T> {
                 let _ = sender.send(&answer.to_bytes()).and_then(|()| sender.end());
                 std::process::exit(EXIT_FAILED);
             }
-            Asked::Bridge(errand) if errand.app.is_empty() || errand.app == self.settings.name => {
-                errand
+            Asked::Bridge(request)
+                if request.app.is_empty() || request.app == self.settings.name =>
+            {
+                request
             }
             Asked::Bridge(_) => return Ok(self),
         };
         // Whatever is started from here on is no bridge.
         forget_variable();
         self.settings.remote = None;
-        let sender = Sender { mark: errand.mark, to: stdout };
-        std::process::exit(match serve::<C>(&mut self.settings, &errand, sender) {
+        let sender = Sender { mark: request.mark, to: stdout };
+        std::process::exit(match serve::<C>(&mut self.settings, &request, sender) {
             Ok(()) => 0,
             // The caller is gone; nobody is left to be told.
             Err(_) => EXIT_FAILED,
@@ -63,15 +65,15 @@ impl<S, T> Daemon<S, T> {
 /// Joins the caller to the daemon until one of them ends. An error is the caller's going.
 fn serve<C: Client>(
     settings: &mut Settings,
-    errand: &Errand,
+    request: &Request,
     sender: Sender<'static>,
 ) -> io::Result<()> {
     // What a profile reads from standard input is none of what the caller says: it waits for this.
     sender.alive()?;
-    let mut receiver = Receiver::new(errand.mark, rustix::stdio::stdin());
-    let (hello, rest) = listen(&mut receiver, errand.keep_alive)?;
+    let mut receiver = Receiver::new(request.mark, rustix::stdio::stdin());
+    let (hello, rest) = listen(&mut receiver, request.keep_alive)?;
     let joined = match hello {
-        Ok(hello) => reach::<C>(settings, errand, &hello, sender),
+        Ok(hello) => reach::<C>(settings, request, &hello, sender),
         Err(error) => Err(error),
     };
     let (reached, stream) = match joined {
@@ -85,7 +87,7 @@ fn serve<C: Client>(
     (&stream.socket).write_all(&rest)?;
     sender.send(&stream.rest)?;
     let upstream = stream.socket.try_clone()?;
-    let interval = errand.keep_alive;
+    let interval = request.keep_alive;
     std::thread::Builder::new().name("autod-bridge".to_owned()).spawn(move || {
         match receiver.deliver(&upstream, interval) {
             Ok(()) => drop(upstream.shutdown(Shutdown::Write)),
@@ -140,7 +142,7 @@ struct Joined {
 /// Connects to the daemon in the words of the caller, who hears meanwhile that somebody is there.
 fn reach<C: Client>(
     settings: &mut Settings,
-    errand: &Errand,
+    request: &Request,
     hello: &Hello,
     sender: Sender<'static>,
 ) -> Result<(Accept, Joined)> {
@@ -152,7 +154,7 @@ fn reach<C: Client>(
     let settings = &*settings;
     let still_here = async {
         loop {
-            tokio::time::sleep(WAITING.min(errand.keep_alive)).await;
+            tokio::time::sleep(WAITING.min(request.keep_alive)).await;
             if wait("").is_err() {
                 return Error::new(ErrorKind::Lost, "the caller has hung up");
             }
@@ -160,7 +162,7 @@ fn reach<C: Client>(
     };
     let runtime = single_threaded_runtime()?;
     runtime.block_on(async {
-        let reaching = pin!(settings.reach_for(hello, errand.way, C::TABLE));
+        let reaching = pin!(settings.reach_for(hello, request.way, C::TABLE));
         let reached = match select(reaching, pin!(still_here)).await {
             Either::Left((reached, _)) => reached?,
             Either::Right((gone, _)) => return Err(gone),

@@ -14,10 +14,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::errand::{Errand, Way};
 use super::explain::Ended;
 use super::packet::{Found, Mark};
 use super::pump::{Receiver, Sender};
+use super::request::{Request, Way};
 use super::ssh::Ssh;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
@@ -45,8 +45,8 @@ impl Settings {
     ) -> Result<Connection> {
         let program = ssh.program_name()?;
         let app = self.name.clone();
-        let errand = Errand { mark: Mark::random()?, keep_alive: ssh.keep_alive, way, app };
-        let mut dialed = Dialed::new(ssh, &errand)?;
+        let request = Request { mark: Mark::random()?, keep_alive: ssh.keep_alive, way, app };
+        let mut dialed = Dialed::new(ssh, &request)?;
         let host = ssh.host();
         match timeout(self.connect_timeout, &mut dialed.answered).await {
             Ok(Ok(())) => {}
@@ -82,14 +82,14 @@ struct Dialed {
 }
 
 impl Dialed {
-    fn new(ssh: &Ssh, errand: &Errand) -> Result<Self> {
+    fn new(ssh: &Ssh, request: &Request) -> Result<Self> {
         let unusable = |error| Error::system("cannot make the sockets for ssh", error);
         let (wire, theirs) = UnixStream::pair().map_err(unusable)?;
         let (words, their_words) = UnixStream::pair().map_err(unusable)?;
         let (near, far) = UnixStream::pair().map_err(unusable)?;
         near.set_nonblocking(true).map_err(unusable)?;
         let near = tokio::net::UnixStream::from_std(near).map_err(unusable)?;
-        let mut command = ssh.command(errand)?;
+        let mut command = ssh.command(request)?;
         command.stdin(OwnedFd::from(theirs.try_clone().map_err(unusable)?));
         command.stdout(OwnedFd::from(theirs)).stderr(OwnedFd::from(their_words));
         let child = command.spawn().map_err(|error| {
@@ -104,8 +104,8 @@ impl Dialed {
             words,
             far,
             said: Mutex::default(),
-            mark: errand.mark,
-            keep_alive: errand.keep_alive,
+            mark: request.mark,
+            keep_alive: request.keep_alive,
         });
         let stream = Some(near);
         let this = Self { stream, answered, ended, line: Arc::clone(&line), joined: false };

@@ -7,12 +7,12 @@
 
 mod bridge;
 mod dial;
-mod errand;
 mod explain;
 mod packet;
 mod pump;
+mod request;
 mod ssh;
 
-pub use errand::is_bridge;
-pub(crate) use errand::{Way, check_unasked, daemon_variable, forget_variable};
+pub use request::is_bridge;
+pub(crate) use request::{Way, check_unasked, daemon_variable, forget_variable};
 pub use ssh::Ssh;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use super::errand::Errand;
+use super::request::Request;
 use crate::builder::Daemon;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -122,10 +122,10 @@ impl Ssh {
     }
 
     /// The whole command.
-    pub(super) fn command(&self, errand: &Errand) -> Result<Command> {
+    pub(super) fn command(&self, request: &Request) -> Result<Command> {
         let program = self.program_name()?;
         let address = self.address.as_ref().map_err(|text| Error::new(ErrorKind::Usage, text))?;
-        let mut words = vec![quoted(&errand.assignment())?, quoted(&program)?];
+        let mut words = vec![quoted(&request.assignment())?, quoted(&program)?];
         for arg in &self.args {
             let arg = arg.to_str().ok_or_else(|| {
                 let text = format!("the argument {} is not text", arg.display());
@@ -240,8 +240,8 @@ fn quoted(word: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::errand::Way;
     use super::super::packet::Mark;
+    use super::super::request::Way;
     use super::*;
 
     fn address(host: &str, port: Option<u16>, program: Option<&str>) -> Address {
@@ -284,17 +284,17 @@ mod tests {
 
     #[test]
     fn the_shell_sees_words() {
-        let errand = Errand {
+        let request = Request {
             mark: Mark::parse("0123456789abcdef").unwrap(),
             keep_alive: Duration::from_secs(15),
             way: Way::Start,
             app: "counter".to_owned(),
         };
         let ssh = Ssh::new("ssh://me@box:22/my app").arg("it's").arg("").arg("$HOME");
-        let command = ssh.command(&errand).unwrap();
+        let command = ssh.command(&request).unwrap();
         let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
         let remote = r"exec env AUTOD_BRIDGE=1:0123456789abcdef:15000:start:counter 'my app' 'it'\''s' '' '$HOME'";
         assert_eq!(args, ["-T", "-p", "22", "--", "me@box", remote]);
-        assert!(ssh.arg("two\nlines").command(&errand).is_err());
+        assert!(ssh.arg("two\nlines").command(&request).is_err());
     }
 }

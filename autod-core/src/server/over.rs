@@ -26,15 +26,16 @@ impl Shop {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let connected = self.server.daemon.lease().connect();
-        let open = Open::count(self);
+        let mut open = Open::count(self);
         let mut ear = Ear::default();
-        match self.admit(&mut stream, &mut ear, connected, &open).await? {
+        match self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await? {
             // It counts as a user of the daemon until it has ended.
-            Admission::Session(hello, host, _connected) => {
-                self.serve(stream, voucher, hello, ear, &*host).await
+            Admission::Session(hello, host, _connected, registered) => {
+                self.serve(stream, voucher, hello, ear, &registered, &*host).await
             }
             Admission::Order(_) => {
-                let text = "the daemon takes orders on its own socket only".to_owned();
+                let text =
+                    "the daemon takes orders and questions on its own socket only".to_owned();
                 let answer = self.reject(RejectCode::Other, text);
                 greet::say(&mut stream, &answer, self.server.limits.handshake).await
             }

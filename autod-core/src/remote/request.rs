@@ -13,7 +13,7 @@ const VARIABLE: &str = "AUTOD_BRIDGE";
 /// The value in a daemon that a bridge has started.
 const DAEMON: &str = "daemon";
 
-/// The version of the errand and of the packets.
+/// The version of the request and of the packets.
 pub(super) const VERSION: &str = "1";
 
 /// Whether this process was run for somebody on another machine: as the bridge to the daemon, or as
@@ -48,7 +48,7 @@ pub(crate) fn forget_variable() {
 
 /// Refuses what only a person's own process may do: a bridge connects for somebody else.
 pub(crate) fn check_unasked() -> Result<()> {
-    let Asked::Bridge(Errand { app, .. }) = Asked::of_process() else { return Ok(()) };
+    let Asked::Bridge(Request { app, .. }) = Asked::of_process() else { return Ok(()) };
     let text = format!(
         "a caller on another machine asked for the daemon {app}, and main() does not come to its run"
     );
@@ -73,7 +73,7 @@ impl Way {
 
 /// What a bridge is asked to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Errand {
+pub(super) struct Request {
     pub(super) mark: Mark,
     pub(super) keep_alive: Duration,
     pub(super) way: Way,
@@ -84,13 +84,13 @@ pub(super) struct Errand {
 /// What stands in the variable.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    Bridge(Errand),
+    Bridge(Request),
     /// Of another version; what it is asked over.
     Unknown(Mark),
     Nothing,
 }
 
-impl Errand {
+impl Request {
     /// `NAME=value`, of characters that mean nothing to any shell.
     pub(super) fn assignment(&self) -> String {
         let Self { mark, keep_alive, way, app } = self;
@@ -115,7 +115,7 @@ impl Asked {
         match (version, keep_alive, way) {
             (VERSION, Ok(keep_alive), Some((way, _))) => {
                 let keep_alive = Duration::from_millis(keep_alive);
-                Self::Bridge(Errand { mark, keep_alive, way, app })
+                Self::Bridge(Request { mark, keep_alive, way, app })
             }
             _ => Self::Unknown(mark),
         }
@@ -127,14 +127,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_errand_is_what_was_asked() {
+    fn an_request_is_what_was_asked() {
         for (way, _) in Way::ALL {
             let mark = Mark::random().unwrap();
             let keep_alive = Duration::from_millis(1500);
-            let errand = Errand { mark, keep_alive, way, app: "a:b".to_owned() };
-            let text = errand.assignment();
+            let request = Request { mark, keep_alive, way, app: "a:b".to_owned() };
+            let text = request.assignment();
             let value = text.strip_prefix("AUTOD_BRIDGE=").unwrap();
-            assert_eq!(Asked::parse(value), Asked::Bridge(errand));
+            assert_eq!(Asked::parse(value), Asked::Bridge(request));
             let newer = value.replacen("1:", "2:", 1);
             assert_eq!(Asked::parse(&newer), Asked::Unknown(mark));
         }
