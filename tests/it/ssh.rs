@@ -148,7 +148,7 @@ fn whatever_dies_between_the_call_ends() {
     };
     let (mut answered, mut longest) = (0, Duration::ZERO);
     for round in 0..rounds {
-        let calling = sshd.fixture(&["adds", "300"]).env("FIX_KEEP_ALIVE", "1000").spawn();
+        let calling = sshd.fixture(&["adds", "2000"]).env("FIX_KEEP_ALIVE", "1000").spawn();
         let (moment, victim) = (random(600), random(3));
         // The pace of the kill, not of the test.
         std::thread::sleep(Duration::from_millis(moment));

@@ -34,7 +34,6 @@ impl<S, T> Daemon<S, T> {
     pub(crate) fn bridge_if_asked<C: Client + Serves<T>>(mut self) -> Result<Self> {
         let stdout = rustix::stdio::stdout();
         let request = match Asked::of_process() {
-            Asked::Nothing => return Ok(self),
             Asked::Unknown(mark) => {
                 let text = format!("the bridge at the other end speaks version {VERSION} only");
                 let answer = Answer::Reject(rejection(&Error::new(ErrorKind::Mismatch, text)));
@@ -48,7 +47,7 @@ impl<S, T> Daemon<S, T> {
             {
                 request
             }
-            Asked::Bridge(_) => return Ok(self),
+            Asked::Bridge(_) | Asked::Nothing => return Ok(self),
         };
         // Whatever is started from here on is no bridge.
         forget_variable();

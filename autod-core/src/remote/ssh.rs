@@ -38,7 +38,7 @@ pub struct Ssh {
     address: Result<Address, String>,
     args: Vec<OsString>,
     options: Vec<OsString>,
-    ssh: PathBuf,
+    executable: PathBuf,
     pub(super) keep_alive: Duration,
 }
 
@@ -57,7 +57,7 @@ impl Ssh {
             address: Address::parse(address.as_ref()),
             args: Vec::new(),
             options: Vec::new(),
-            ssh: "ssh".into(),
+            executable: "ssh".into(),
             keep_alive: Duration::from_secs(15),
         }
     }
@@ -91,7 +91,7 @@ impl Ssh {
 
     /// The program that is run as `ssh`.
     pub fn ssh(mut self, program: impl Into<PathBuf>) -> Self {
-        self.ssh = program.into();
+        self.executable = program.into();
         self
     }
 
@@ -133,7 +133,7 @@ impl Ssh {
             })?;
             words.push(quoted(arg)?);
         }
-        let mut command = Command::new(&self.ssh);
+        let mut command = Command::new(&self.executable);
         // Options given first win. No terminal there: it would change what passes.
         command.args(&self.options).arg("-T");
         if let Some(port) = address.port {
