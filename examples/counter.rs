@@ -1,8 +1,11 @@
 //! A counter that lives between commands.
 //!
 //! ```text
-//! counter [--sockfile PATH] [--autoclose SECONDS] add N | get | watch | close
+//! counter [--host HOST] [--sockfile PATH] [--autoclose SECONDS] add N | get | watch | close
 //! ```
+//!
+//! With HOST, the counter of another machine, over ssh: `[USER@]HOST` or
+//! `ssh://[USER@]HOST[:PORT][/PROGRAM]`. PATH and SECONDS then go for that machine.
 //!
 //! The result alone goes to standard output. Errors go to standard error with exit code 1, wrong
 //! usage with 2. The daemon goes when it was closed, or has had no caller for SECONDS (60).
@@ -17,8 +20,7 @@ use std::time::Duration;
 use futures::{Stream, stream};
 use tokio::sync::broadcast;
 
-const USAGE: &str =
-    "usage: counter [--sockfile PATH] [--autoclose SECONDS] add N | get | watch | close";
+const USAGE: &str = "usage: counter [--host HOST] [--sockfile PATH] [--autoclose SECONDS] add N | get | watch | close";
 
 /// A number that outlives the commands that change it.
 #[autod::service]
@@ -103,6 +105,7 @@ enum Command {
 }
 
 struct Options {
+    host: Option<String>,
     sockfile: Option<PathBuf>,
     autoclose: Duration,
     command: Command,
@@ -111,13 +114,20 @@ struct Options {
 impl Options {
     /// `None` asks for help.
     fn parse(mut args: impl Iterator<Item = OsString>) -> Result<Option<Self>, String> {
+        let mut host = None;
         let mut sockfile = None;
         let mut autoclose = Duration::from_secs(60);
         let command = loop {
-            let word = args.next().ok_or("a command is missing")?;
+            let word = match args.next() {
+                Some(word) => word,
+                // Run for a caller on another machine, who has said there what it wants.
+                None if autod::is_bridge() => break Command::Get,
+                None => return Err("a command is missing".to_owned()),
+            };
             let word = word.to_str().ok_or("the command is not text")?;
             match word {
                 "-h" | "--help" => return Ok(None),
+                "--host" => host = Some(text(args.next(), "--host needs the name of a machine")?),
                 "--sockfile" => {
                     sockfile = Some(args.next().ok_or("--sockfile needs a path")?.into());
                 }
@@ -141,7 +151,7 @@ impl Options {
             }
         };
         match args.next() {
-            None => Ok(Some(Self { sockfile, autoclose, command })),
+            None => Ok(Some(Self { host, sockfile, autoclose, command })),
             Some(more) => Err(format!("unexpected argument {}", more.display())),
         }
     }
@@ -172,9 +182,16 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(Options { sockfile, autoclose, command }: Options) -> autod::Result<()> {
+fn run(Options { host, sockfile, autoclose, command }: Options) -> autod::Result<()> {
     let mut daemon = autod::Daemon::new("autod-counter").autoclose(autoclose);
-    if let Some(path) = sockfile {
+    if let Some(host) = host {
+        let mut there = autod::Ssh::new(host);
+        there = there.arg("--autoclose").arg(autoclose.as_secs_f64().to_string());
+        if let Some(path) = sockfile {
+            there = there.arg("--sockfile").arg(path);
+        }
+        daemon = daemon.remote(there);
+    } else if let Some(path) = sockfile {
         daemon = daemon.sockfile(path);
     }
     daemon

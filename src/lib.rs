@@ -33,7 +33,7 @@ pub use autod_core::{
     blocking, control, deadline, resume, service, testing,
 };
 #[cfg(feature = "remote")]
-pub use autod_core::{Hosted, Readiness, readiness};
+pub use autod_core::{Hosted, Readiness, Ssh, is_bridge, readiness};
 pub use autod_macros::service;
 
 /// The guide's code is run with the tests.

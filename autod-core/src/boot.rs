@@ -71,6 +71,8 @@ where
         }
         match Heir::announce(&self.settings.name)? {
             Some(heir) => serve_spawned::<C, S, T>(self, heir),
+            #[cfg(feature = "remote")]
+            None if crate::remote::is_bridge() => self.bridge_if_asked::<C>(),
             None if Activation::is_offered() => serve_activated::<C, S, T>(self),
             None => Ok(self),
         }

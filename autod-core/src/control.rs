@@ -346,6 +346,8 @@ impl Target {
             upgrade: Upgrade::Compatible,
             caller_env: &[],
             callbacks: None,
+            #[cfg(feature = "remote")]
+            forwarded: None,
             codec: Codec::default(),
             deadline: Instant::now() + limit,
             silence: limit,

@@ -39,6 +39,8 @@ mod listening;
 mod mux;
 mod options;
 mod progress;
+#[cfg(feature = "remote")]
+mod remote;
 mod resume;
 mod server;
 pub mod service;
@@ -72,6 +74,8 @@ pub use mux::blocking as blocking_calls;
 pub use mux::{ByteStream, Call, Change, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+#[cfg(feature = "remote")]
+pub use remote::{Ssh, is_bridge};
 pub use resume::{Resume, StreamError, resume};
 pub use service::Value;
 pub use session::Session;

@@ -21,6 +21,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
 use crate::mux::Connection;
 use crate::progress::ProgressLine;
+#[cfg(feature = "remote")]
+use crate::remote::Way;
 use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
@@ -57,6 +59,9 @@ pub(crate) struct Settings {
     pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     pub(crate) on_progress: Option<OnProgress>,
     pub(crate) callbacks: Option<Callbacks>,
+    /// Where the daemon lives, if it is another machine.
+    #[cfg(feature = "remote")]
+    pub(crate) remote: Option<crate::remote::Ssh>,
 }
 
 impl Settings {
@@ -87,6 +92,8 @@ impl Settings {
             on_spawn: None,
             on_progress: None,
             callbacks: None,
+            #[cfg(feature = "remote")]
+            remote: None,
         }
     }
 
@@ -98,7 +105,7 @@ impl Settings {
         callbacks: Option<&Callbacks>,
     ) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
-        if self.debug || check_guard().is_err() || self.find_root().is_err() {
+        if self.is_remote() || self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
         }
         let build = self.build();
@@ -116,6 +123,11 @@ impl Settings {
             if let Some(contact) = connector.finish(spoken).await? {
                 return Ok(C::from_connection(connector.connection(contact)));
             }
+        }
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            let way = if anew { Way::Restart } else { Way::Start };
+            return self.dial(ssh, way, C::TABLE, Codec::default()).await.map(C::from_connection);
         }
         self.connect_or_start_boxed(C::TABLE, anew).await.map(C::from_connection)
     }
@@ -157,8 +169,51 @@ impl Settings {
         }
     }
 
+    /// Reaches the daemon for somebody who has said this.
+    #[cfg(feature = "remote")]
+    pub(crate) async fn reach_for(
+        &self,
+        hello: &crate::wire::greeting::Hello,
+        way: Way,
+        table: &'static Table,
+    ) -> Result<Contact> {
+        check_guard()?;
+        let build = self.build();
+        let mut launch = self.launch(&build)?;
+        launch.env.push(crate::remote::daemon_variable());
+        let mut tries = 0;
+        loop {
+            let place = self.place_of(&build)?;
+            let usual = self.connector(&place, &build, table, None);
+            let connector = Connector { forwarded: Some(hello), ..usual };
+            let reached = match way {
+                Way::Existing => connector.connect().await,
+                Way::Start => connector.connect_or_start(&launch, false).await,
+                Way::Restart => connector.connect_or_start(&launch, true).await,
+            };
+            if reached.is_err() && tries < TRIES && !place.is_still_here() {
+                tries += 1;
+                continue;
+            }
+            return reached;
+        }
+    }
+
+    /// Whether the daemon lives on another machine.
+    pub(crate) fn is_remote(&self) -> bool {
+        #[cfg(feature = "remote")]
+        return self.remote.is_some();
+        #[cfg(not(feature = "remote"))]
+        false
+    }
+
     pub(crate) async fn connect_existing<C: Client>(&self) -> Result<C> {
         check_guard()?;
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            let dialed = self.dial(ssh, Way::Existing, C::TABLE, Codec::default()).await;
+            return dialed.map(C::from_connection);
+        }
         let build = self.build();
         let place = self.place_of(&build)?;
         let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
@@ -215,6 +270,11 @@ impl Settings {
     #[cfg(feature = "json")]
     pub(crate) async fn connect_untyped(&self) -> Result<Connection> {
         check_guard()?;
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            // Nobody here knows how to start the daemon; the program there does.
+            return self.dial(ssh, Way::Start, &Table::NONE, Codec::Json).await;
+        }
         let build = self.build();
         let place = self.place_of(&build)?;
         let usual = self.connector(&place, &build, &Table::NONE, self.callbacks.as_ref());
@@ -257,6 +317,10 @@ impl Settings {
 
     /// The place of the daemons of a build.
     fn place_of(&self, build: &Build) -> Result<Place> {
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return Err(ssh.elsewhere());
+        }
         if let Some(errand) = &self.errand {
             return Place::reopen(&errand.sock, errand.explicit, &self.name);
         }
@@ -287,6 +351,8 @@ impl Settings {
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
             callbacks,
+            #[cfg(feature = "remote")]
+            forwarded: None,
         }
     }
 
@@ -342,7 +408,8 @@ impl Settings {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        if self.debug { self.copy_log_boxed(work).await } else { work.await }
+        // The log of another machine is not here.
+        if self.debug && !self.is_remote() { self.copy_log_boxed(work).await } else { work.await }
     }
 
     /// Out of line for the same reason as [`connect_or_start_boxed`](Self::connect_or_start_boxed).

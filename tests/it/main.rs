@@ -39,6 +39,8 @@ mod root;
 mod sandbox;
 mod scope;
 mod shapes;
+mod ssh;
+mod sshd;
 mod streams;
 mod table;
 mod terminal;

@@ -50,10 +50,10 @@ impl Spoken {
 }
 
 /// A connection on which a greeting is over.
-pub(super) struct Line {
-    pub(super) stream: UnixStream,
+pub(crate) struct Line {
+    pub(crate) stream: UnixStream,
     /// What came behind the greeting.
-    pub(super) rest: Vec<u8>,
+    pub(crate) rest: Vec<u8>,
 }
 
 /// What a connection attempt came to.
@@ -107,6 +107,10 @@ pub(super) enum Greeted {
 impl Connector<'_> {
     /// Says hello as a caller; does not wait for anything.
     pub(crate) fn speak(&self, stream: std::os::unix::net::UnixStream) -> Result<Spoken> {
+        #[cfg(feature = "remote")]
+        if let Some(hello) = self.forwarded {
+            return Spoken::say(stream, hello, self.place.sock());
+        }
         self.say(stream, Purpose::Session, 0)
     }
 
@@ -285,6 +289,11 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::StartFailed | RejectCode::Session => ErrorKind::StartFailed,
         RejectCode::Full => ErrorKind::Limit,
         RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
+        RejectCode::NotRunning => ErrorKind::NotRunning,
+        RejectCode::Denied => ErrorKind::Denied,
+        RejectCode::Timeout => ErrorKind::Timeout,
+        RejectCode::System => ErrorKind::System,
+        RejectCode::Lost => ErrorKind::Lost,
     };
     Error::new(kind, rejection.text)
 }

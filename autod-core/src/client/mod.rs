@@ -55,8 +55,8 @@ pub trait Client: Service + Clone + Send + Sync {
 
 /// A daemon that has accepted.
 pub(crate) struct Contact {
-    line: Line,
-    accept: Accept,
+    pub(crate) line: Line,
+    pub(crate) accept: Accept,
     /// How long the start took, if it was ours.
     took: Option<Duration>,
     retries: u32,
@@ -82,6 +82,9 @@ pub(crate) struct Connector<'a> {
     pub(crate) on_progress: Option<OnProgress>,
     /// What the daemon may call.
     pub(crate) callbacks: Option<&'a Callbacks>,
+    /// What somebody else says for whom we connect, instead of our own words.
+    #[cfg(feature = "remote")]
+    pub(crate) forwarded: Option<&'a crate::wire::greeting::Hello>,
 }
 
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the

@@ -10,6 +10,7 @@ use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear, Heard};
 use crate::mux::{Connection, Foreign, KeepAlive};
+use crate::service::Table;
 use crate::settings::Settings;
 use crate::wire::greeting::{Answer, Purpose};
 
@@ -48,19 +49,26 @@ impl<S, T> Daemon<S, T> {
         C: Client,
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Settings { limits, caller_env, callbacks, .. } = &self.settings;
+        let settings = &self.settings;
+        settings.connect_over(io, C::TABLE, Codec::default()).await.map(C::from_connection)
+    }
+}
+
+impl Settings {
+    pub(crate) async fn connect_over<IO>(
+        &self,
+        io: IO,
+        table: &'static Table,
+        codec: Codec,
+    ) -> Result<Connection>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Self { limits, caller_env, callbacks, .. } = self;
         let limits = &limits.far();
-        let build = &self.settings.build();
-        let callbacks = callbacks.as_ref();
-        let introduction = Introduction {
-            table: C::TABLE,
-            codec: Codec::default(),
-            limits,
-            build,
-            caller_env,
-            callbacks,
-        };
-        introduction.connect_over(io, &self.settings).await.map(C::from_connection)
+        let (build, callbacks) = (&self.build(), callbacks.as_ref());
+        let introduction = Introduction { table, codec, limits, build, caller_env, callbacks };
+        introduction.connect_over(io, self).await
     }
 }
 

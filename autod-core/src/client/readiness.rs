@@ -46,6 +46,7 @@ where
         receives: Receives::from(&Limits::default()),
         life: 0,
         offer: None,
+        keep_alive: 0,
         caller: CallerFields::default(),
         control: String::new(),
     };

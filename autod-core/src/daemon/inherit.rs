@@ -56,6 +56,8 @@ pub(crate) fn guard_present() -> bool {
 /// Refuses what only a caller may do. A daemon that has not taken over would knock at the very door
 /// that waits for it.
 pub(crate) fn check_guard() -> Result<()> {
+    #[cfg(feature = "remote")]
+    crate::remote::check_unasked()?;
     if !guard_present() {
         return Ok(());
     }
@@ -87,6 +89,8 @@ impl Heir {
         let inherited =
             sys::adopt(number).map_err(|error| stray("leads nowhere").caused_by(error))?;
         sys::forget_variables(&[STATUS, DEPTH]);
+        #[cfg(feature = "remote")]
+        crate::remote::forget_variable();
         let cannot_talk = |error| Error::system("cannot talk to the starter", error);
         fault::pass(Point::DaemonBegins);
         let socket = status::announce(&inherited.into()).map_err(cannot_talk)?;

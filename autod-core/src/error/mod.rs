@@ -42,6 +42,9 @@ pub(crate) enum ErrorKind {
     Denied,
     /// Nothing listens, and the caller asked not to start anything.
     NotRunning,
+    /// The other machine could not be reached, or did not let us in.
+    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "all others are here"))]
+    Unreachable,
     /// A daemon is there already.
     AlreadyRunning,
     /// The daemon could not be started; the message holds its own words.
@@ -156,6 +159,12 @@ impl Error {
     /// Nothing listens, and the operation was asked not to start a daemon.
     pub fn is_not_running(&self) -> bool {
         self.0.kind == ErrorKind::NotRunning
+    }
+
+    /// Another machine could not be reached, or did not let us in; nothing was executed. Whether it
+    /// may help to try again only a person knows, who reads the cause.
+    pub fn is_unreachable(&self) -> bool {
+        self.0.kind == ErrorKind::Unreachable
     }
 
     /// A daemon already serves at this place.

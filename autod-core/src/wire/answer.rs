@@ -66,6 +66,16 @@ pub(crate) enum RejectCode {
     Session = 6,
     /// An order for another life of the daemon.
     Life = 7,
+    /// No daemon runs, and none was to be started. From here on: what only a bridge says.
+    NotRunning = 8,
+    /// The daemon's files are not private, or it belongs to somebody else.
+    Denied = 9,
+    /// The daemon does not answer.
+    Timeout = 10,
+    /// The machine refused something.
+    System = 11,
+    /// The daemon hung up again and again.
+    Lost = 12,
 }
 
 impl RejectCode {
@@ -78,6 +88,11 @@ impl RejectCode {
             5 => Self::Full,
             6 => Self::Session,
             7 => Self::Life,
+            8 => Self::NotRunning,
+            9 => Self::Denied,
+            10 => Self::Timeout,
+            11 => Self::System,
+            12 => Self::Lost,
             _ => Self::Other,
         }
     }
