@@ -200,10 +200,15 @@ impl Settings {
     }
 
     /// Whether the daemon lives on another machine.
+    #[cfg(feature = "remote")]
     pub(crate) fn is_remote(&self) -> bool {
-        #[cfg(feature = "remote")]
-        return self.remote.is_some();
-        #[cfg(not(feature = "remote"))]
+        self.remote.is_some()
+    }
+
+    /// Whether the daemon lives on another machine.
+    #[cfg(not(feature = "remote"))]
+    #[expect(clippy::unused_self, reason = "it is a question of the settings with the feature")]
+    pub(crate) fn is_remote(&self) -> bool {
         false
     }
 

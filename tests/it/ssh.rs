@@ -64,7 +64,7 @@ fn what_is_wrong_there_is_said_here() {
     let unknown = near(&sshd, "ssh://nowhere.invalid/counter");
     assert!(unknown.contains("cannot connect to nowhere.invalid by ssh: ssh: "), "{unknown}");
     // A program that has another daemon starts none.
-    let mismatch = near(&sshd, &sshd.address("fixture"));
+    let mismatch = near(&sshd, &Sshd::address("fixture"));
     let said = "a caller on another machine asked for the daemon autod-counter";
     assert!(mismatch.contains(said), "{mismatch}");
     sshd.configure("SetEnv FIX_INIT=fail");

@@ -111,7 +111,7 @@ impl Sshd {
     }
 
     /// Where a program of the examples is.
-    pub(crate) fn address(&self, program: &str) -> String {
+    pub(crate) fn address(program: &str) -> String {
         format!("ssh://box/{}", example(program).display())
     }
 
@@ -143,12 +143,12 @@ impl Sshd {
     }
 
     pub(crate) fn counter(&self, args: &[&str]) -> Run {
-        let host = self.address("counter");
+        let host = Self::address("counter");
         self.near(self.near.counter(["--host", &host]).args(args))
     }
 
     pub(crate) fn fixture(&self, args: &[&str]) -> Run {
-        self.near(self.near.fixture(args)).env("FIX_HOST", self.address("fixture"))
+        self.near(self.near.fixture(args)).env("FIX_HOST", Self::address("fixture"))
     }
 }
 

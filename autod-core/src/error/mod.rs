@@ -43,7 +43,6 @@ pub(crate) enum ErrorKind {
     /// Nothing listens, and the caller asked not to start anything.
     NotRunning,
     /// The other machine could not be reached, or did not let us in.
-    #[cfg_attr(not(feature = "remote"), expect(dead_code, reason = "all others are here"))]
     Unreachable,
     /// A daemon is there already.
     AlreadyRunning,
