@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use autod::Readiness;
 use rustix::fs::{CWD, Mode, OFlags, mknodat};
@@ -12,7 +12,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::authority::{Authority, Use};
-use crate::running::{LIMIT, Running};
+use crate::running::{LIMIT, Running, until};
 
 /// A journal to which nothing can be appended until somebody reads it.
 struct Stuck(File);
@@ -92,14 +92,6 @@ async fn what_runs_is_answered_and_streams_end_with_a_reason() {
     let (status, words) = replica.ended();
     assert!(status.success(), "{status}: {words}");
     assert!(!replica.probe.exists(), "the socket of the probes is left behind");
-}
-
-async fn until(mut there: impl FnMut() -> bool) {
-    let end = Instant::now() + LIMIT;
-    while !there() {
-        assert!(Instant::now() < end, "it does not happen");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// Each append that waits for the journal has a thread of its own.

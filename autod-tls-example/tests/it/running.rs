@@ -91,6 +91,11 @@ impl Running {
         self.process.id()
     }
 
+    /// What it has said on standard error so far.
+    pub(crate) fn words(&self) -> String {
+        self.words.lock().unwrap().clone()
+    }
+
     /// Tells it to leave.
     pub(crate) fn terminate(&self) {
         kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
@@ -110,7 +115,7 @@ impl Running {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
         }
-        (status, self.words.lock().unwrap().clone())
+        (status, self.words())
     }
 }
 
@@ -130,4 +135,13 @@ pub(crate) fn is_there(program: &str) -> bool {
         eprintln!("skipped: there is no {program}");
     }
     there
+}
+
+/// Waits for what has to happen.
+pub(crate) async fn until(mut there: impl FnMut() -> bool) {
+    let end = Instant::now() + LIMIT;
+    while !there() {
+        assert!(Instant::now() < end, "it does not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }

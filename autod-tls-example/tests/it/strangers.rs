@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::authority::{Authority, REPLICAS, Use};
-use crate::running::{LIMIT, Running};
+use crate::running::{LIMIT, Running, until};
 
 /// Counts what comes out of a stream.
 struct Counted<T> {
@@ -179,10 +179,10 @@ async fn no_secret_is_in_arguments_environment_or_words() {
     refused.unwrap_err();
     let of_process = |name| fs::read(format!("/proc/{}/{name}", replica.pid())).unwrap();
     let mut seen = [of_process("cmdline"), of_process("environ")].concat();
+    until(|| replica.words().contains("peer sent no certificates")).await;
     replica.terminate();
     let (status, words) = replica.ended();
     assert!(status.success(), "{status}: {words}");
-    assert!(words.contains("peer sent no certificates"), "{words}");
     seen.extend(words.bytes());
     let key = fs::read_to_string(&files.key).unwrap();
     for line in key.lines().filter(|line| !line.starts_with('-')) {
