@@ -15,6 +15,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use super::asked::End;
 use super::connection::Connection;
+use super::failure;
 use super::outcall::{Outcall, Stage};
 use super::renewal::{Renewal, Wait};
 use crate::error::{Error, ErrorKind};
@@ -31,19 +32,12 @@ pub(super) struct Again {
     /// Present while it waits for a line.
     wait: Option<Wait>,
     sends: u32,
-    /// One of the sends may have been executed.
-    executed: bool,
 }
 
 impl Again {
     pub(super) fn new(renewal: &Arc<Renewal>) -> Self {
         let renewal = Arc::clone(renewal);
-        Self { renewal, copy: None, wait: None, sends: 0, executed: false }
-    }
-
-    /// It was not executed, as far as the last send goes. Was it by an earlier one?
-    pub(super) fn was_executed(&self) -> bool {
-        self.executed
+        Self { renewal, copy: None, wait: None, sends: 0 }
     }
 
     /// The answer has begun to be used.
@@ -72,10 +66,7 @@ impl Outcall {
                 Some(Ok(line)) => self.connection = line,
                 Some(Err(error)) => {
                     self.stage = Stage::Done;
-                    let executed = self.again.as_ref().is_some_and(|again| again.executed);
-                    let error = if executed { error.maybe_executed() } else { error };
-                    let repeatable = executed && self.method.idempotent;
-                    return Poll::Ready(Err(if repeatable { error.repeatable() } else { error }));
+                    return Poll::Ready(Err(failure::of(self.method, error)));
                 }
             }
             let Stage::Unsent(message, place) = &mut self.stage else { continue };
@@ -106,11 +97,12 @@ impl Outcall {
             End::Fail(FailCode::Ended, _) => (true, true),
             _ => (true, false),
         };
-        again.executed |= executed;
         if !lost || (executed && !idempotent) || again.sends >= SENDS {
             return false;
         }
         let Some(copy) = again.copy.take() else { return false };
+        // Whatever is said of it from now on.
+        self.method.executed |= executed;
         again.wait = Some(again.renewal.after(&self.connection));
         self.stage = Stage::Unsent(copy, None);
         true

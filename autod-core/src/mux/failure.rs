@@ -14,11 +14,13 @@ use crate::wire::frame::FailCode;
 pub(super) struct Called {
     method: &'static Method,
     caller: Side,
+    /// It was sent before, over a connection that was lost, and may have been executed then.
+    pub(super) executed: bool,
 }
 
 impl Called {
     pub(super) fn new(method: &'static Method, caller: Side) -> Self {
-        Self { method, caller }
+        Self { method, caller, executed: false }
     }
 
     /// Who answers it, in words.
@@ -50,7 +52,8 @@ pub(super) fn failure(end: End, method: Called) -> Error {
 }
 
 /// The error as one of this method.
-fn of(method: Called, error: Error) -> Error {
+pub(super) fn of(method: Called, error: Error) -> Error {
+    let error = if method.executed { error.maybe_executed() } else { error };
     if method.idempotent { error.repeatable() } else { error }
 }
 

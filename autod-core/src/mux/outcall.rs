@@ -123,8 +123,7 @@ impl Outcall {
 
     /// Ends the call because its time is over.
     pub(super) fn time_out(&mut self) -> Error {
-        let untouched =
-            self.close() && !self.again.as_ref().is_some_and(|again| again.was_executed());
+        let untouched = self.close();
         let error = timed_out(self.method);
         if untouched { error } else { error.maybe_executed() }
     }

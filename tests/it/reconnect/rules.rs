@@ -45,6 +45,23 @@ async fn patience_ends_with_the_cause() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_sent_before_is_not_forgotten_when_there_is_no_other_connection() {
+    let world = World::new(Duration::ZERO).await;
+    let client = world.client().patience(PATIENCE).connect().await.unwrap();
+    let patient = tokio::spawn(client.hang());
+    let hasty = tokio::spawn(client.hang().deadline(Duration::from_secs(1)));
+    sleep(Duration::from_millis(5)).await;
+    world.down.send_replace(true);
+    world.cut();
+    let hasty = hasty.await.unwrap().unwrap_err();
+    assert!(hasty.is_timeout() && hasty.may_have_executed(), "{hasty:?}");
+    let patient = patient.await.unwrap().unwrap_err();
+    assert!(patient.is_lost() && patient.may_have_executed(), "{patient:?}");
+    assert!(patient.is_retry_safe(), "{patient:?}");
+    assert_eq!(world.book.hung.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_deadline_counts_while_a_call_waits() {
     let world = World::new(Duration::ZERO).await;
     let client = world.client().connect().await.unwrap();
