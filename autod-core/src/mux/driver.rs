@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Once};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -173,6 +173,10 @@ where
             if wrote || dispatched || read {
                 continue;
             }
+            if self.finds >= FINDS {
+                self.finds = 0;
+                return visit(context);
+            }
             match self.look() {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::None if self.sleep(context) => return Poll::Pending,
@@ -203,10 +207,6 @@ where
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
         if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
-            return Progress::None;
-        }
-        if self.finds >= FINDS {
-            self.finds = 0;
             return Progress::None;
         }
         if self.company.is_disturbed() {
@@ -442,6 +442,15 @@ impl<T, D> Drop for Driver<T, D> {
     fn drop(&mut self) {
         self.shared.lose(Loss::new(ErrorKind::Lost, "the connection was dropped"));
     }
+}
+
+/// Lets the runtime look after its sockets and other tasks. It does not sleep over that, and comes
+/// back.
+fn visit<T>(context: &mut Context<'_>) -> Poll<T> {
+    let mut turn = pin!(tokio::task::yield_now());
+    // What was woken so far goes first, as does a look at the sockets; a waker alone would not do.
+    let _ = turn.as_mut().poll(context);
+    Poll::Pending
 }
 
 fn end_of_stream() -> Loss {
