@@ -8,9 +8,10 @@ use crate::activation::Activation;
 use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
+use crate::desk::{Desk, Door, single_threaded_runtime};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
-use crate::listening::{Desk, Door, Listening, single_threaded_runtime};
+use crate::listening::Listening;
 use crate::service::Serves;
 use crate::settings::Orders;
 

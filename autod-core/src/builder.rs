@@ -10,9 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind, Result};
+use crate::handle::Host;
 use crate::mux::{Dispatch, Dispatcher, Incall, Pulse};
 use crate::service::Serves;
-use crate::session::{Host, Session};
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::start::Start;
 

@@ -7,14 +7,16 @@ use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 use crate::builder::Daemon;
+use crate::caller::Caller;
 use crate::client::{Client, caller_fields};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::handle::{DaemonHandle, Phase};
 use crate::mux::{
     Connection, Dispatch, Dispatcher, Driver, Incall, NoService, Origin, Pulse, Shared, Side,
 };
 use crate::service::Serves;
-use crate::session::{Caller, DaemonHandle, Phase, Session};
+use crate::session::Session;
 use crate::start::Start;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::limits::{Limits, Receives};

@@ -6,9 +6,11 @@ mod activation;
 mod arguments;
 mod boot;
 mod builder;
+mod caller;
 mod client;
 mod codec;
 mod daemon;
+mod desk;
 mod error;
 #[cfg(feature = "fault-points")]
 #[doc(hidden)]
@@ -19,6 +21,7 @@ mod fault;
 #[doc(hidden)]
 pub mod fuzzing;
 mod greet;
+mod handle;
 mod identity;
 mod in_process;
 mod listening;
@@ -38,15 +41,17 @@ mod wire;
 pub use activation::Activation;
 pub use arguments::Arguments;
 pub use builder::{BoxError, Daemon, Nothing};
+pub use caller::Caller;
 pub use client::Client;
 pub use daemon::{Hold, Peer};
 pub use error::{CallError, Error, Result};
+pub use handle::{DaemonHandle, Status};
 pub use in_process::in_process;
 pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
-pub use session::{Caller, DaemonHandle, Session, Status};
+pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};
 pub use upgrade::Upgrade;

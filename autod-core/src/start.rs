@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::error::Result;
-use crate::session::{DaemonHandle, Phase};
+use crate::handle::{DaemonHandle, Phase};
 
 /// The start of a daemon, for its `init`.
 pub struct Start {

@@ -8,13 +8,13 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
+use crate::caller::root_identity;
 use crate::codec;
 use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
-use crate::session::root_identity;
 use crate::upgrade::Verdict;
 use crate::wire::greeting::{
     Accept, Answer, CallerFields, Hello, Purpose, RejectCode, Rejection, VERSION,

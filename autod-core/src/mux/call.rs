@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::asked::{End, Expect};
 use super::connection::Connection;
 use super::deadline::Deadline;
 use super::failure::{failure, undecodable};
 use super::outcall::{Outcall, Upstream};
-use super::outgoing::{End, Expect};
 use crate::arguments::Arguments;
 use crate::codec;
 use crate::error::{CallError, Error};

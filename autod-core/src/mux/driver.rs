@@ -5,10 +5,9 @@
 //! calls share them.
 
 use std::cell::Cell;
-use std::collections::VecDeque;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -17,16 +16,15 @@ use tokio::io::ReadBuf;
 use tokio_util::io::poll_read_buf;
 
 use super::arrival::{Loan, Taken};
-use super::batch::Batch;
+use super::backlog::Backlog;
 use super::company::Company;
 use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
-use super::outbox::KEPT;
-use super::request::Incall;
-use super::shared::{Next, Shared};
-use super::state::{Arrived, Expected};
+use super::shared::Shared;
+use super::state::Expected;
 use super::transport::{Looking, Transport};
+use super::writer::Writer;
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
 
@@ -34,24 +32,13 @@ use crate::wire::frame::{Broken, GoodbyeCode, HEADER, MAX_PIECE};
 const FIRST_READ: usize = 8 << 10;
 
 /// What one read can take at most: a whole frame at least.
-const READ: usize = 2 * MAX_PIECE;
-
-/// The most parts of one write.
-const SLICES: usize = 16;
+pub(super) const READ: usize = 2 * MAX_PIECE;
 
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
 
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
-
-/// Calls handed to the service before their answers are written and other tasks of the runtime get
-/// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
-/// do meanwhile.
-const CALLS: usize = 128;
-
-/// With so much waiting for the other end to read, nothing more is taken from it.
-const HIGH_WATER: usize = 4 << 20;
 
 thread_local! {
     /// Lent to whoever reads on this thread: an idle connection owns no buffer.
@@ -68,24 +55,15 @@ pub(crate) struct Driver<T, D> {
     amid: bool,
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
-    writing: Batch,
-    /// Done when the first long message is written.
-    widened: Once,
-    /// Nothing will be sent after `writing`.
-    ending: bool,
-    /// The other end does not take anything any more; what it said before is still read.
-    deaf: bool,
-    /// Calls that wait until the answers before them are read.
-    arrived: VecDeque<Arrived>,
-    /// How many of them may be handed over in this poll.
-    allowed: usize,
+    writer: Writer,
+    backlog: Backlog,
     lookout: Lookout,
     company: Company,
     finds: u32,
 }
 
 /// How far a half-turn came.
-enum Progress {
+pub(super) enum Progress {
     Some,
     None,
     End(Loss),
@@ -105,12 +83,8 @@ where
             rest,
             amid: false,
             appetite: FIRST_READ,
-            writing: Batch::default(),
-            widened: Once::new(),
-            ending: false,
-            deaf: false,
-            arrived: VecDeque::new(),
-            allowed: CALLS,
+            writer: Writer::new(),
+            backlog: Backlog::new(),
             lookout: Lookout::closed(),
             company: Company::join(),
             finds: 0,
@@ -143,10 +117,7 @@ where
     /// Says goodbye if that is still possible without waiting, and closes.
     async fn last_words(&mut self) {
         std::future::poll_fn(|context| {
-            if !self.deaf && matches!(self.poll_write(context), Poll::Ready(Ok(()))) {
-                self.shared.next(&mut self.writing);
-                let _ = self.poll_write(context);
-            }
+            self.writer.last_words(&mut self.transport, &self.shared, context);
             let _ = Pin::new(&mut self.transport).poll_shutdown(context);
             Poll::Ready(())
         })
@@ -154,17 +125,17 @@ where
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
-        self.allowed = CALLS;
+        self.backlog.begin();
         for _ in 0..TURNS {
-            let wrote = match self.write_turn(context) {
+            let wrote = match self.writer.turn(&mut self.transport, &self.shared, context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
                 Progress::None => false,
             };
-            if self.allowed == 0 {
+            if self.backlog.is_spent() {
                 break;
             }
-            let dispatched = self.dispatch();
+            let dispatched = self.hand_over();
             let read = match self.read_turn(context) {
                 Progress::End(loss) => return Poll::Ready(loss),
                 Progress::Some => true,
@@ -190,12 +161,12 @@ where
     /// `false` if there is something to do after all. The transport has the waker already for what
     /// may come, and the waker alone while it takes nothing: more to write would change nothing then.
     fn sleep(&mut self, context: &Context<'_>) -> bool {
-        if !self.writing.is_empty() {
+        if !self.writer.is_empty() {
             return true;
         }
         let sleeps = self.shared.sleep(context);
         if sleeps {
-            self.writing.shrink(KEPT);
+            self.writer.shrink();
         }
         sleeps
     }
@@ -206,7 +177,10 @@ where
     /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Progress {
         let expected = self.shared.expected();
-        if expected == Expected::Nothing || !self.rest.is_empty() || self.is_held_up() {
+        if expected == Expected::Nothing
+            || !self.rest.is_empty()
+            || self.backlog.is_held_up(&self.shared)
+        {
             return Progress::None;
         }
         if self.company.is_disturbed() {
@@ -253,59 +227,8 @@ where
         progress
     }
 
-    /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// transport in the second case.
-    fn write_turn(&mut self, context: &mut Context<'_>) -> Progress {
-        let mut progress = Progress::None;
-        loop {
-            match self.poll_write(context) {
-                Poll::Pending => return progress,
-                Poll::Ready(Err(_)) => {
-                    // Whoever closed may have said why: read on to the end.
-                    self.deaf = true;
-                    self.writing.clear(READ);
-                }
-                Poll::Ready(Ok(())) => {}
-            }
-            if self.ending {
-                return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
-            }
-            match self.shared.next(&mut self.writing) {
-                Next::Nothing => return progress,
-                Next::Write => {}
-                Next::WriteAndEnd => self.ending = true,
-            }
-            if self.deaf {
-                self.writing.clear(READ);
-            }
-            progress = Progress::Some;
-        }
-    }
-
-    fn poll_write(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.writing.is_written() {
-            let transport = Pin::new(&mut self.transport);
-            let written = if let Some(bytes) = self.writing.as_slice() {
-                transport.poll_write(context, bytes)
-            } else {
-                self.widened.call_once(|| transport.widen());
-                let mut slices = [IoSlice::new(&[]); SLICES];
-                let count = self.writing.slices(&mut slices);
-                transport.poll_write_vectored(context, &slices[..count])
-            };
-            match written {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.writing.advance(count),
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-        self.writing.clear(READ);
-        Poll::Ready(Ok(()))
-    }
-
     fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
-        if self.is_held_up() {
+        if self.backlog.is_held_up(&self.shared) {
             return Progress::None;
         }
         if self.amid
@@ -347,9 +270,7 @@ where
         let progress = self.on_read(polled);
         let mut behind = std::mem::take(&mut self.rest);
         loan.part(&mut behind);
-        let mut arrived = std::mem::take(&mut self.arrived);
-        let taken = self.shared.give_back(loan, &mut arrived);
-        self.arrived = arrived;
+        let taken = self.shared.give_back(loan, &mut self.backlog.arrived);
         if let Err(broken) = taken {
             return Progress::End(self.on_broken(&broken));
         }
@@ -384,10 +305,8 @@ where
 
     /// Takes the frames in `bytes`, keeps the start of one that is not whole.
     fn take_bytes(&mut self, bytes: &[u8]) -> Option<Loss> {
-        let mut arrived = std::mem::take(&mut self.arrived);
-        let taken = self.shared.on_bytes(bytes, &mut arrived);
-        self.arrived = arrived;
-        self.dispatch();
+        let taken = self.shared.on_bytes(bytes, &mut self.backlog.arrived);
+        self.hand_over();
         match taken {
             Ok(Taken { used, amid }) => {
                 self.amid = amid;
@@ -402,33 +321,8 @@ where
         }
     }
 
-    /// Hands the calls that have arrived to the service, as long as their answers are taken.
-    fn dispatch(&mut self) -> bool {
-        if self.arrived.is_empty() {
-            return false;
-        }
-        let before = self.allowed;
-        let (shared, arrived, allowed) = (&self.shared, &mut self.arrived, &mut self.allowed);
-        let mut calls = std::iter::from_fn(|| {
-            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
-                let call = arrived.pop_front()?;
-                *allowed -= 1;
-                if let Some(call) = Incall::new(shared, call) {
-                    return Some(call);
-                }
-            }
-            None
-        });
-        self.dispatch.dispatch(shared, &mut calls);
-        if self.arrived.is_empty() {
-            self.arrived = VecDeque::new();
-        }
-        self.allowed < before
-    }
-
-    /// The other end does not read what it is answered: nothing more is taken from it.
-    fn is_held_up(&self) -> bool {
-        !self.arrived.is_empty() || self.shared.has_unread_answers(HIGH_WATER)
+    fn hand_over(&mut self) -> bool {
+        self.backlog.hand_over(&self.shared, &mut self.dispatch)
     }
 
     fn on_broken(&mut self, broken: &Broken) -> Loss {

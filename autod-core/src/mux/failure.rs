@@ -1,6 +1,6 @@
 //! The errors of calls, in words.
 
-use super::outgoing::End;
+use super::asked::End;
 use super::pack::Unsendable;
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;

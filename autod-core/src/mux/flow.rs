@@ -5,10 +5,10 @@
 
 use std::task::Waker;
 
+use super::asked::End;
 use super::inflow::Chunk;
 use super::input::InputEnd;
 use super::outflow::Outflow;
-use super::outgoing::End;
 use super::serving::{Serving, Ticket};
 use super::state::State;
 use crate::error::{Error, ErrorKind};

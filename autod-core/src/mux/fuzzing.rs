@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::arrival::Taken;
+use super::asked::{End, Expect, Opening};
 use super::batch::Batch;
 use super::flow::{Received, Role};
 use super::loss::Loss;
-use super::outgoing::{End, Expect, Opening};
 use super::serving::Ticket;
 use super::shared::{Next, Shared};
 use super::state::{Arrived, Side};

@@ -8,13 +8,13 @@ use std::task::{Context, Poll, ready};
 use futures::Stream;
 use serde::de::DeserializeOwned;
 
+use super::asked::{End, Expect};
 use super::call::service_error;
 use super::connection::Connection;
 use super::failure::{failure, undecodable};
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
-use super::outgoing::{End, Expect};
 use super::serving::Ticket;
 use super::shared::Shared;
 use crate::arguments::Arguments;

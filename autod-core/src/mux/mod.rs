@@ -11,6 +11,8 @@
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
 mod arrival;
+mod asked;
+mod backlog;
 mod batch;
 mod bytes;
 mod call;
@@ -39,11 +41,13 @@ mod pulse;
 mod pump;
 mod queue;
 mod request;
+mod served;
 mod serving;
 mod shared;
 mod state;
 mod transport;
 mod wakers;
+mod writer;
 
 pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};

@@ -9,10 +9,10 @@ use std::time::Duration;
 use futures::Stream;
 use serde::Serialize;
 
+use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
 use super::failure::{timed_out, unsendable};
 use super::flow::{Received, Role};
-use super::outgoing::{End, Expect, Opening};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;

@@ -3,20 +3,10 @@
 //! Plain data: a slot for each open call, found by its id without a search. A slot is free again
 //! only when the other end has said its last word about it, and we ours: the end of our stream. So a
 //! late frame cannot reach a younger call, in neither direction.
-//!
-//! ```text
-//!            open                  terminal frame              take
-//!   Free ------------> Open ----------------------> Ended -------> Free
-//!                       |   (our stream is ended                    ^
-//!                       |    if it was not)                         |
-//!                       | abandon (Cancel is sent)                  |
-//!                       +------> Abandoned ------ terminal frame ---+
-//! ```
-//!
-//! The terminal frame is a Reply or a Fail; an End or a Fail if the answer is a stream of items.
 
 use std::task::Waker;
 
+use super::asked::{Answer, End, Expect, Opening, Slot, Stage, fits};
 use super::inflow::{Bounds, Chunk, Form, Inflow};
 use super::loss::Loss;
 use super::outflow::{Outflow, credit};
@@ -24,32 +14,6 @@ use super::pieces::Part;
 use super::queue::{Place, Queue};
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, FailCode, Header, Kind};
-
-/// What a call is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Expect {
-    Value,
-    Items,
-    /// Bytes, then a value.
-    Bytes,
-}
-
-/// What a call begins with.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Opening {
-    pub(super) expect: Expect,
-    /// This end sends a stream too.
-    pub(super) sends: bool,
-}
-
-/// The last word about a call or stream.
-#[derive(Clone, Debug)]
-pub(super) enum End {
-    Value(Vec<u8>),
-    Finished,
-    Fail(FailCode, Vec<u8>),
-    Lost(Loss),
-}
 
 #[derive(Debug)]
 pub(super) struct Outgoing {
@@ -59,36 +23,6 @@ pub(super) struct Outgoing {
     limit: usize,
     bounds: Bounds,
     queue: Queue,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    stage: Stage,
-    /// Its waker waits for the answer too.
-    inflow: Inflow,
-    /// The callee has ended its byte stream; its answer is to come.
-    half_closed: bool,
-    /// Whether the call has a stream of ours.
-    sends: bool,
-    /// Present until that is ended.
-    outflow: Option<Outflow>,
-}
-
-#[derive(Debug, Default)]
-enum Stage {
-    #[default]
-    Free,
-    Open(Expect),
-    Ended(End),
-    Abandoned(Expect),
-}
-
-/// What a frame of the answering end asks of us.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Nothing,
-    /// The other end takes no more of our stream: it has to be ended.
-    EndStream,
 }
 
 impl Outgoing {
@@ -310,25 +244,5 @@ impl Outgoing {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         self.slots.iter().map(|slot| slot.inflow.waiting()).sum()
-    }
-}
-
-impl Slot {
-    fn end_stream(&mut self, wakers: &mut Vec<Waker>) -> Answer {
-        let Some(outflow) = self.outflow.take() else { return Answer::Nothing };
-        wakers.extend(outflow.waker);
-        Answer::EndStream
-    }
-}
-
-/// Whether the answering end may say this about such a call at all.
-fn fits(kind: Kind, expect: Expect, sends: bool) -> bool {
-    match kind {
-        Kind::Reply => expect != Expect::Items,
-        Kind::Items | Kind::End => expect != Expect::Value,
-        Kind::Skip => expect == Expect::Items,
-        Kind::Fail => true,
-        Kind::Credit | Kind::Cancel => sends,
-        Kind::Call | Kind::Goodbye => false,
     }
 }

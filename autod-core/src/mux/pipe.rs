@@ -10,6 +10,7 @@ use futures::task::AtomicWaker;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::asked::{End, Expect};
 use super::bytes::{over, poll_write};
 use super::call::{Decode, decode_result, decode_value};
 use super::connection::Connection;
@@ -17,7 +18,6 @@ use super::failure::failure;
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
-use super::outgoing::{End, Expect};
 use crate::arguments::Arguments;
 use crate::error::{CallError, Error, ErrorKind, chain};
 use crate::service::Method;

@@ -3,21 +3,14 @@
 //! Plain data, the mirror of `outgoing`: the caller chose the slots, so an id beyond the limit or
 //! in use is a broken protocol. Whoever answers shows a [`Ticket`]; one of an older call in the
 //! same slot is worth nothing.
-//!
-//! ```text
-//!          Call, MORE             Call            answer            End, Cancel
-//!   Idle -----------> Receiving ------> Running ---------> Draining -----------> Idle
-//!     |                                   ^  |                                     ^
-//!     +--------------- Call --------------+  +-- answer, the caller's stream has --+
-//!                                                ended, or there is none
-//! ```
 
 use std::task::Waker;
 
-use super::inflow::{Bounds, Chunk, Form};
-use super::input::{Input, InputEnd};
-use super::outflow::{Outflow, credit};
+use super::inflow::{Bounds, Chunk};
+use super::input::InputEnd;
+use super::outflow::Outflow;
 use super::pieces::Part;
+use super::served::{Body, Running, Slot, Stage};
 use super::wakers::set_waker;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
@@ -39,68 +32,6 @@ pub(super) struct Serving {
     running: usize,
     /// Those of them that nobody stops.
     kept: usize,
-}
-
-#[derive(Debug, Default)]
-struct Slot {
-    generation: u32,
-    stage: Stage,
-    /// The bytes of arguments that came, until the call has its answer: its handler has them.
-    held: usize,
-}
-
-#[derive(Debug, Default)]
-enum Stage {
-    #[default]
-    Idle,
-    /// The arguments come in pieces.
-    Receiving(Body),
-    Running(Running),
-    /// Answered, but the caller's stream has not ended: what comes of it is thrown away.
-    Draining,
-}
-
-/// A call that is not whole yet. Of one that is refused only the beginning is kept.
-#[derive(Debug, Default)]
-struct Body {
-    bytes: Vec<u8>,
-    refused: Option<FailCode>,
-}
-
-#[derive(Debug)]
-struct Running {
-    /// Why the handler has to stop.
-    stop: Option<FailCode>,
-    /// Waits for that.
-    waker: Option<Waker>,
-    /// It runs to its end whatever becomes of its caller.
-    kept: bool,
-    streaming: bool,
-    /// Our stream; present until it is ended.
-    outflow: Option<Outflow>,
-    /// The caller's stream, if the call has one.
-    input: Option<Box<Input>>,
-}
-
-impl Running {
-    fn stop(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
-        if !self.kept {
-            self.stop.get_or_insert(why);
-            self.wake(wakers);
-        }
-    }
-
-    fn wake(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.waker.take());
-        self.wake_streams(wakers);
-    }
-
-    fn wake_streams(&mut self, wakers: &mut Vec<Waker>) {
-        wakers.extend(self.outflow.as_mut().and_then(|outflow| outflow.waker.take()));
-        if let Some(input) = &mut self.input {
-            input.wake(wakers);
-        }
-    }
 }
 
 /// What a frame of the calling end leads to.
@@ -159,8 +90,14 @@ impl Serving {
         match kind {
             Kind::Call => self.on_call(header, payload),
             Kind::Cancel => Ok(self.on_cancel(id >> 1, wakers)),
-            Kind::Credit => self.on_credit(header, payload.bytes(), wakers),
-            Kind::Items | Kind::End => self.on_stream(header, payload, wakers),
+            Kind::Credit => {
+                self.slots[index].on_credit(header, payload.bytes(), self.bounds, wakers)?;
+                Ok(Step::None)
+            }
+            Kind::Items | Kind::End => {
+                self.slots[index].on_stream(header, payload, self.bounds, wakers)?;
+                Ok(Step::None)
+            }
             _ => Err(Broken::Unexpected(kind, id)),
         }
     }
@@ -210,31 +147,12 @@ impl Serving {
     /// Lends what has come of the message that a frame belongs to, so that more can be read behind
     /// it. `None` if it is thrown away.
     pub(super) fn lend(&mut self, header: Header) -> Option<Vec<u8>> {
-        match (header.kind, &mut self.slots.get_mut((header.id >> 1) as usize)?.stage) {
-            (Kind::Call, Stage::Idle) => Some(Vec::new()),
-            (Kind::Call, Stage::Receiving(body)) if body.refused.is_none() => {
-                Some(std::mem::take(&mut body.bytes))
-            }
-            (Kind::Items, Stage::Running(Running { input: Some(input), .. })) => input.lend(),
-            _ => None,
-        }
+        self.slots.get_mut((header.id >> 1) as usize)?.lend(header.kind)
     }
 
     fn run(&mut self, index: u32, options: Options) -> Ticket {
         let slot = &mut self.slots[index as usize];
-        let form = match options {
-            Options::Plain => None,
-            Options::Items => Some(Form::Items),
-            Options::Bytes => Some(Form::Bytes),
-        };
-        slot.stage = Stage::Running(Running {
-            stop: None,
-            waker: None,
-            kept: false,
-            streaming: false,
-            outflow: Some(Outflow::new(self.bounds.window)),
-            input: form.map(|form| Box::new(Input::new(form))),
-        });
+        slot.stage = Stage::Running(Running::new(options, self.bounds));
         self.running += 1;
         Ticket { index, generation: slot.generation }
     }
@@ -256,39 +174,6 @@ impl Serving {
             }
         }
         Step::None
-    }
-
-    fn on_credit(
-        &mut self,
-        header: Header,
-        payload: &[u8],
-        wakers: &mut Vec<Waker>,
-    ) -> Result<Step, Broken> {
-        let credit = credit(payload)?;
-        if let Stage::Running(running) = &mut self.slots[(header.id >> 1) as usize].stage
-            && let Some(outflow) = &mut running.outflow
-        {
-            outflow.grant(header.id, credit, self.bounds.window, wakers)?;
-        }
-        Ok(Step::None)
-    }
-
-    fn on_stream(
-        &mut self,
-        header: Header,
-        payload: Part<'_>,
-        wakers: &mut Vec<Waker>,
-    ) -> Result<Step, Broken> {
-        let slot = &mut self.slots[(header.id >> 1) as usize];
-        match &mut slot.stage {
-            Stage::Draining if header.kind == Kind::End => slot.stage = Stage::Idle,
-            Stage::Draining => {}
-            Stage::Running(Running { input: Some(input), .. }) => {
-                input.on_frame(header, payload, self.bounds, wakers)?;
-            }
-            _ => return Err(Broken::Unexpected(header.kind, header.id)),
-        }
-        Ok(Step::None)
     }
 
     fn running_mut(&mut self, ticket: Ticket) -> Option<&mut Running> {
@@ -425,22 +310,6 @@ impl Serving {
 
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.slots
-            .iter()
-            .map(|slot| match &slot.stage {
-                Stage::Receiving(body) => body.bytes.len(),
-                Stage::Running(Running { input: Some(input), .. }) => input.waiting(),
-                _ => 0,
-            })
-            .sum()
-    }
-}
-
-impl Slot {
-    fn running(&mut self) -> Option<&mut Running> {
-        match &mut self.stage {
-            Stage::Running(running) => Some(running),
-            _ => None,
-        }
+        self.slots.iter().map(Slot::waiting).sum()
     }
 }

@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 use tokio_util::sync::CancellationToken;
 
 use super::arrival::{Loan, Taken};
+use super::asked::{End, Opening};
 use super::batch::Batch;
 use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
-use super::outgoing::{End, Opening};
 use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};

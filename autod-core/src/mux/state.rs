@@ -12,10 +12,11 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::asked::{Answer, Opening};
 use super::inflow::Bounds;
 use super::loss::Loss;
 use super::outbox::Outbox;
-use super::outgoing::{Answer, Opening, Outgoing};
+use super::outgoing::Outgoing;
 use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};

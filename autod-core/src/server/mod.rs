@@ -32,10 +32,10 @@ use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
 use crate::fault::{self, Point};
+use crate::handle::DaemonHandle;
 use crate::identity::Build;
 use crate::mux::Pulse;
 use crate::service::Table;
-use crate::session::DaemonHandle;
 use crate::wire::limits::Limits;
 
 /// The pause after the system refused to accept (no descriptors left). No event tells when it

@@ -11,14 +11,16 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::Shop;
+use crate::caller::Caller;
 use crate::codec;
 use crate::daemon::{Connected, Peer, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
+use crate::handle::{Ending, Host, Phase};
 use crate::identity::Build;
 use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
-use crate::session::{Caller, Ending, Host, Phase, Session};
+use crate::session::Session;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 use crate::wire::limits::Receives;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::wire::fields::{Builder, MAX_FIELDS, kind};
 
 fn hello() -> Hello {
     Hello {

@@ -2,9 +2,11 @@
 //!
 //! Pure functions over byte slices. Nothing here knows tokio, a clock, a file or a service.
 
+mod answer;
 mod fields;
 pub(crate) mod frame;
 pub(crate) mod greeting;
+mod hello;
 pub(crate) mod limits;
 #[cfg(test)]
 pub(crate) mod vectors;

@@ -10,9 +10,9 @@ use std::task::Waker;
 
 use proptest::prelude::*;
 
+use crate::mux::asked::{End, Expect, Opening};
 use crate::mux::batch::Batch;
 use crate::mux::flow::{Received, Role, Sent};
-use crate::mux::outgoing::{End, Expect, Opening};
 use crate::mux::serving::Ticket;
 use crate::mux::state::{Side, State};
 use crate::wire::frame::{FailCode, Kind};

@@ -4,8 +4,12 @@
 //! text. [`CallError`] adds the service's own error for methods that return a `Result`. This module
 //! knows nothing of frames, sockets or processes; the modules that do build their errors here.
 
+mod call;
+
 use std::error::Error as StdError;
 use std::fmt;
+
+pub use call::CallError;
 
 /// What a fallible operation of autod returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -243,84 +247,6 @@ fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> 
         source = cause.source();
     }
     Ok(())
-}
-
-/// Why a call of a method that returns `Result<T, E>` failed.
-///
-/// `?` turns it into [`Error`], and into everything that takes a standard error.
-pub enum CallError<E> {
-    /// The service's own error: the handler ran and said no.
-    Service(E),
-    /// The call did not get that far, or its answer did not come back.
-    Autod(Error),
-}
-
-impl<E> CallError<E> {
-    /// The service's own error, if it was that.
-    pub fn into_service(self) -> Option<E> {
-        match self {
-            Self::Service(error) => Some(error),
-            Self::Autod(_) => None,
-        }
-    }
-
-    /// Whether the call may have been executed; see [`Error::may_have_executed`].
-    pub fn may_have_executed(&self) -> bool {
-        match self {
-            Self::Service(_) => true,
-            Self::Autod(error) => error.may_have_executed(),
-        }
-    }
-
-    /// Whether the call can be sent again safely; see [`Error::is_retry_safe`].
-    pub fn is_retry_safe(&self) -> bool {
-        match self {
-            Self::Service(_) => false,
-            Self::Autod(error) => error.is_retry_safe(),
-        }
-    }
-}
-
-impl<E: fmt::Display> fmt::Display for CallError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(error) => error.fmt(f),
-            Self::Autod(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Debug> fmt::Debug for CallError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Service(error) => error.fmt(f),
-            Self::Autod(error) => error.fmt(f),
-        }
-    }
-}
-
-impl<E: fmt::Display + fmt::Debug> StdError for CallError<E> {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        match self {
-            Self::Service(_) => None,
-            Self::Autod(error) => error.source(),
-        }
-    }
-}
-
-impl<E> From<Error> for CallError<E> {
-    fn from(error: Error) -> Self {
-        Self::Autod(error)
-    }
-}
-
-impl<E: fmt::Display> From<CallError<E>> for Error {
-    fn from(error: CallError<E>) -> Self {
-        match error {
-            CallError::Service(error) => Self::custom(error).maybe_executed(),
-            CallError::Autod(error) => error,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,95 @@
+//! One slot of the calls that this end makes: how far its call is, and its streams.
+//!
+//! ```text
+//!            open                  terminal frame              take
+//!   Free ------------> Open ----------------------> Ended -------> Free
+//!                       |   (our stream is ended                    ^
+//!                       |    if it was not)                         |
+//!                       | abandon (Cancel is sent)                  |
+//!                       +------> Abandoned ------ terminal frame ---+
+//! ```
+//!
+//! The terminal frame is a Reply or a Fail; an End or a Fail if the answer is a stream of items.
+
+use std::task::Waker;
+
+use super::inflow::Inflow;
+use super::loss::Loss;
+use super::outflow::Outflow;
+use crate::wire::frame::{FailCode, Kind};
+
+/// What a call is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    Value,
+    Items,
+    /// Bytes, then a value.
+    Bytes,
+}
+
+/// What a call begins with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) expect: Expect,
+    /// This end sends a stream too.
+    pub(super) sends: bool,
+}
+
+/// The last word about a call or stream.
+#[derive(Clone, Debug)]
+pub(super) enum End {
+    Value(Vec<u8>),
+    Finished,
+    Fail(FailCode, Vec<u8>),
+    Lost(Loss),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Slot {
+    pub(super) stage: Stage,
+    /// Its waker waits for the answer too.
+    pub(super) inflow: Inflow,
+    /// The callee has ended its byte stream; its answer is to come.
+    pub(super) half_closed: bool,
+    /// Whether the call has a stream of ours.
+    pub(super) sends: bool,
+    /// Present until that is ended.
+    pub(super) outflow: Option<Outflow>,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Stage {
+    #[default]
+    Free,
+    Open(Expect),
+    Ended(End),
+    Abandoned(Expect),
+}
+
+/// What a frame of the answering end asks of us.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Nothing,
+    /// The other end takes no more of our stream: it has to be ended.
+    EndStream,
+}
+
+impl Slot {
+    pub(super) fn end_stream(&mut self, wakers: &mut Vec<Waker>) -> Answer {
+        let Some(outflow) = self.outflow.take() else { return Answer::Nothing };
+        wakers.extend(outflow.waker);
+        Answer::EndStream
+    }
+}
+
+/// Whether the answering end may say this about such a call at all.
+pub(super) fn fits(kind: Kind, expect: Expect, sends: bool) -> bool {
+    match kind {
+        Kind::Reply => expect != Expect::Items,
+        Kind::Items | Kind::End => expect != Expect::Value,
+        Kind::Skip => expect == Expect::Items,
+        Kind::Fail => true,
+        Kind::Credit | Kind::Cancel => sends,
+        Kind::Call | Kind::Goodbye => false,
+    }
+}

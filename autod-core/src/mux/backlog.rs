@@ -1,0 +1,75 @@
+//! The calls that have arrived and were not handed to the service.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::dispatch::Dispatch;
+use super::request::Incall;
+use super::shared::Shared;
+use super::state::Arrived;
+
+/// Calls handed to the service before their answers are written and other tasks of the runtime get
+/// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
+/// do meanwhile.
+const CALLS: usize = 128;
+
+/// With so much waiting for the other end to read, nothing more is taken from it.
+const HIGH_WATER: usize = 4 << 20;
+
+#[derive(Debug)]
+pub(super) struct Backlog {
+    /// Calls that wait until the answers before them are read.
+    pub(super) arrived: VecDeque<Arrived>,
+    /// How many of them may be handed over in this poll.
+    allowed: usize,
+}
+
+impl Backlog {
+    pub(super) fn new() -> Self {
+        Self { arrived: VecDeque::new(), allowed: CALLS }
+    }
+
+    /// A poll begins.
+    pub(super) fn begin(&mut self) {
+        self.allowed = CALLS;
+    }
+
+    /// Whether no more may be handed over in this poll.
+    pub(super) fn is_spent(&self) -> bool {
+        self.allowed == 0
+    }
+
+    /// Hands the calls that have arrived to the service, as long as their answers are taken.
+    /// `true` if there was one.
+    pub(super) fn hand_over<D: Dispatch>(
+        &mut self,
+        shared: &Arc<Shared>,
+        dispatch: &mut D,
+    ) -> bool {
+        if self.arrived.is_empty() {
+            return false;
+        }
+        let before = self.allowed;
+        let (arrived, allowed) = (&mut self.arrived, &mut self.allowed);
+        let mut calls = std::iter::from_fn(|| {
+            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+                let call = arrived.pop_front()?;
+                *allowed -= 1;
+                if let Some(call) = Incall::new(shared, call) {
+                    return Some(call);
+                }
+            }
+            None
+        });
+        dispatch.dispatch(shared, &mut calls);
+        if self.arrived.is_empty() {
+            self.arrived = VecDeque::new();
+        }
+        self.allowed < before
+    }
+
+    /// The other end does not read what it is answered: nothing more is taken from it.
+    pub(super) fn is_held_up(&self, shared: &Shared) -> bool {
+        !self.arrived.is_empty() || shared.has_unread_answers(HIGH_WATER)
+    }
+}

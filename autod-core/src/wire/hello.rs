@@ -1,0 +1,144 @@
+//! What the connecting end says.
+
+use super::fields::{Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag};
+use super::greeting::Common;
+use super::limits::Receives;
+
+/// What a connecting end says first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hello {
+    pub(crate) version: u8,
+    pub(crate) purpose: Purpose,
+    pub(crate) service: String,
+    pub(crate) fingerprint: u64,
+    pub(crate) build: String,
+    pub(crate) codec: String,
+    pub(crate) receives: Receives,
+    /// The life that an order is meant for; 0 is any.
+    pub(crate) life: u64,
+    pub(crate) caller: CallerFields,
+}
+
+/// What the connection is for. The numbers are the protocol's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Purpose {
+    /// Calls of the service.
+    Session = 0,
+    /// Is this the daemon that it should be? Answered with Accept, counted as no user.
+    Probe = 1,
+    /// An order to end. Answered with Closing; the connection ends with the process.
+    Close = 2,
+    /// An order to end because a newer build takes over. Answered like Close.
+    Replace = 3,
+}
+
+impl Purpose {
+    fn from_wire(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Session,
+            1 => Self::Probe,
+            2 => Self::Close,
+            3 => Self::Replace,
+            _ => return None,
+        })
+    }
+}
+
+/// Who calls, as far as the caller says so itself. Bytes, because paths and arguments are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallerFields {
+    pub(crate) cwd: Vec<u8>,
+    pub(crate) args: Vec<Vec<u8>>,
+    /// `NAME=value`.
+    pub(crate) env: Vec<Vec<u8>>,
+    /// Columns and rows of the terminal on stdout.
+    pub(crate) terminal: Option<(u16, u16)>,
+    /// Device and inode of the caller's `/`.
+    pub(crate) root: Option<(u64, u64)>,
+}
+
+impl Hello {
+    /// The bytes of this hello. A caller too wordy for a greeting goes without its arguments and
+    /// environment.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let bytes = self.build(&self.caller);
+        if bytes.len() <= PREFIX + MAX_FIELDS {
+            return bytes;
+        }
+        self.build(&CallerFields { args: Vec::new(), env: Vec::new(), ..self.caller.clone() })
+    }
+
+    fn build(&self, caller: &CallerFields) -> Vec<u8> {
+        let mut out = Builder::new(self.version, kind::HELLO);
+        out.field(tag::PURPOSE, &[self.purpose as u8]);
+        out.field(tag::SERVICE, self.service.as_bytes());
+        out.field(tag::FINGERPRINT, &self.fingerprint.to_le_bytes());
+        out.field(tag::BUILD, self.build.as_bytes());
+        out.field(tag::CODEC, self.codec.as_bytes());
+        out.receives(self.receives);
+        if self.life != 0 {
+            out.field(tag::LIFE, &self.life.to_le_bytes());
+        }
+        out.field(tag::CWD, &caller.cwd);
+        for argument in &caller.args {
+            out.field(tag::ARGUMENT, argument);
+        }
+        for variable in &caller.env {
+            out.field(tag::ENVIRONMENT, variable);
+        }
+        if let Some((columns, rows)) = caller.terminal {
+            let [a, b] = columns.to_le_bytes();
+            let [c, d] = rows.to_le_bytes();
+            out.field(tag::TERMINAL, &[a, b, c, d]);
+        }
+        if let Some((device, inode)) = caller.root {
+            out.field(tag::ROOT, &[device.to_le_bytes(), inode.to_le_bytes()].concat());
+        }
+        out.finish()
+    }
+
+    /// Reads a hello whose prefix and fields have arrived.
+    pub(crate) fn parse(prefix: Prefix, fields: &[u8]) -> Result<Self, Malformed> {
+        if prefix.kind != kind::HELLO {
+            return Err(Malformed::Kind(prefix.kind));
+        }
+        let mut purpose = Purpose::Session;
+        let mut caller = CallerFields::default();
+        let mut common = Common::default();
+        for field in Fields(fields) {
+            let (tag, value) = field?;
+            match tag {
+                tag::PURPOSE => {
+                    let [number] = array(tag, value)?;
+                    purpose = Purpose::from_wire(number).ok_or(Malformed::Field(tag))?;
+                }
+                tag::CWD => caller.cwd = value.to_vec(),
+                tag::ARGUMENT => caller.args.push(value.to_vec()),
+                tag::ENVIRONMENT => caller.env.push(value.to_vec()),
+                tag::TERMINAL => {
+                    let [a, b, c, d] = array(tag, value)?;
+                    let columns = u16::from_le_bytes([a, b]);
+                    caller.terminal = Some((columns, u16::from_le_bytes([c, d])));
+                }
+                tag::ROOT => {
+                    let word = |at| array(tag, value.get(at..at + 8).unwrap_or_default());
+                    let device = u64::from_le_bytes(word(0)?);
+                    caller.root = Some((device, u64::from_le_bytes(word(8)?)));
+                }
+                _ => common.take(tag, value)?,
+            }
+        }
+        Ok(Self {
+            version: prefix.version,
+            purpose,
+            service: common.service.ok_or(Malformed::Missing("service"))?,
+            fingerprint: common.fingerprint.ok_or(Malformed::Missing("fingerprint"))?,
+            build: common.build.unwrap_or_default(),
+            codec: common.codec.ok_or(Malformed::Missing("codec"))?,
+            receives: common.receives.ok_or(Malformed::Missing("limits"))?,
+            life: common.life.unwrap_or_default(),
+            caller,
+        })
+    }
+}
