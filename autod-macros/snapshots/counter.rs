@@ -209,7 +209,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(n,),
+                (n,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -218,7 +218,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -232,7 +232,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(a, b),
+                (a, b),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -248,7 +248,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_3,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -260,7 +260,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_4,
-                &(path,),
+                (path,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -269,7 +269,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_5,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -311,7 +311,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             i64,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
@@ -347,7 +347,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 i64,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),
@@ -366,7 +366,7 @@ const _: () = {
                             <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
                         >(
                             __request,
-                            &<io::Result<
+                            <io::Result<
                                 Vec<u8>,
                             > as ::autod::__private::Fallible>::into_result(__output),
                         )
@@ -386,7 +386,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 (),
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),
@@ -402,7 +402,7 @@ const _: () = {
                         let __output = <__T as Counter>::close(&*__target).await;
                         <__R as ::autod::__private::Request>::reply::<
                             (),
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     _ => <__R as ::autod::__private::Request>::unknown(__request),
                 }

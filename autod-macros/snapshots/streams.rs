@@ -156,7 +156,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(start,),
+                (start,),
                 ::autod::__private::Upstream::items::<i64>(numbers),
             )
         }
@@ -168,7 +168,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::items::<i64>(numbers),
             )
         }
@@ -180,13 +180,13 @@ const _: () = {
             ::autod::__private::open_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(name,),
+                (name,),
                 ::autod::__private::Upstream::NONE,
             )
         }
         /// Calls [`Meter::upper`].
         pub fn upper(&self) -> ::autod::Pipe<u64, ::autod::CallError<String>> {
-            ::autod::__private::pipe_fallible(&self.connection, &__METHOD_3, &())
+            ::autod::__private::pipe_fallible(&self.connection, &__METHOD_3, ())
         }
     }
     #[automatically_derived]
@@ -228,7 +228,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             i64,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((), __input, __request) = match <__R as ::autod::__private::Request>::arguments_and_items::<
@@ -267,7 +267,7 @@ const _: () = {
                             ::core::result::Result::Err(__error) => {
                                 <__R as ::autod::__private::Request>::reply_error::<
                                     String,
-                                >(__request, &__error)
+                                >(__request, __error)
                             }
                         }
                     }
@@ -284,7 +284,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 u64,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),

@@ -56,6 +56,11 @@ impl Batch {
         frame::put(&mut self.bytes, kind, id, false, payload);
     }
 
+    /// Adds the first piece of a message.
+    pub(super) fn put_beginning(&mut self, kind: Kind, id: u32, payload: &[u8]) {
+        frame::put(&mut self.bytes, kind, id, true, payload);
+    }
+
     /// Adds a frame whose payload is a part of a message.
     pub(super) fn put_piece(
         &mut self,

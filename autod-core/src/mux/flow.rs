@@ -11,6 +11,7 @@ use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::serving::{Serving, Ticket};
 use super::state::State;
+use crate::codec::Message;
 use crate::error::{Error, ErrorKind};
 use crate::wire::frame::Kind;
 
@@ -67,19 +68,36 @@ impl State {
         if outflow.may_begin(waker) { Sent::Yes } else { Sent::Wait }
     }
 
-    /// Sends a message of a stream if there is credit, and how many items were dropped before it.
-    pub(super) fn send(&mut self, role: Role, skipped: u64, payload: &[u8], waker: &Waker) -> Sent {
+    /// Spends the credit for a message of a stream, if there is some.
+    fn spend(&mut self, role: Role, length: usize, waker: &Waker) -> Sent {
         let Some(outflow) = self.outflow(role) else { return Sent::Over };
         if !outflow.may_begin(waker) {
             return Sent::Wait;
         }
-        outflow.spend(payload.len());
-        let id = self.id(role);
-        if skipped > 0 {
-            self.outbox.push(Kind::Skip, id, &skipped.to_le_bytes());
-        }
-        self.outbox.push(Kind::Items, id, payload);
+        outflow.spend(length);
         Sent::Yes
+    }
+
+    /// Sends a message of a stream if there is credit, and how many items were dropped before it.
+    pub(super) fn send(&mut self, role: Role, skipped: u64, payload: &[u8], waker: &Waker) -> Sent {
+        let sent = self.spend(role, payload.len(), waker);
+        if sent == Sent::Yes {
+            let id = self.id(role);
+            if skipped > 0 {
+                self.outbox.push(Kind::Skip, id, &skipped.to_le_bytes());
+            }
+            self.outbox.push(Kind::Items, id, payload);
+        }
+        sent
+    }
+
+    /// As [`send`](Self::send), without a copy: takes the message if it is sent.
+    pub(super) fn send_long(&mut self, role: Role, payload: &mut Message, waker: &Waker) -> Sent {
+        let sent = self.spend(role, payload.len(), waker);
+        if sent == Sent::Yes {
+            self.outbox.push_owned(Kind::Items, self.id(role), std::mem::take(payload));
+        }
+        sent
     }
 
     /// Says that our stream has ended, and no more than that.

@@ -66,7 +66,7 @@ enum Source<E> {
 pub fn open<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
@@ -77,7 +77,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
 pub fn open_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T, CallError<E>>
 where
@@ -123,10 +123,10 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
 
     fn decode_next(&mut self) -> Result<T, Error> {
         self.chunk.count -= 1;
-        let rest = self.chunk.bytes.get(self.chunk.at..).unwrap_or_default();
-        let (item, length) = codec::decode_prefix(rest)?;
+        let whole = self.chunk.bytes.len();
+        let (item, length) = codec::decode_from(&mut self.chunk.bytes, self.chunk.at)?;
         self.chunk.at += length;
-        if self.chunk.count == 0 && self.chunk.at != self.chunk.bytes.len() {
+        if self.chunk.count == 0 && self.chunk.at != whole {
             return Err(Error::new(ErrorKind::Codec, "bytes are left over after the last item"));
         }
         Ok(item)

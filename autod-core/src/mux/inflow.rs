@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::pieces::{Part, Pieces};
+use crate::codec::Message;
 use crate::wire::frame::{Broken, ENVELOPE, Header, Kind, MAX_PIECE};
 
 /// What flows in a stream.
@@ -33,7 +34,7 @@ pub(super) struct Chunk {
     pub(super) count: u32,
     /// The items that were dropped before it.
     pub(super) skipped: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Message,
     /// Where the next item, or the next byte, begins.
     pub(super) at: usize,
 }
@@ -68,7 +69,7 @@ impl Inflow {
         header: Header,
         payload: Part<'_>,
         bounds: Bounds,
-    ) -> Result<Option<Vec<u8>>, Broken> {
+    ) -> Result<Option<Message>, Broken> {
         if header.kind == Kind::Items && self.is_whole() && self.held >= bounds.window {
             return Err(Broken::Credit(header.id));
         }
@@ -81,22 +82,24 @@ impl Inflow {
     }
 
     /// Adds a whole message of Items.
-    pub(super) fn push(&mut self, bytes: Vec<u8>) -> Result<(), Broken> {
+    pub(super) fn push(&mut self, mut bytes: Message) -> Result<(), Broken> {
         self.held += bytes.len();
         if self.form == Form::Items {
-            let (count, _) = bytes.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
+            bytes.reach(size_of::<u32>());
+            let (count, _) = bytes.head.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
             let count = u32::from_le_bytes(*count);
             let skipped = std::mem::take(&mut self.skipped);
             self.chunks.push_back(Chunk { count, skipped, bytes, at: 4 });
             return Ok(());
         }
-        if bytes.is_empty() {
+        bytes.join();
+        if bytes.len() == 0 {
             return Err(Broken::Payload(Kind::Items));
         }
         // Many short writes of the other end become one chunk, so that memory goes with the bytes.
         match self.chunks.back_mut() {
             Some(last) if last.bytes.len() + bytes.len() <= MAX_PIECE => {
-                last.bytes.extend_from_slice(&bytes);
+                last.bytes.head.extend_from_slice(&bytes.head);
             }
             _ => self.chunks.push_back(Chunk { bytes, ..Chunk::default() }),
         }

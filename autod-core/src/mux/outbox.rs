@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use crate::codec::Message;
 use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
@@ -30,9 +31,19 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Long {
     id: u32,
-    messages: VecDeque<(Kind, Arc<Vec<u8>>)>,
-    /// How much of the first message has become pieces.
+    messages: VecDeque<Uncut>,
+    /// How much of the first message's body has become pieces.
     cut: usize,
+}
+
+/// A message that becomes pieces.
+#[derive(Debug)]
+struct Uncut {
+    kind: Kind,
+    /// Its short beginning, if that is apart: a piece of its own, so that the other end can receive
+    /// the body to where it is kept.
+    head: Vec<u8>,
+    body: Arc<Vec<u8>>,
 }
 
 impl Outbox {
@@ -46,7 +57,8 @@ impl Outbox {
             .long
             .iter()
             .map(|long| {
-                long.messages.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - long.cut
+                let lengths = long.messages.iter().map(|uncut| uncut.head.len() + uncut.body.len());
+                lengths.sum::<usize>() - long.cut
             })
             .sum();
         self.ready.len() + long
@@ -55,7 +67,7 @@ impl Outbox {
     /// Adds a message that is short, or is copied anyway.
     pub(super) fn push(&mut self, kind: Kind, id: u32, payload: &[u8]) {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
-            self.push_long(kind, id, payload.to_vec());
+            self.push_long(kind, id, payload.to_vec().into());
         } else {
             self.ready.put(kind, id, payload);
         }
@@ -67,11 +79,12 @@ impl Outbox {
     }
 
     /// Adds a message without copying it if it is long.
-    pub(super) fn push_owned(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
-        if payload.len() > MAX_PIECE || self.is_queued(id) {
-            self.push_long(kind, id, payload);
+    pub(super) fn push_owned(&mut self, kind: Kind, id: u32, message: Message) {
+        let is_short = message.head.len() <= MAX_PIECE && message.tail.is_empty();
+        if is_short && !self.is_queued(id) {
+            self.ready.put(kind, id, &message.head);
         } else {
-            self.ready.put(kind, id, &payload);
+            self.push_long(kind, id, message);
         }
     }
 
@@ -79,15 +92,16 @@ impl Outbox {
         self.long.iter().any(|long| long.id == id)
     }
 
-    fn push_long(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
-        let payload = Arc::new(payload);
+    fn push_long(&mut self, kind: Kind, id: u32, message: Message) {
+        let Message { head, tail } = message;
+        let (head, body) = if tail.is_empty() { (tail, head) } else { (head, tail) };
+        debug_assert!(head.len() <= MAX_PIECE, "what is apart is behind a few values");
+        let uncut = Uncut { kind, head, body: Arc::new(body) };
         match self.long.iter_mut().find(|long| long.id == id) {
-            Some(long) => long.messages.push_back((kind, payload)),
-            None => self.long.push_back(Long {
-                id,
-                messages: VecDeque::from([(kind, payload)]),
-                cut: 0,
-            }),
+            Some(long) => long.messages.push_back(uncut),
+            None => {
+                self.long.push_back(Long { id, messages: VecDeque::from([uncut]), cut: 0 });
+            }
         }
     }
 
@@ -96,7 +110,7 @@ impl Outbox {
     pub(super) fn withdraw(&mut self, id: u32) -> bool {
         let Some(at) = self.long.iter().position(|long| long.id == id) else { return false };
         let long = &mut self.long[at];
-        let Some(call) = long.messages.iter().rposition(|(kind, _)| *kind == Kind::Call) else {
+        let Some(call) = long.messages.iter().rposition(|uncut| uncut.kind == Kind::Call) else {
             return false;
         };
         if call == 0 && long.cut > 0 {
@@ -124,10 +138,13 @@ impl Outbox {
     fn cut(&mut self) {
         while self.ready.len() < FILL {
             let Some(mut long) = self.long.pop_front() else { return };
-            let Some((kind, payload)) = long.messages.front() else { continue };
-            let end = payload.len().min(long.cut + MAX_PIECE);
-            let more = end < payload.len();
-            self.ready.put_piece(*kind, long.id, more, payload, long.cut..end);
+            let Some(Uncut { kind, head, body }) = long.messages.front() else { continue };
+            if long.cut == 0 && !head.is_empty() {
+                self.ready.put_beginning(*kind, long.id, head);
+            }
+            let end = body.len().min(long.cut + MAX_PIECE);
+            let more = end < body.len();
+            self.ready.put_piece(*kind, long.id, more, body, long.cut..end);
             long.cut = end;
             if !more {
                 long.messages.pop_front();
@@ -164,7 +181,7 @@ mod tests {
     #[test]
     fn a_short_message_passes_a_long_one() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Reply, 2, vec![1; 10 * MAX_PIECE]);
+        outbox.push_owned(Kind::Reply, 2, vec![1; 10 * MAX_PIECE].into());
         outbox.push(Kind::Reply, 4, b"short");
         let frames = drain(&mut outbox);
         assert_eq!(frames[0].0.id, 4);
@@ -192,10 +209,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_before_long_bytes_is_a_piece_of_its_own() {
+        let mut outbox = Outbox::default();
+        let message = Message { head: vec![1; 7], tail: vec![2; MAX_PIECE + 1] };
+        outbox.push_owned(Kind::Reply, 2, message);
+        assert_eq!(outbox.waiting(), 7 + MAX_PIECE + 1);
+        let frames = drain(&mut outbox);
+        let pieces: Vec<_> =
+            frames.iter().map(|(header, bytes)| (header.more, bytes.len())).collect();
+        assert_eq!(pieces, [(true, 7), (true, MAX_PIECE), (false, 1)]);
+    }
+
+    #[test]
     fn two_long_messages_take_turns() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Reply, 2, vec![1; 3 * MAX_PIECE]);
-        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE]);
+        outbox.push_owned(Kind::Reply, 2, vec![1; 3 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE].into());
         let ids: Vec<_> = drain(&mut outbox).iter().map(|(header, _)| header.id).collect();
         assert_eq!(ids, [2, 4, 2, 4, 2, 4]);
     }
@@ -203,7 +232,7 @@ mod tests {
     #[test]
     fn an_id_keeps_its_order() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Items, 2, vec![1; MAX_PIECE + 1]);
+        outbox.push_owned(Kind::Items, 2, vec![1; MAX_PIECE + 1].into());
         outbox.push(Kind::Items, 2, b"next");
         outbox.push(Kind::End, 2, b"");
         let frames = drain(&mut outbox);
@@ -218,8 +247,8 @@ mod tests {
     #[test]
     fn only_an_unsent_message_can_be_withdrawn() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE]);
-        outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE]);
+        outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE].into());
         assert!(outbox.withdraw(4));
         outbox.take(&mut Batch::default());
         assert!(!outbox.withdraw(2));
@@ -229,7 +258,7 @@ mod tests {
     #[test]
     fn the_last_words_of_an_older_call_are_not_withdrawn() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Items, 2, vec![1; 3 * MAX_PIECE]);
+        outbox.push_owned(Kind::Items, 2, vec![1; 3 * MAX_PIECE].into());
         assert!(!outbox.withdraw(2), "there is no call");
         outbox.push(Kind::End, 2, &[]);
         outbox.push(Kind::Call, 2, b"younger");

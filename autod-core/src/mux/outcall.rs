@@ -18,7 +18,7 @@ use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec;
+use crate::codec::{self, Message};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
@@ -34,7 +34,7 @@ pub(super) struct Outcall {
 
 enum Stage {
     /// `Some`: it has a place in the queue for a slot.
-    Unsent(Vec<u8>, Option<Place>),
+    Unsent(Message, Option<Place>),
     /// The arguments could not be encoded.
     Failed(Option<Error>),
     Open(u32),
@@ -58,7 +58,7 @@ impl Outcall {
     pub(super) fn new(
         connection: &Connection,
         method: &'static Method,
-        arguments: &impl Arguments,
+        arguments: impl Arguments,
         expect: Expect,
         Upstream(feed): Upstream,
     ) -> Self {
@@ -90,7 +90,7 @@ impl Outcall {
     /// How much time the callee gets, if the call has not been sent.
     pub(super) fn set_time_left(&mut self, left: Duration) {
         if let Stage::Unsent(message, _) = &mut self.stage {
-            put_deadline(message, left);
+            put_deadline(&mut message.head, left);
         }
     }
 
@@ -216,13 +216,13 @@ fn message(
     connection: &Connection,
     method: &Method,
     options: Options,
-    arguments: &impl Arguments,
-) -> Result<Vec<u8>, Error> {
-    let mut message = Vec::with_capacity(64);
-    message.extend_from_slice(&method.id.to_le_bytes());
-    message.push(options as u8);
-    debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
-    codec::encode_arguments(&mut message, arguments)?;
+    arguments: impl Arguments,
+) -> Result<Message, Error> {
+    let mut head = Vec::with_capacity(64);
+    head.extend_from_slice(&method.id.to_le_bytes());
+    head.push(options as u8);
+    debug_assert_eq!(head.len(), BEFORE_ARGUMENTS);
+    let message = codec::arguments_message(head, arguments)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

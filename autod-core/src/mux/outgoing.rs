@@ -191,15 +191,16 @@ impl Outgoing {
             Kind::Items | Kind::End if slot.half_closed => return Err(unexpected()),
             _ => {}
         }
-        let Some(mut bytes) = slot.inflow.piece(header, payload, self.bounds)? else {
+        let Some(message) = slot.inflow.piece(header, payload, self.bounds)? else {
             return Ok(Answer::Nothing);
         };
         match kind {
-            Kind::Items => slot.inflow.push(bytes)?,
+            Kind::Items => slot.inflow.push(message)?,
             Kind::End if terminal => slot.stage = Stage::Ended(End::Finished),
             Kind::End => slot.half_closed = true,
-            Kind::Reply => slot.stage = Stage::Ended(End::Value(bytes)),
+            Kind::Reply => slot.stage = Stage::Ended(End::Value(message)),
             _ => {
+                let mut bytes = message.into_bytes();
                 let code = FailCode::from_wire(*bytes.first().ok_or(Broken::Payload(kind))?);
                 bytes.remove(0);
                 slot.stage = Stage::Ended(End::Fail(code, bytes));

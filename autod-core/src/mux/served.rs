@@ -13,7 +13,7 @@ use std::task::Waker;
 use super::inflow::{Bounds, Form};
 use super::input::Input;
 use super::outflow::{Outflow, credit};
-use super::pieces::Part;
+use super::pieces::{Part, Partial};
 use crate::wire::frame::{Broken, FailCode, Header, Kind, Options};
 
 #[derive(Debug, Default)]
@@ -38,7 +38,7 @@ pub(super) enum Stage {
 /// A call that is not whole yet. Of one that is refused only the beginning is kept.
 #[derive(Debug, Default)]
 pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
+    pub(super) partial: Partial,
     pub(super) refused: Option<FailCode>,
 }
 
@@ -108,7 +108,7 @@ impl Slot {
         match (kind, &mut self.stage) {
             (Kind::Call, Stage::Idle) => Some(Vec::new()),
             (Kind::Call, Stage::Receiving(body)) if body.refused.is_none() => {
-                Some(std::mem::take(&mut body.bytes))
+                Some(body.partial.lend())
             }
             (Kind::Items, Stage::Running(Running { input: Some(input), .. })) => input.lend(),
             _ => None,
@@ -151,7 +151,7 @@ impl Slot {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         match &self.stage {
-            Stage::Receiving(body) => body.bytes.len(),
+            Stage::Receiving(body) => body.partial.len(),
             Stage::Running(Running { input: Some(input), .. }) => input.waiting(),
             _ => 0,
         }

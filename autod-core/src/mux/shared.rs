@@ -17,6 +17,7 @@ use super::loss::Loss;
 use super::queue::Place;
 use super::serving::Ticket;
 use super::state::{Arrived, Expected, Side, State};
+use crate::codec::Message;
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::Receives;
@@ -100,7 +101,7 @@ impl Shared {
     pub(super) fn poll_begin(
         &self,
         opening: Opening,
-        message: &mut Vec<u8>,
+        message: &mut Message,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Result<u32, Error>> {
@@ -145,7 +146,7 @@ impl Shared {
 
     // ---- for those who answer
 
-    pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
+    pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Message) {
         self.change(|state, wakers| state.finish(ticket, kind, payload, wakers));
     }
 
@@ -215,6 +216,16 @@ impl Shared {
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         sent(self.change(|state, _| state.send(role, skipped, payload, context.waker())))
+    }
+
+    /// Sends a message of a stream that is in two parts, and takes it when that is done.
+    pub(super) fn poll_send_long(
+        &self,
+        role: Role,
+        payload: &mut Message,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Over>> {
+        sent(self.change(|state, _| state.send_long(role, payload, context.waker())))
     }
 
     pub(super) fn half_close(&self, role: Role) {

@@ -20,6 +20,7 @@ use super::outgoing::Outgoing;
 use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
+use crate::codec::Message;
 use crate::error::ErrorKind;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
 use crate::wire::limits::Receives;
@@ -59,7 +60,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) ticket: Ticket,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Message,
 }
 
 /// What the other end is likely to say soon.
@@ -124,7 +125,7 @@ impl State {
     pub(super) fn begin(
         &mut self,
         opening: Opening,
-        message: &mut Vec<u8>,
+        message: &mut Message,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Option<u32> {
@@ -158,7 +159,7 @@ impl State {
         &mut self,
         ticket: Ticket,
         kind: Kind,
-        payload: Vec<u8>,
+        payload: Message,
         wakers: &mut Vec<Waker>,
     ) {
         let finished = self.serving.finish(ticket, wakers);
@@ -171,7 +172,7 @@ impl State {
                 let id = self.their_id(Serving::index(ticket));
                 let mut refusal = vec![FailCode::AnswerTooLarge as u8];
                 refusal.extend_from_slice(b"the caller does not read the answers before it");
-                self.outbox.push_owned(Kind::Fail, id, refusal);
+                self.outbox.push_owned(Kind::Fail, id, refusal.into());
                 return;
             }
             self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
@@ -188,7 +189,7 @@ impl State {
         let mut payload = Vec::with_capacity(1 + text.len());
         payload.push(code as u8);
         payload.extend_from_slice(text.as_bytes());
-        self.finish(ticket, Kind::Fail, payload, wakers);
+        self.finish(ticket, Kind::Fail, payload.into(), wakers);
     }
 
     /// The handler answers with a stream: if the connection is closing, it ends at once.

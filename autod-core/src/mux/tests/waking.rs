@@ -161,7 +161,7 @@ fn settle(driver: Pin<&mut impl Future<Output = ()>>, wakes: &Arc<Wakes>) -> boo
 }
 
 fn begin(connection: &Connection) -> Pin<Box<Call<Vec<u8>>>> {
-    let mut call = Box::pin(call(connection, &ECHO, &(vec![1_u8],), Upstream::NONE));
+    let mut call = Box::pin(call(connection, &ECHO, (vec![1_u8],), Upstream::NONE));
     assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     call
 }
