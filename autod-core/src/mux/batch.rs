@@ -7,6 +7,7 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::spares::SPARES;
 use crate::wire::frame::{self, Header, Kind};
 
 /// A shorter piece costs less copied than kept apart.
@@ -124,7 +125,12 @@ impl Batch {
         } else {
             self.bytes.clear();
         }
-        self.pieces.clear();
+        for piece in self.pieces.drain(..) {
+            // The last piece of a message gives its buffer back.
+            if let Some(buffer) = Arc::into_inner(piece.message) {
+                SPARES.keep(buffer);
+            }
+        }
         self.apart = 0;
         self.written = 0;
     }

@@ -22,6 +22,7 @@ use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
 use super::shared::Shared;
+use super::spares::SPARES;
 use super::state::Expected;
 use super::transport::{Looking, Transport};
 use super::writer::Writer;
@@ -251,10 +252,14 @@ where
         let mut progress = self.on_read(polled.map_ok(|()| length - kept));
         if matches!(progress, Progress::Some) {
             self.rest.clear();
-            if length == offered {
+            let taken = self.take_bytes(&scratch[..length]);
+            if self.amid {
+                // A long message had better be read to where it is kept.
+                self.appetite = FIRST_READ;
+            } else if length == offered {
                 self.appetite = (self.appetite * 2).min(READ);
             }
-            if let Some(loss) = self.take_bytes(&scratch[..length]) {
+            if let Some(loss) = taken {
                 progress = Progress::End(loss);
             }
         }
@@ -335,6 +340,7 @@ impl<T, D> Drop for Driver<T, D> {
     /// Nobody waits for a driver that is gone, also if its runtime or a panic took it away.
     fn drop(&mut self) {
         self.shared.lose(Loss::new(ErrorKind::Lost, "the connection was dropped"));
+        SPARES.release();
     }
 }
 

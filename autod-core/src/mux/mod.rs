@@ -44,6 +44,7 @@ mod request;
 mod served;
 mod serving;
 mod shared;
+mod spares;
 mod state;
 mod transport;
 mod wakers;

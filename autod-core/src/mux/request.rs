@@ -61,9 +61,9 @@ impl Incall {
         self.ticket
     }
 
-    /// The bytes of its arguments, and what stands before them.
+    /// The bytes that are to be decoded, without those that a value takes over.
     pub(super) fn length(&self) -> usize {
-        self.body.len()
+        self.body.head.len()
     }
 
     /// How much time its caller gives it.

@@ -16,6 +16,7 @@ use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
 use super::queue::Place;
 use super::serving::Ticket;
+use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
 use crate::codec::Message;
 use crate::error::Error;
@@ -306,6 +307,11 @@ impl Shared {
         }
         state.outbox.shrink();
         state.driver = Some(context.waker().clone());
+        let idle = state.expected() == Expected::Nothing;
+        drop(state);
+        if idle {
+            SPARES.release();
+        }
         true
     }
 
