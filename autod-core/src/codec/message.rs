@@ -5,18 +5,26 @@
 
 use std::any::Any;
 
+use super::head::Head;
+
 /// Bytes that are shorter cost less copied than kept apart.
 const APART: usize = 16 << 10;
 
 /// The bytes of one message.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Message {
-    pub(crate) head: Vec<u8>,
+    pub(crate) head: Head,
     /// What follows, if it is apart.
     pub(crate) tail: Vec<u8>,
 }
 
 impl Message {
+    /// A copy of these bytes.
+    #[inline]
+    pub(crate) fn copied(bytes: &[u8]) -> Self {
+        Self { head: Head::copied(bytes), tail: Vec::new() }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.head.len() + self.tail.len()
     }
@@ -30,20 +38,20 @@ impl Message {
 
     /// Copies both parts into one place.
     pub(crate) fn join(&mut self) {
-        self.head.append(&mut self.tail);
+        self.head.make_mut().append(&mut self.tail);
         self.tail = Vec::new();
     }
 
     /// All of it in one place.
     pub(crate) fn into_bytes(mut self) -> Vec<u8> {
         self.join();
-        self.head
+        self.head.into_vec()
     }
 }
 
 impl From<Vec<u8>> for Message {
     fn from(head: Vec<u8>) -> Self {
-        Self { head, tail: Vec::new() }
+        Self { head: head.into(), tail: Vec::new() }
     }
 }
 

@@ -11,6 +11,7 @@
 mod bounds;
 mod decoder;
 mod encoder;
+mod head;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -42,12 +43,14 @@ pub(crate) fn encode_borrowing<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> 
 }
 
 /// Puts the arguments of a call behind `head`.
-pub(crate) fn arguments_message<A: Arguments>(head: Vec<u8>, mut arguments: A) -> Result<Message> {
+pub(crate) fn arguments_message<A: Arguments>(
+    mut head: Vec<u8>,
+    mut arguments: A,
+) -> Result<Message> {
     let tail = arguments.take_long().unwrap_or_default();
-    let mut message = Message { head, tail };
-    encode::<A>(&mut message.head, &arguments.sent())?;
-    put_length(&mut message.head, &message.tail);
-    Ok(message)
+    encode::<A>(&mut head, &arguments.sent())?;
+    put_length(&mut head, &tail);
+    Ok(Message { head: head.into(), tail })
 }
 
 /// Puts a value behind `head`.
@@ -56,7 +59,7 @@ pub(crate) fn value_message<T: Serialize + 'static>(
     value: T,
 ) -> Result<Message> {
     let tail = encode_item(&mut head, value)?;
-    Ok(Message { head, tail })
+    Ok(Message { head: head.into(), tail })
 }
 
 /// Appends the encoding of a value but for long bytes at its end, which it gives.

@@ -4,6 +4,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{DEPTH, EMPTY};
+use super::head::Head;
 use super::*;
 
 fn round_trip<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<T> {
@@ -232,7 +233,7 @@ fn long_bytes_are_not_copied_and_look_as_if_they_were() {
     assert_eq!(message.tail.as_ptr(), at);
     let text: String = decode_message(message).unwrap();
     assert_eq!(text.as_ptr(), at);
-    let broken = Message { head: vec![4], tail: vec![b'a', 0xff, b'b', b'c'] };
+    let broken = Message { head: vec![4].into(), tail: vec![b'a', 0xff, b'b', b'c'] };
     assert!(decode_message::<String>(broken).is_err());
 }
 
@@ -244,7 +245,7 @@ fn a_message_may_be_in_two_parts_anywhere() {
     encode_into(&mut bytes, &value).unwrap();
     for at in 0..=bytes.len() {
         let (head, tail) = bytes.split_at(at);
-        let message = Message { head: head.to_vec(), tail: tail.to_vec() };
+        let message = Message { head: Head::copied(head), tail: tail.to_vec() };
         assert_eq!(decode_message::<Value>(message.clone()).unwrap(), value, "{at}");
         let mut more = message.clone();
         more.tail.push(0);

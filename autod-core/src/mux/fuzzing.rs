@@ -58,7 +58,7 @@ impl Script<'_> {
 /// Some have their end apart, behind a beginning of some length.
 fn in_parts(mut head: Vec<u8>) -> Message {
     let tail = if head.len() % 3 == 0 { head.split_off(head.len() / 97) } else { Vec::new() };
-    Message { head, tail }
+    Message { head: head.into(), tail }
 }
 
 /// What a call of this shape is answered with.

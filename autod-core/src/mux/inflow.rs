@@ -99,7 +99,7 @@ impl Inflow {
         // Many short writes of the other end become one chunk, so that memory goes with the bytes.
         match self.chunks.back_mut() {
             Some(last) if last.bytes.len() + bytes.len() <= MAX_PIECE => {
-                last.bytes.head.extend_from_slice(&bytes.head);
+                last.bytes.head.make_mut().extend_from_slice(&bytes.head);
             }
             _ => self.chunks.push_back(Chunk { bytes, ..Chunk::default() }),
         }

@@ -93,7 +93,7 @@ impl Outbox {
     }
 
     fn push_long(&mut self, kind: Kind, id: u32, message: Message) {
-        let Message { head, tail } = message;
+        let (head, tail) = (message.head.into_vec(), message.tail);
         let (head, body) = if tail.is_empty() { (tail, head) } else { (head, tail) };
         debug_assert!(head.len() <= MAX_PIECE, "what is apart is behind a few values");
         let uncut = Uncut { kind, head, body: Arc::new(body) };
@@ -211,7 +211,7 @@ mod tests {
     #[test]
     fn what_is_before_long_bytes_is_a_piece_of_its_own() {
         let mut outbox = Outbox::default();
-        let message = Message { head: vec![1; 7], tail: vec![2; MAX_PIECE + 1] };
+        let message = Message { head: vec![1; 7].into(), tail: vec![2; MAX_PIECE + 1] };
         outbox.push_owned(Kind::Reply, 2, message);
         assert_eq!(outbox.waiting(), 7 + MAX_PIECE + 1);
         let frames = drain(&mut outbox);

@@ -90,7 +90,7 @@ impl Outcall {
     /// How much time the callee gets, if the call has not been sent.
     pub(super) fn set_time_left(&mut self, left: Duration) {
         if let Stage::Unsent(message, _) = &mut self.stage {
-            put_deadline(&mut message.head, left);
+            put_deadline(message.head.make_mut(), left);
         }
     }
 

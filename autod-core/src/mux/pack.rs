@@ -73,7 +73,7 @@ impl Pack {
     fn sent(&mut self) {
         self.bytes.resize(HEAD, 0);
         self.count = u32::from(self.next.len() > 0);
-        self.bytes.append(&mut self.next.head);
+        self.bytes.append(self.next.head.make_mut());
         self.tail = std::mem::take(&mut self.next.tail);
     }
 }
@@ -86,7 +86,7 @@ impl Queue for Pack {
         let tail = encode(&mut self.bytes, item, limit)?;
         let fits = tail.is_empty() && self.bytes.len() - HEAD <= limit;
         if self.count > 0 && !fits {
-            self.next = Message { head: self.bytes.split_off(start), tail };
+            self.next = Message { head: self.bytes.split_off(start).into(), tail };
         } else {
             self.tail = tail;
             self.count += 1;
@@ -115,9 +115,9 @@ impl Queue for Pack {
             ready!(shared.poll_send(role, 0, &self.bytes, context))?;
         } else {
             let (head, tail) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.tail));
-            let mut message = Message { head, tail };
+            let mut message = Message { head: head.into(), tail };
             let sent = shared.poll_send_long(role, &mut message, context);
-            (self.bytes, self.tail) = (message.head, message.tail);
+            (self.bytes, self.tail) = (message.head.into_vec(), message.tail);
             ready!(sent)?;
         }
         self.sent();
@@ -168,9 +168,9 @@ impl Queue for Newest {
     const DROPS: bool = true;
 
     fn add<T: Serialize + 'static>(&mut self, item: T, limit: usize) -> Result<(), Unsendable> {
-        let mut message = Message::default();
-        message.tail = encode(&mut message.head, item, limit)?;
-        let bytes = message.into_bytes();
+        let mut bytes = Vec::new();
+        let mut tail = encode(&mut bytes, item, limit)?;
+        bytes.append(&mut tail);
         self.bytes += bytes.len();
         self.items.push_back(bytes);
         while self.items.len() > self.most || self.bytes > KEPT && self.items.len() > 1 {

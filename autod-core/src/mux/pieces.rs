@@ -31,6 +31,14 @@ impl Part<'_> {
             Self::Read(message, _) => message,
         }
     }
+
+    /// It is all of a message.
+    pub(super) fn into_message(self) -> Message {
+        match self {
+            Self::Bytes(bytes) => Message::copied(bytes),
+            Self::Read(all, _) => all.into(),
+        }
+    }
 }
 
 /// What has come of one message.
@@ -48,13 +56,14 @@ impl Partial {
 
     /// Where the next part goes.
     fn open(&mut self) -> &mut Vec<u8> {
-        if self.apart { &mut self.message.tail } else { &mut self.message.head }
+        if self.apart { &mut self.message.tail } else { self.message.head.make_mut() }
     }
 
     /// Adds a part to what has come, if that was not lent.
     pub(super) fn add(&mut self, header: Header, part: Part<'_>) {
         let begins = self.len() == 0;
         match part {
+            Part::Bytes(bytes) if begins => self.message = Message::copied(bytes),
             Part::Bytes(bytes) => self.open().extend_from_slice(bytes),
             Part::Read(all, _) => *self.open() = all,
         }
@@ -69,9 +78,8 @@ impl Partial {
     /// Lets go of all but so many bytes.
     pub(super) fn keep(&mut self, length: usize) {
         self.message.reach(length);
-        self.message.head.truncate(length);
-        self.message.head.shrink_to_fit();
-        self.message.tail = Vec::new();
+        let kept = self.message.head.len().min(length);
+        self.message = Message::copied(&self.message.head[..kept]);
     }
 
     pub(super) fn into_message(self) -> Message {
@@ -81,7 +89,7 @@ impl Partial {
 
 /// What has come of a message that is not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(Option<(Header, Partial)>);
+pub(super) struct Pieces(Option<Box<(Header, Partial)>>);
 
 impl Pieces {
     /// Whether no message has begun.
@@ -96,25 +104,31 @@ impl Pieces {
         payload: Part<'_>,
         cap: usize,
     ) -> Result<Option<Message>, Broken> {
-        let mut partial = match self.0.take() {
-            Some((begun, partial)) if begun.kind == header.kind => partial,
-            Some(_) => return Err(Broken::Unexpected(header.kind, header.id)),
-            None => Partial::default(),
-        };
+        if self.0.is_none() && !header.more {
+            return if payload.len() > cap {
+                Err(Broken::Payload(header.kind))
+            } else {
+                Ok(Some(payload.into_message()))
+            };
+        }
+        let begun = self.0.get_or_insert_with(|| Box::new((header, Partial::default())));
+        let (first, partial) = &mut **begun;
+        if first.kind != header.kind {
+            return Err(Broken::Unexpected(header.kind, header.id));
+        }
         partial.add(header, payload);
         if partial.len() > cap {
             return Err(Broken::Payload(header.kind));
         }
         if header.more {
-            self.0 = Some((header, partial));
             return Ok(None);
         }
-        Ok(Some(partial.into_message()))
+        Ok(self.0.take().map(|begun| begun.1.into_message()))
     }
 
     /// Lends what has come, so that more can be read behind it.
     pub(super) fn lend(&mut self) -> Vec<u8> {
-        self.0.as_mut().map(|(_, partial)| partial.lend()).unwrap_or_default()
+        self.0.as_mut().map(|begun| begun.1.lend()).unwrap_or_default()
     }
 
     pub(super) fn clear(&mut self) {
@@ -123,6 +137,6 @@ impl Pieces {
 
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.0.as_ref().map_or(0, |(_, partial)| partial.len())
+        self.0.as_ref().map_or(0, |begun| begun.1.len())
     }
 }

@@ -86,6 +86,10 @@ impl Serving {
             return Err(Broken::Unexpected(kind, id));
         }
         if self.slots.len() <= index {
+            if self.slots.is_empty() {
+                // Most connections make one call at a time.
+                self.slots.reserve_exact(1);
+            }
             self.slots.resize_with(index + 1, Slot::default);
         }
         match kind {

@@ -1,5 +1,6 @@
 //! The reception of a connection: who is there, what it wants, and the way to its object.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shop;
 use crate::caller::Caller;
@@ -19,7 +20,7 @@ use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
 use crate::handle::{Ending, Host, Phase};
 use crate::identity::Build;
-use crate::mux::{Dispatch, Driver, Shared, Side, panic_message};
+use crate::mux::{Driver, Shared, Side, panic_message};
 use crate::session::Session;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
@@ -27,6 +28,9 @@ use crate::wire::limits::Receives;
 
 /// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
 const FIRST_CALL: Duration = Duration::from_millis(250);
+
+/// What drives a connection, until it ends.
+type Served = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// An open connection, counted against the limit.
 struct Open {
@@ -106,11 +110,22 @@ impl Shop {
 
         let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
         let shop = Arc::clone(self);
-        let serve = |stream| async move {
-            if let Err(error) = shop.serve(stream, peer, hello, ear, &*host).await {
-                tracing::debug!(error = %chain(&error), "a connection ended early");
+        let serve = |stream| {
+            let opening =
+                Arc::clone(&shop).open_session(stream, peer, hello, ear, Arc::clone(&host));
+            // What that takes is gone when the connection is idle.
+            let opening = Box::pin(opening);
+            async move {
+                let opened = opening.await;
+                match opened {
+                    Ok(Some((driver, shared))) => shop.drive(driver, &shared).await,
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(error = %chain(&error), "a connection ended early");
+                    }
+                }
+                drop((connected, open, host));
             }
-            drop((connected, open));
         };
         if Handle::current().id() == self.sessions.id() {
             self.tasks.spawn(serve(stream));
@@ -126,15 +141,16 @@ impl Shop {
         Ok(())
     }
 
-    /// Serves a connection that was greeted, in the runtime of the sessions.
-    async fn serve(
-        &self,
+    /// Opens a session for a connection that was greeted, in the runtime of the sessions. `None` if
+    /// it was turned away.
+    async fn open_session(
+        self: Arc<Self>,
         mut stream: UnixStream,
         peer: Peer,
         hello: Hello,
         ear: Ear,
-        host: &dyn Host,
-    ) -> Result<()> {
+        host: Arc<dyn Host>,
+    ) -> Result<Option<(Served, Arc<Shared>)>> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
@@ -151,11 +167,11 @@ impl Shop {
                 let text =
                     format!("the service panicked for this connection: {}", panic_message(&*panic));
                 let answer = self.reject(RejectCode::Session, text);
-                return greet::say(&mut stream, &answer, handshake).await;
+                return greet::say(&mut stream, &answer, handshake).await.map(|()| None);
             }
         };
         if self.server.daemon.is_leaving() {
-            return greet::say(&mut stream, &Answer::Closing, handshake).await;
+            return greet::say(&mut stream, &Answer::Closing, handshake).await.map(|()| None);
         }
         // Before the first call is taken, so that a caller without an Accept knows that nothing
         // was executed.
@@ -164,22 +180,26 @@ impl Shop {
         fault::pass(Point::DaemonSaidAccept);
         let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
             .looking(limits.busy_poll, false);
-        self.drive(driver, &shared).await;
-        Ok(())
+        Ok(Some((Box::pin(driver.run()), shared)))
     }
 
     /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
     /// moment ago may still make its first call: its caller has been told that it can.
-    async fn drive(&self, driver: Driver<UnixStream, Box<dyn Dispatch>>, shared: &Shared) {
-        let mut driver = std::pin::pin!(driver.run());
+    async fn drive(&self, mut driver: Served, shared: &Shared) {
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
-        let mut first_call = std::pin::pin!(tokio::time::sleep(FIRST_CALL));
+        let begun = Instant::now();
+        let mut first_call = None;
         let mut told = false;
         std::future::poll_fn(|context| {
             let ended = driver.as_mut().poll(context);
             if !told
                 && leaving.as_mut().poll(context).is_ready()
-                && (shared.was_called() || first_call.as_mut().poll(context).is_ready())
+                && (shared.was_called()
+                    || first_call
+                        .get_or_insert_with(|| Box::pin(sleep_until(begun + FIRST_CALL)))
+                        .as_mut()
+                        .poll(context)
+                        .is_ready())
             {
                 told = true;
                 shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());

@@ -243,7 +243,7 @@ impl World {
         // Some in two parts, of which the other end may get each apart.
         let sent = if length % 3 == 0 && !bytes_only {
             let (head, tail) = payload.split_at(payload.len() / 20);
-            let mut parts = Message { head: head.to_vec(), tail: tail.to_vec() };
+            let mut parts = Message { head: head.to_vec().into(), tail: tail.to_vec() };
             state.send_long(role, &mut parts, Waker::noop())
         } else {
             state.send(role, 0, &payload, Waker::noop())
