@@ -22,11 +22,13 @@
 /// # Ok::<(), autod::Error>(())
 /// # }).unwrap();
 /// ```
+#[cfg(feature = "remote")]
+pub use autod_core::Hosted;
 pub use autod_core::in_process;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Visit, deadline, service, testing,
+    Session, Start, Status, UntilIdle, Upgrade, Visit, Voucher, deadline, service, testing,
 };
 pub use autod_macros::service;
 

@@ -1,10 +1,11 @@
-//! Greetings over a socket.
+//! Greetings over a byte stream.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -35,7 +36,10 @@ pub(crate) struct Ear {
 
 impl Ear {
     /// Reads the first greeting of a caller.
-    pub(crate) async fn visitor(&mut self, stream: &UnixStream) -> Result<Visitor> {
+    pub(crate) async fn visitor<T>(&mut self, stream: &mut T) -> Result<Visitor>
+    where
+        T: AsyncRead + Unpin,
+    {
         match self.greeting(stream).await {
             Ok((prefix, fields)) => {
                 Ok(Visitor { version: prefix.version, hello: Hello::parse(prefix, &fields) })
@@ -48,7 +52,10 @@ impl Ear {
     }
 
     /// Reads one answer of a daemon.
-    pub(crate) async fn answer(&mut self, stream: &UnixStream) -> Result<Answer, Heard> {
+    pub(crate) async fn answer<T>(&mut self, stream: &mut T) -> Result<Answer, Heard>
+    where
+        T: AsyncRead + Unpin,
+    {
         let (prefix, fields) = self.greeting(stream).await?;
         Answer::parse(prefix, &fields).map_err(|error| Heard::Error(malformed(error)))
     }
@@ -59,7 +66,9 @@ impl Ear {
         stream: &std::os::unix::net::UnixStream,
     ) -> Option<Result<Answer, Heard>> {
         // Whatever goes wrong is heard again by whoever listens for longer.
-        self.read(|chunk| io::Read::read(&mut &*stream, chunk)).ok()?;
+        let mut chunk = [0; CHUNK];
+        let count = io::Read::read(&mut &*stream, &mut chunk).ok()?;
+        self.bytes.extend_from_slice(&chunk[..count]);
         match self.take() {
             Ok(None) => None,
             Ok(Some((prefix, fields))) => {
@@ -74,31 +83,50 @@ impl Ear {
         self.bytes
     }
 
-    async fn greeting(&mut self, stream: &UnixStream) -> Result<(Prefix, Vec<u8>), Heard> {
-        let cannot_read = |error| Heard::Error(Error::system("cannot read a greeting", error));
+    /// Completes when the other end has hung up. What it says meanwhile is kept; if that is much,
+    /// only a failing write will tell that it is gone.
+    pub(crate) async fn hung_up<T: AsyncRead + Unpin>(&mut self, stream: &mut T) {
+        while self.bytes.len() < TALK {
+            match self.hear(stream).await {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn greeting<T>(&mut self, stream: &mut T) -> Result<(Prefix, Vec<u8>), Heard>
+    where
+        T: AsyncRead + Unpin,
+    {
         loop {
             if let Some(greeting) = self.take()? {
                 return Ok(greeting);
             }
-            stream.readable().await.map_err(cannot_read)?;
-            match self.read(|chunk| stream.try_read(chunk)) {
+            match self.hear(stream).await {
                 Ok(0) => return Err(Heard::Nothing),
                 Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {}
-                    io::ErrorKind::ConnectionReset => return Err(Heard::Nothing),
-                    _ => return Err(cannot_read(error)),
+                    io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
+                        return Err(Heard::Nothing);
+                    }
+                    _ => return Err(Heard::Error(Error::system("cannot read a greeting", error))),
                 },
             }
         }
     }
 
-    /// Reads once. The buffer is not kept across a wait, where each caller's future would hold it.
-    fn read(&mut self, read: impl FnOnce(&mut [u8]) -> io::Result<usize>) -> io::Result<usize> {
-        let mut chunk = [0; CHUNK];
-        let count = read(&mut chunk)?;
-        self.bytes.extend_from_slice(&chunk[..count]);
-        Ok(count)
+    /// Reads once, when there is something.
+    async fn hear<T: AsyncRead + Unpin>(&mut self, stream: &mut T) -> io::Result<usize> {
+        std::future::poll_fn(|context| {
+            // Not kept across a wait, where each caller's future would hold it.
+            let mut chunk = [0; CHUNK];
+            let mut buffer = ReadBuf::new(&mut chunk);
+            ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
+            self.bytes.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(buffer.filled().len()))
+        })
+        .await
     }
 
     /// The greeting at the start of what was heard, if it is whole.
@@ -119,12 +147,18 @@ impl Ear {
 /// Most greetings fit into this.
 const CHUNK: usize = 2048;
 
+/// How much is kept of somebody who goes on talking before an answer.
+const TALK: usize = 64 << 10;
+
 fn malformed(error: Malformed) -> Error {
     Error::new(ErrorKind::Protocol, "the other end does not greet as autod does").caused_by(error)
 }
 
-/// Hands one answer to the kernel, whole.
-pub(crate) async fn say(stream: &mut UnixStream, answer: &Answer, limit: Duration) -> Result<()> {
+/// Hands one answer to the transport, whole.
+pub(crate) async fn say<T>(stream: &mut T, answer: &Answer, limit: Duration) -> Result<()>
+where
+    T: AsyncWrite + Unpin,
+{
     timeout(limit, write_all(stream, &answer.to_bytes()))
         .await
         .map_err(|_| Error::new(ErrorKind::Timeout, "the caller does not read"))?
@@ -132,28 +166,10 @@ pub(crate) async fn say(stream: &mut UnixStream, answer: &Answer, limit: Duratio
 }
 
 /// Writes all of `bytes`.
-pub(crate) async fn write_all(stream: &UnixStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match stream.try_write(bytes) {
-            Ok(count) => bytes = &bytes[count..],
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.writable().await?,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Completes when the other end has hung up. Whatever it says before is its business.
-pub(crate) async fn hung_up(stream: &UnixStream) {
-    let hung_up = stream
-        .async_io(Interest::READABLE, || {
-            match rustix::net::recv(stream, &mut [0; 1], rustix::net::RecvFlags::PEEK) {
-                Ok((_, 0)) => Ok(()),
-                // If it talks ahead, only a failing write will tell that it is gone.
-                Ok(_) | Err(rustix::io::Errno::AGAIN) => Err(io::ErrorKind::WouldBlock.into()),
-                Err(_) => Ok(()),
-            }
-        })
-        .await;
-    drop(hung_up);
+pub(crate) async fn write_all<T: AsyncWrite + Unpin>(
+    stream: &mut T,
+    bytes: &[u8],
+) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }

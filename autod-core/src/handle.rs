@@ -67,6 +67,12 @@ impl Ending {
     }
 }
 
+/// How much of a drain the answers of callers may take. The rest is for the handlers that wait for
+/// them.
+pub(crate) fn patience(drain: Duration) -> Duration {
+    drain / 8 * 7
+}
+
 /// Makes the object of each connection.
 pub(crate) trait Host: Send + Sync {
     fn open(&self, session: Session, pulse: Arc<Pulse>) -> Box<dyn Dispatch>;

@@ -7,17 +7,17 @@ use tokio::io::DuplexStream;
 use tokio::time::Instant;
 
 use crate::builder::Daemon;
+use crate::callbacks::Callbacks;
 use crate::caller::Caller;
-use crate::client::{Client, caller_fields};
+use crate::client::{Client, caller_fields, dispatch_of};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handle::{DaemonHandle, Phase};
-use crate::mux::{
-    Connection, Dispatch, Dispatcher, Driver, Incall, NoService, Origin, Pulse, Shared, Side,
-};
+use crate::handle::{DaemonHandle, Host, Phase, patience};
+use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse, Shared, Side};
 use crate::service::Serves;
 use crate::session::Session;
 use crate::start::Start;
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::limits::{Limits, Receives};
 
@@ -41,7 +41,7 @@ where
     let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
     let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()));
     tokio::spawn(driver.run());
-    ours.client()
+    ours.client(None)
 }
 
 impl<S, T> Daemon<S, T>
@@ -49,6 +49,22 @@ where
     S: Send + Sync + 'static,
     T: Send + Sync + 'static,
 {
+    /// Runs `init` in this process, for a daemon that no file and no socket proves.
+    pub(crate) async fn prepare<C: Client + Serves<T>>(
+        &mut self,
+    ) -> Result<(DaemonHandle, Arc<dyn Host>)> {
+        let args = self.settings.orders()?.args;
+        let lease = Lease::new(None, Instant::now());
+        let daemon = DaemonHandle::new(lease, args, None, self.settings.drain_limit);
+        let make_state = self
+            .take_init()
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
+        let state = make_state(Start::new(daemon.clone(), None, |_| {})).await?;
+        let host = self.open::<C>(state)?.host;
+        daemon.set_phase(Phase::Ready(Arc::clone(&host)));
+        Ok((daemon, host))
+    }
+
     /// Runs the daemon in this process for one client, without a socket, a file or another process:
     /// `init`, then the object of this client's session. For tests of what happens around a service,
     /// and as a fallback where sockets are forbidden.
@@ -64,31 +80,41 @@ where
     ///
     /// Outside of a tokio runtime.
     pub async fn in_process<C: Client + Serves<T>>(mut self) -> Result<C> {
-        let args = self.settings.orders()?.args;
         let limits = self.settings.limits.clone();
-        let lease = Lease::new(None, Instant::now());
-        let daemon = DaemonHandle::new(lease, args, None, self.settings.drain_limit);
-        let make_state = self
-            .take_init()
-            .ok_or_else(|| Error::new(ErrorKind::Usage, "the daemon was run twice"))?;
-        let state = make_state(Start::new(daemon.clone(), None, |_| {})).await?;
-        let host = self.open::<C>(state)?.host;
-        daemon.set_phase(Phase::Ready(Arc::clone(&host)));
+        let drain = self.settings.drain_limit;
+        let (daemon, host) = self.prepare::<C>().await?;
 
         let (ours, theirs) = ends(&limits);
         let shared = Arc::clone(&theirs.shared);
         let caller = Caller::from_fields(&caller_fields(&self.settings.caller_env));
-        let session = Session::new(daemon.clone(), own_peer(), caller, Arc::clone(&shared));
+        let callbacks = self.settings.callbacks.clone();
+        let offer = callbacks.as_ref().map(Callbacks::offer);
+        let session = Session::new(
+            daemon.clone(),
+            Voucher::Kernel(own_peer()),
+            caller,
+            offer,
+            Arc::clone(&shared),
+            String::new(),
+        );
         let driver = theirs.driver(host.open(session, Arc::default()));
         let counted = daemon.lease().connect();
         tokio::spawn(async move {
             let mut driver = std::pin::pin!(driver.run());
             let mut closed = std::pin::pin!(daemon.close_requested());
             let mut told = false;
+            let mut waiting = None;
             std::future::poll_fn(|context| {
                 if !told && closed.as_mut().poll(context).is_ready() {
                     told = true;
                     shared.leave(GoodbyeCode::Closing, daemon.ending().in_words());
+                    waiting = Some(Box::pin(tokio::time::sleep(patience(drain))));
+                }
+                if let Some(patience) = &mut waiting
+                    && patience.as_mut().poll(context).is_ready()
+                {
+                    shared.end_calls();
+                    waiting = None;
                 }
                 driver.as_mut().poll(context)
             })
@@ -98,7 +124,7 @@ where
             daemon.close();
             daemon.run_hooks();
         });
-        Ok(ours.client())
+        Ok(ours.client(callbacks.as_ref()))
     }
 }
 
@@ -123,9 +149,8 @@ impl End {
         Driver::new(self.transport, self.shared, dispatch, Vec::new())
     }
 
-    fn client<C: Client>(self) -> C {
+    fn client<C: Client>(self, callbacks: Option<&Callbacks>) -> C {
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(self.driver(NoService).run());
         let origin = Origin {
             pid: std::process::id(),
             build: String::new(),
@@ -133,6 +158,8 @@ impl End {
             started: None,
             retries: 0,
         };
+        let dispatch = dispatch_of(callbacks, &shared, &origin);
+        tokio::spawn(self.driver(dispatch).run());
         C::from_connection(Connection::new(shared, origin))
     }
 }

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use crate::caller::Caller;
+use crate::client::Client;
 use crate::daemon::Peer;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::DaemonHandle;
-use crate::mux::Shared;
+use crate::mux::{Connection, Origin, Shared};
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
+use crate::wire::greeting::Offer;
 
 /// One connection, seen from the service.
 ///
@@ -20,19 +23,26 @@ pub struct Session(Arc<SessionInner>);
 #[derive(Debug)]
 struct SessionInner {
     daemon: DaemonHandle,
-    peer: Peer,
+    voucher: Voucher,
     caller: Caller,
-    shared: Arc<Shared>,
+    /// What the caller serves.
+    offer: Option<Offer>,
+    connection: Connection,
 }
 
 impl Session {
     pub(crate) fn new(
         daemon: DaemonHandle,
-        peer: Peer,
+        voucher: Voucher,
         caller: Caller,
+        offer: Option<Offer>,
         shared: Arc<Shared>,
+        build: String,
     ) -> Self {
-        Self(Arc::new(SessionInner { daemon, peer, caller, shared }))
+        let (pid, life) = (std::process::id(), daemon.life());
+        let origin = Origin { pid, build, life, started: None, retries: 0 };
+        let connection = Connection::lent(shared, origin);
+        Self(Arc::new(SessionInner { daemon, voucher, caller, offer, connection }))
     }
 
     /// The daemon that serves this connection.
@@ -40,14 +50,69 @@ impl Session {
         &self.0.daemon
     }
 
-    /// The process at the other end, as the kernel vouches for it.
-    pub fn peer(&self) -> &Peer {
-        &self.0.peer
+    /// Who says who is at the other end.
+    pub fn voucher(&self) -> &Voucher {
+        &self.0.voucher
+    }
+
+    /// The process at the other end, if the kernel vouches for it: always on a socket of this
+    /// machine.
+    pub fn peer(&self) -> Option<&Peer> {
+        match &self.0.voucher {
+            Voucher::Kernel(peer) => Some(peer),
+            _ => None,
+        }
     }
 
     /// What the other end says about itself.
     pub fn caller(&self) -> &Caller {
         &self.0.caller
+    }
+
+    /// A client of what the caller serves by
+    /// [`Daemon::caller_serves`](crate::Daemon::caller_serves): calls in the other direction, over
+    /// this connection. Streams, deadlines, cancellation and errors are those of every client.
+    ///
+    /// It may be kept beyond the call and the connection. It does not keep the connection open, nor
+    /// the daemon. A call to a caller who is gone fails with an error of which
+    /// [`Error::is_lost`](crate::Error::is_lost) is true, and a handler whose own caller is gone is
+    /// dropped with the calls that it makes, unless its method is `#[autod(no_cancel)]`.
+    ///
+    /// A daemon that closes waits for the answers of callers, as part of its
+    /// [drain limit](crate::Daemon::drain_limit): those that are not there after seven eighths of it
+    /// end with an error of which [`Error::is_closing`](crate::Error::is_closing) is true, so that
+    /// their handlers can still answer.
+    ///
+    /// ```no_run
+    /// # async fn example<PromptClient: autod_core::Client>(session: autod_core::Session) -> autod_core::Result<()> {
+    /// let prompt = session.caller_as::<PromptClient>()?;
+    /// // if prompt.ask("overwrite it?".to_owned()).await? == "yes" { .. }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_mismatch`](crate::Error::is_mismatch): the caller serves nothing, another service,
+    /// or another shape of this one. What it serves does not change as long as it is connected.
+    pub fn caller_as<C: Client>(&self) -> Result<C> {
+        match &self.0.offer {
+            Some(offer) if offer.service == C::TABLE.name => {
+                if offer.fingerprint == C::TABLE.fingerprint {
+                    return Ok(C::from_connection(self.0.connection.clone()));
+                }
+                let text = format!("the caller serves another shape of {}", offer.service);
+                Err(Error::new(ErrorKind::Mismatch, text))
+            }
+            Some(Offer { service, .. }) => {
+                let text = format!("the caller serves {service}, not {}", C::TABLE.name);
+                Err(Error::new(ErrorKind::Mismatch, text))
+            }
+            None => {
+                let text = format!("the caller serves nothing that could be {}", C::TABLE.name);
+                Err(Error::new(ErrorKind::Mismatch, text))
+            }
+        }
     }
 
     /// The value that the starter of the daemon gave by [`Daemon::args`](crate::Daemon::args).
@@ -61,11 +126,14 @@ impl Session {
 
     /// Ends this connection at once: its calls are cancelled, the caller is told.
     pub fn disconnect(&self) {
-        self.0.shared.leave(GoodbyeCode::Disconnected, "the service ended the connection");
+        self.0
+            .connection
+            .shared()
+            .leave(GoodbyeCode::Disconnected, "the service ended the connection");
     }
 
     /// Completes when the connection is gone.
     pub async fn ended(&self) {
-        self.0.shared.ended().await;
+        self.0.connection.ended().await;
     }
 }

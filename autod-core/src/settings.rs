@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::callbacks::Callbacks;
 use crate::client::{Client, Connector, OnProgress, Spoken};
 use crate::codec;
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
@@ -51,6 +52,7 @@ pub(crate) struct Settings {
     pub(crate) pidfile: Option<PathBuf>,
     pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     pub(crate) on_progress: Option<OnProgress>,
+    pub(crate) callbacks: Option<Callbacks>,
 }
 
 impl Settings {
@@ -79,6 +81,7 @@ impl Settings {
             pidfile: None,
             on_spawn: None,
             on_progress: None,
+            callbacks: None,
         }
     }
 
@@ -202,6 +205,7 @@ impl Settings {
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
+            callbacks: self.callbacks.as_ref(),
         }
     }
 

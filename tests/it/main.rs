@@ -23,6 +23,7 @@ mod in_process;
 mod inherited;
 mod leaving;
 mod logs;
+mod over;
 mod places;
 mod recursion;
 mod removal;

@@ -1,25 +1,18 @@
 //! Meeting a daemon: one hello, its answers, and the verdict about its build.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
-use crate::caller::root_identity;
-use crate::codec;
 use crate::daemon::{check_listener, peer};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
 use crate::upgrade::Verdict;
-use crate::wire::greeting::{
-    Accept, Answer, CallerFields, Hello, Purpose, RejectCode, Rejection, VERSION,
-};
-use crate::wire::limits::Receives;
+use crate::wire::greeting::{Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 
 /// How often a daemon may hang up before it accepts, or be there after it was asked to go.
 pub(super) const TRIES: u32 = 5;
@@ -112,7 +105,7 @@ impl Connector<'_> {
         purpose: Purpose,
         life: u64,
     ) -> Result<Spoken> {
-        Spoken::say(stream, &self.hello(purpose, life), self.place.sock())
+        Spoken::say(stream, &self.introduction().hello(purpose, life), self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
@@ -174,18 +167,18 @@ impl Connector<'_> {
         let mut ear = Ear::default();
         // A daemon that is awake has answered by now; then nothing has to be waited for.
         let mut early = ear.answer_now(&stream);
-        let stream = UnixStream::from_std(stream)
+        let mut stream = UnixStream::from_std(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         if early.is_none()
             && !unsent.is_empty()
-            && timeout(self.silence, greet::write_all(&stream, &unsent)).await.is_err()
+            && timeout(self.silence, greet::write_all(&mut stream, &unsent)).await.is_err()
         {
             return Err(self.unresponsive("does not read"));
         }
         let greeted = loop {
             let heard = match early.take() {
                 Some(heard) => heard,
-                None => match timeout(self.silence, ear.answer(&stream)).await {
+                None => match timeout(self.silence, ear.answer(&mut stream)).await {
                     Ok(heard) => heard,
                     Err(_) => return Err(self.unresponsive("does not answer")),
                 },
@@ -206,25 +199,6 @@ impl Connector<'_> {
             }
         };
         Ok((Line { stream, rest: ear.into_rest() }, greeted))
-    }
-
-    /// The hello of a caller; `life` names the daemon that an order is for.
-    fn hello(&self, purpose: Purpose, life: u64) -> Hello {
-        let caller = match purpose {
-            Purpose::Session => caller_fields(self.caller_env),
-            _ => CallerFields::default(),
-        };
-        Hello {
-            version: VERSION,
-            purpose,
-            service: self.table.name.to_owned(),
-            fingerprint: self.table.fingerprint,
-            build: self.build.to_string(),
-            codec: codec::NAME.to_owned(),
-            receives: Receives::from(self.limits),
-            life,
-            caller,
-        }
     }
 
     /// The policy does not let us use this daemon.
@@ -263,23 +237,6 @@ impl Connector<'_> {
     }
 }
 
-/// What this process says about itself, with these variables of its environment.
-pub(crate) fn caller_fields(variables: &[OsString]) -> CallerFields {
-    let variable = |name: &OsString| {
-        let mut pair = name.clone();
-        pair.push("=");
-        pair.push(std::env::var_os(name)?);
-        Some(pair.into_vec())
-    };
-    CallerFields {
-        cwd: std::env::current_dir().map(|cwd| cwd.into_os_string().into_vec()).unwrap_or_default(),
-        args: std::env::args_os().map(OsString::into_vec).collect(),
-        env: variables.iter().filter_map(variable).collect(),
-        terminal: terminal(),
-        root: root_identity(),
-    }
-}
-
 pub(super) fn rejected(rejection: Rejection) -> Error {
     let kind = match rejection.code {
         RejectCode::Version | RejectCode::Service | RejectCode::Fingerprint => ErrorKind::Mismatch,
@@ -288,10 +245,4 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
     };
     Error::new(kind, rejection.text)
-}
-
-/// Columns and rows of the terminal on standard output.
-fn terminal() -> Option<(u16, u16)> {
-    let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok()?;
-    Some((size.ws_col, size.ws_row))
 }

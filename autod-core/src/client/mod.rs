@@ -4,7 +4,10 @@
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
 mod encounter;
+mod introduction;
 mod orders;
+#[cfg(feature = "remote")]
+mod over;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -13,17 +16,19 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
-pub(crate) use self::encounter::{Spoken, caller_fields};
+pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
+use crate::callbacks::Callbacks;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::identity::Build;
-use crate::mux::{Connection, Driver, NoService, Origin, Shared, Side};
+use crate::mux::Connection;
 use crate::service::{Service, Table};
 use crate::upgrade::Upgrade;
 use crate::wire::greeting::Accept;
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::Limits;
 
 /// A generated client.
 ///
@@ -54,6 +59,8 @@ pub(crate) struct Connector<'a> {
     /// How long a daemon may say nothing.
     pub(crate) silence: Duration,
     pub(crate) on_progress: Option<OnProgress>,
+    /// What the daemon may call.
+    pub(crate) callbacks: Option<&'a Callbacks>,
 }
 
 /// Set when this process has been connected: it is no fresh invocation any more, and leaves the
@@ -174,19 +181,19 @@ impl Connector<'_> {
     ) -> Connection {
         fault::pass(Point::CallerAccepted);
         CONNECTED.store(true, Ordering::Relaxed);
-        let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
-        let driver = Driver::new(line.stream, Arc::clone(&shared), NoService, line.rest)
-            .looking(self.limits.busy_poll, true);
-        tokio::spawn(driver.run());
-        let origin = Origin {
-            pid: accept.pid,
-            build: accept.build,
-            life: accept.life,
-            started: took,
-            retries: attempts.closing + attempts.hung_up,
-        };
-        Connection::new(shared, origin)
+        let retries = attempts.closing + attempts.hung_up;
+        self.introduction().connection(line.stream, line.rest, accept, took, retries)
+    }
+
+    /// Who we are, whatever the transport is.
+    fn introduction(&self) -> Introduction<'_> {
+        Introduction {
+            table: self.table,
+            limits: self.limits,
+            build: self.build,
+            caller_env: self.caller_env,
+            callbacks: self.callbacks,
+        }
     }
 
     /// Waits for a place in the queue of a busy daemon. `None`: its door went away meanwhile.

@@ -9,7 +9,7 @@ use super::encounter::{Attempts, Greeted, TRIES, rejected};
 use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::fault::{self, Point};
-use crate::greet;
+use crate::greet::Ear;
 use crate::wire::greeting::{Purpose, RejectCode};
 
 impl Connector<'_> {
@@ -19,9 +19,9 @@ impl Connector<'_> {
         let mut patience = Patience::until(self.deadline);
         let life = loop {
             if let Some(life) = self.life().await? {
-                if let Some(stream) = self.order(Purpose::Close, life).await? {
+                if let Some(mut stream) = self.order(Purpose::Close, life).await? {
                     // The connection ends with the process.
-                    greet::hung_up(&stream).await;
+                    Ear::default().hung_up(&mut stream).await;
                 }
                 break life;
             }

@@ -56,7 +56,9 @@ impl From<Vec<u8>> for Message {
 }
 
 /// Takes long bytes or text out of a value, and leaves it empty.
-pub(crate) fn take_long(value: &mut dyn Any) -> Option<Vec<u8>> {
+#[inline]
+pub(crate) fn take_long<T: 'static>(value: &mut T) -> Option<Vec<u8>> {
+    let value: &mut dyn Any = value;
     if let Some(bytes) = value.downcast_mut::<Vec<u8>>() {
         return (bytes.len() >= APART).then(|| std::mem::take(bytes));
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::dispatch::Dispatch;
 use super::request::Incall;
 use super::shared::Shared;
-use super::state::Arrived;
+use super::state::{Arrived, Side};
 
 /// Calls handed to the service before their answers are written and other tasks of the runtime get
 /// their turns: one read can bring thousands. Many more than that, and the other end has nothing to
 /// do meanwhile.
 const CALLS: usize = 128;
 
-/// With so much waiting for the other end to read, nothing more is taken from it.
+/// With so much waiting for the other end to read, none of its calls is begun.
 const HIGH_WATER: usize = 4 << 20;
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ impl Backlog {
         let before = self.allowed;
         let (arrived, allowed) = (&mut self.arrived, &mut self.allowed);
         let mut calls = std::iter::from_fn(|| {
-            while *allowed > 0 && !shared.has_unread_answers(HIGH_WATER) {
+            while *allowed > 0 && !shared.has_unread(HIGH_WATER) {
                 let call = arrived.pop_front()?;
                 *allowed -= 1;
                 if let Some(call) = Incall::new(shared, call) {
@@ -68,8 +68,11 @@ impl Backlog {
         self.allowed < before
     }
 
-    /// The other end does not read what it is answered: nothing more is taken from it.
+    /// Whether nothing is taken from the other end, because it does not read what it is told.
+    ///
+    /// The connecting end always reads, so that the two never wait for each other: the calls that it
+    /// does not begin wait here, at most one for each slot.
     pub(super) fn is_held_up(&self, shared: &Shared) -> bool {
-        !self.arrived.is_empty() || shared.has_unread_answers(HIGH_WATER)
+        shared.side == Side::Acceptor && (!self.arrived.is_empty() || shared.has_unread(HIGH_WATER))
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::failure::{failure, undecodable};
+use super::failure::{Called, failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use crate::arguments::Arguments;
 use crate::codec;
@@ -48,7 +48,7 @@ enum Patience {
 }
 
 /// Makes an answer of the last word about a call.
-pub(super) type Decode<T, E> = fn(End, &'static Method) -> Result<T, E>;
+pub(super) type Decode<T, E> = fn(End, Called) -> Result<T, E>;
 
 /// Calls a method that cannot fail by itself.
 pub fn call<T: DeserializeOwned + Send + 'static>(
@@ -78,7 +78,7 @@ where
 
 pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> Result<T, Error> {
     match end {
         End::Value(message) => {
@@ -90,7 +90,7 @@ pub(super) fn decode_value<T: DeserializeOwned + 'static>(
 
 pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> Result<T, CallError<E>> {
     match end {
         End::Value(_) => decode_value(end, method).map_err(CallError::Autod),
@@ -101,7 +101,7 @@ pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned +
 /// The error of a call of a method that has its own ones.
 pub(super) fn service_error<E: DeserializeOwned + 'static>(
     end: End,
-    method: &'static Method,
+    method: Called,
 ) -> CallError<E> {
     match end {
         End::Fail(FailCode::Service, bytes) => match codec::decode(&bytes) {

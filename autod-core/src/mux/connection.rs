@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use super::shared::Shared;
 
-/// One end of a live connection. Clones share it; it ends when the last clone, call and stream of
-/// it is gone.
+/// One end of a live connection. Clones share it.
+///
+/// The one that connecting gave ends when the last clone, call and stream of it is gone. Others do not
+/// keep the connection open: that of a client which a daemon has [of its
+/// caller](crate::Session::caller_as), and the one that an object of the caller's [is
+/// given](crate::Daemon::caller_serves).
 #[derive(Clone, Debug)]
 pub struct Connection(Arc<Inner>);
 
@@ -14,6 +18,8 @@ pub struct Connection(Arc<Inner>);
 struct Inner {
     shared: Arc<Shared>,
     origin: Origin,
+    /// The connection ends with this handle and its clones.
+    keeps: bool,
 }
 
 /// How a connection came to be.
@@ -36,10 +42,16 @@ pub struct Origin {
 
 impl Connection {
     pub(crate) fn new(shared: Arc<Shared>, origin: Origin) -> Self {
-        Self(Arc::new(Inner { shared, origin }))
+        Self(Arc::new(Inner { shared, origin, keeps: true }))
     }
 
-    pub(super) fn shared(&self) -> &Shared {
+    /// A handle for calls over a connection that ends when others want it to. For the end that
+    /// accepted, and for what the connection itself owns.
+    pub(crate) fn lent(shared: Arc<Shared>, origin: Origin) -> Self {
+        Self(Arc::new(Inner { shared, origin, keeps: false }))
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
         &self.0.shared
     }
 
@@ -66,6 +78,8 @@ impl Connection {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.unused();
+        if self.keeps {
+            self.shared.unused();
+        }
     }
 }

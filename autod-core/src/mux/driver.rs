@@ -180,6 +180,7 @@ where
         let expected = self.shared.expected();
         if expected == Expected::Nothing
             || !self.rest.is_empty()
+            || !self.backlog.arrived.is_empty()
             || self.backlog.is_held_up(&self.shared)
         {
             return Progress::None;
@@ -301,10 +302,9 @@ where
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
                 Progress::End(end_of_stream())
             }
-            Poll::Ready(Err(error)) => Progress::End(Loss::new(
-                ErrorKind::Lost,
-                format!("the connection to the daemon broke: {error}"),
-            )),
+            Poll::Ready(Err(error)) => {
+                Progress::End(Loss::new(ErrorKind::Lost, format!("the connection broke: {error}")))
+            }
         }
     }
 

@@ -1,36 +1,68 @@
 //! The errors of calls, in words.
 
+use std::ops::Deref;
+
 use super::asked::End;
 use super::pack::Unsendable;
+use super::state::Side;
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::FailCode;
 
-pub(super) fn undecodable(method: &Method, cause: Error) -> Error {
+/// The method of a call, and which end calls it.
+#[derive(Clone, Copy)]
+pub(super) struct Called {
+    method: &'static Method,
+    caller: Side,
+}
+
+impl Called {
+    pub(super) fn new(method: &'static Method, caller: Side) -> Self {
+        Self { method, caller }
+    }
+
+    /// Who answers it, in words.
+    pub(super) fn callee(&self) -> &'static str {
+        match self.caller {
+            Side::Connector => "the daemon",
+            Side::Acceptor => "the caller",
+        }
+    }
+}
+
+impl Deref for Called {
+    type Target = Method;
+
+    fn deref(&self) -> &Method {
+        self.method
+    }
+}
+
+pub(super) fn undecodable(method: Called, cause: Error) -> Error {
     Error::new(ErrorKind::Codec, format!("the answer of {} does not decode", method.name))
         .caused_by(cause)
         .maybe_executed()
 }
 
 /// The error of a call or stream that ended otherwise than its method promises.
-pub(super) fn failure(end: End, method: &Method) -> Error {
+pub(super) fn failure(end: End, method: Called) -> Error {
     of(method, in_words(end, method))
 }
 
 /// The error as one of this method.
-fn of(method: &Method, error: Error) -> Error {
+fn of(method: Called, error: Error) -> Error {
     if method.idempotent { error.repeatable() } else { error }
 }
 
-fn in_words(end: End, method: &Method) -> Error {
-    let name = method.name;
+fn in_words(end: End, method: Called) -> Error {
+    let (name, callee) = (method.name, method.callee());
     let (code, bytes) = match end {
         End::Fail(code, bytes) => (code, bytes),
         End::Lost(loss) => return loss.of_open_call(),
         End::Value(_) | End::Finished => {
             return Error::new(
                 ErrorKind::Protocol,
-                format!("the daemon answered {name} with the wrong kind of answer"),
+                format!("{callee} answered {name} with the wrong kind of answer"),
             )
             .maybe_executed();
         }
@@ -39,14 +71,19 @@ fn in_words(end: End, method: &Method) -> Error {
     match code {
         FailCode::UnknownMethod => Error::new(
             ErrorKind::UnknownMethod,
-            format!("the daemon has no method {name}; it may be of an older build: restart it"),
+            match method.caller {
+                Side::Connector => format!(
+                    "the daemon has no method {name}; it may be of an older build: restart it"
+                ),
+                Side::Acceptor => format!("the caller serves nothing that has a method {name}"),
+            },
         ),
         FailCode::Arguments => {
-            Error::new(ErrorKind::Codec, format!("the daemon cannot use the arguments of {name}"))
+            Error::new(ErrorKind::Codec, format!("{callee} cannot use the arguments of {name}"))
                 .caused_by(text.into_owned())
         }
         FailCode::Panicked => {
-            Error::new(ErrorKind::Panicked, format!("{name} panicked in the daemon"))
+            Error::new(ErrorKind::Panicked, format!("{name} panicked in {callee}"))
                 .caused_by(text.into_owned())
                 .maybe_executed()
         }
@@ -68,16 +105,14 @@ fn in_words(end: End, method: &Method) -> Error {
         FailCode::Deadline => timed_out(method).maybe_executed(),
         FailCode::TooLarge => Error::new(
             ErrorKind::Limit,
-            format!("the arguments of {name} are larger than the daemon receives"),
+            format!("the arguments of {name} are larger than {callee} receives"),
         ),
         FailCode::Memory => Error::new(
             ErrorKind::Limit,
-            format!(
-                "the daemon holds too much for this connection to take the arguments of {name}"
-            ),
+            format!("{callee} holds too much for this connection to take the arguments of {name}"),
         ),
         FailCode::Service | FailCode::Refused => {
-            Error::new(ErrorKind::Protocol, format!("the daemon refused {name}"))
+            Error::new(ErrorKind::Protocol, format!("{callee} refused {name}"))
                 .caused_by(text.into_owned())
                 .maybe_executed()
         }
@@ -85,14 +120,14 @@ fn in_words(end: End, method: &Method) -> Error {
 }
 
 /// The error of a call whose deadline has passed.
-pub(super) fn timed_out(method: &Method) -> Error {
+pub(super) fn timed_out(method: Called) -> Error {
     let text = format!("{} was not answered before its deadline", method.name);
     of(method, Error::new(ErrorKind::Timeout, text))
 }
 
 /// The error of a call whose caller's stream cannot be sent.
-pub(super) fn unsendable(method: &Method, why: Unsendable, limit: usize) -> Error {
-    let name = method.name;
+pub(super) fn unsendable(method: Called, why: Unsendable, limit: usize) -> Error {
+    let (name, callee) = (method.name, method.callee());
     match why {
         Unsendable::Encoding(error) => {
             Error::new(ErrorKind::Codec, format!("an item for {name} cannot be sent"))
@@ -100,7 +135,7 @@ pub(super) fn unsendable(method: &Method, why: Unsendable, limit: usize) -> Erro
         }
         Unsendable::TooLarge(length) => Error::new(
             ErrorKind::Limit,
-            format!("an item for {name} takes {length} bytes, the daemon receives at most {limit}"),
+            format!("an item for {name} takes {length} bytes, {callee} receives at most {limit}"),
         ),
     }
     .maybe_executed()

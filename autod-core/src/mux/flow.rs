@@ -57,6 +57,7 @@ impl State {
             return None;
         }
         match role {
+            Role::Caller(_) if self.is_cut() => None,
             Role::Caller(index) => self.outgoing.outflow(index),
             Role::Callee(ticket) => self.serving.outflow(ticket),
         }
@@ -131,7 +132,7 @@ impl State {
         }
         match role {
             Role::Caller(index) if self.outgoing.is_half_closed(index) => Some(Received::Finished),
-            Role::Caller(index) => self.outgoing.poll_end(index, waker, wakers).map(Received::End),
+            Role::Caller(index) => self.poll_end(index, waker, wakers).map(Received::End),
             Role::Callee(ticket) => self.input_end(ticket, waker),
         }
     }

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::call::service_error;
 use super::connection::Connection;
-use super::failure::{failure, undecodable};
+use super::failure::{Called, failure, undecodable};
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -57,7 +57,7 @@ pub struct Incoming<T, E = Error> {
 }
 
 enum Source<E> {
-    Answer(Outcall, fn(End, &'static Method) -> E),
+    Answer(Outcall, fn(End, Called) -> E),
     Argument(Arc<Shared>, Ticket),
     Done,
 }

@@ -23,6 +23,8 @@ mod dispatch;
 mod driver;
 mod failure;
 mod flow;
+#[cfg(feature = "remote")]
+mod foreign;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod incoming;
@@ -57,6 +59,8 @@ pub use deadline::deadline;
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;
+#[cfg(feature = "remote")]
+pub(crate) use foreign::Foreign;
 pub use incoming::{Incoming, open, open_fallible};
 pub use outcall::Upstream;
 pub use pipe::{Pipe, pipe, pipe_fallible};
@@ -64,6 +68,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use transport::Transport;
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ pub(super) const KEPT: usize = 16 << 10;
 pub(super) struct Outbox {
     ready: Batch,
     long: VecDeque<Long>,
+    /// How often something was taken to be written.
+    taken: u64,
 }
 
 /// The messages of one id from its first long one on.
@@ -88,7 +90,8 @@ impl Outbox {
         }
     }
 
-    fn is_queued(&self, id: u32) -> bool {
+    /// Whether a long message of this id waits, or something behind one.
+    pub(super) fn is_queued(&self, id: u32) -> bool {
         self.long.iter().any(|long| long.id == id)
     }
 
@@ -128,9 +131,15 @@ impl Outbox {
         self.ready.shrink(KEPT);
     }
 
+    /// What is added now goes out when this has been counted up.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// Swaps what is to be written next with an empty batch.
     pub(super) fn take(&mut self, empty: &mut Batch) {
         debug_assert!(empty.is_empty());
+        self.taken += 1;
         self.cut();
         std::mem::swap(&mut self.ready, empty);
     }

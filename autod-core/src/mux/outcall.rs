@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
-use super::failure::{timed_out, unsendable};
+use super::failure::{Called, timed_out, unsendable};
 use super::flow::{Received, Role};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
@@ -25,7 +25,7 @@ use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
 
 pub(super) struct Outcall {
     connection: Connection,
-    pub(super) method: &'static Method,
+    pub(super) method: Called,
     opening: Opening,
     stage: Stage,
     /// The rest of the caller's stream.
@@ -67,6 +67,7 @@ impl Outcall {
             _ if feed.is_some() => Options::Items,
             _ => Options::Plain,
         };
+        let method = Called::new(method, connection.shared().side);
         let stage = match message(connection, method, options, arguments) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
@@ -214,7 +215,7 @@ fn put_deadline(message: &mut Vec<u8>, left: Duration) {
 /// The payload of a Call frame: method id, options, arguments.
 fn message(
     connection: &Connection,
-    method: &Method,
+    method: Called,
     options: Options,
     arguments: impl Arguments,
 ) -> Result<Message, Error> {
@@ -229,8 +230,9 @@ fn message(
         return Err(Error::new(
             ErrorKind::Limit,
             format!(
-                "the arguments of {} take {length} bytes, the daemon receives at most {limit}",
-                method.name
+                "the arguments of {} take {length} bytes, {} receives at most {limit}",
+                method.name,
+                method.callee()
             ),
         ));
     }

@@ -217,6 +217,15 @@ impl Outgoing {
         matches!(slot.stage, Stage::Open(_)).then(|| slot.inflow.lend())
     }
 
+    /// Wakes everybody who waits for something of a call.
+    pub(super) fn wake_all(&mut self, wakers: &mut Vec<Waker>) {
+        self.queue.wake_all(wakers);
+        for slot in &mut self.slots {
+            wakers.extend(slot.inflow.waker.take());
+            wakers.extend(slot.outflow.as_mut().and_then(|outflow| outflow.waker.take()));
+        }
+    }
+
     /// The connection is gone: every open call ends, everybody who waits is woken.
     pub(super) fn lose(&mut self, loss: &Loss, wakers: &mut Vec<Waker>) {
         self.queue.wake_all(wakers);

@@ -22,6 +22,8 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
     /// The bytes of arguments that came, until the call has its answer: its handler has them.
     pub(super) held: usize,
+    /// When the last call was answered, by the count of the outbox.
+    pub(super) answered: Option<u64>,
 }
 
 #[derive(Debug, Default)]

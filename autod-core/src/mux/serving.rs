@@ -275,6 +275,16 @@ impl Serving {
         true
     }
 
+    /// Notes when a call was answered, by the count of the outbox.
+    pub(super) fn answered(&mut self, ticket: Ticket, taken: u64) {
+        self.slots[ticket.index as usize].answered = Some(taken);
+    }
+
+    /// Whether the answer to the last call in this slot is certainly not on its way.
+    pub(super) fn is_unsent(&self, index: u32, taken: u64) -> bool {
+        self.slots.get(index as usize).is_some_and(|slot| slot.answered == Some(taken))
+    }
+
     /// The daemon is closing: streams end.
     pub(super) fn close_streams(&mut self, why: FailCode, wakers: &mut Vec<Waker>) {
         for running in self.slots.iter_mut().filter_map(Slot::running) {

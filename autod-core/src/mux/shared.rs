@@ -26,8 +26,9 @@ use crate::wire::limits::Receives;
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// What waits of the answers of an accepting end, for the driver to read without the lock.
-    answers: AtomicUsize,
+    /// What waits for the other end to read, for the driver to look at without the lock.
+    waiting: AtomicUsize,
+    pub(super) side: Side,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// Cancelled when the driver has ended.
@@ -60,7 +61,8 @@ impl Shared {
     pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, memory)),
-            answers: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+            side,
             peer_message: theirs.message as usize,
             ended: CancellationToken::new(),
         })
@@ -71,13 +73,9 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After each change of the outbox, before the lock is free. The connecting end gives none: its
-    /// own calls are no reason not to read, else two ends that are busy writing to each other would
-    /// wait for each other for ever.
-    fn note_answers(&self, state: &State) {
-        if state.side() == Side::Acceptor {
-            self.answers.store(state.outbox.waiting(), Relaxed);
-        }
+    /// After each change of the outbox, before the lock is free.
+    fn note_waiting(&self, state: &State) {
+        self.waiting.store(state.outbox.waiting(), Relaxed);
     }
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
@@ -89,7 +87,7 @@ impl Shared {
         if !state.outbox.is_empty() || state.is_leaving() {
             wakers.extend(state.driver.take());
         }
-        self.note_answers(&state);
+        self.note_waiting(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -106,8 +104,8 @@ impl Shared {
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Result<u32, Error>> {
-        self.change(|state, _| match &state.lost {
-            Some(loss) => Poll::Ready(Err(loss.of_new_call())),
+        self.change(|state, _| match state.refusal() {
+            Some(error) => Poll::Ready(Err(error)),
             None => match state.begin(opening, message, place, waker) {
                 Some(index) => Poll::Ready(Ok(index)),
                 None => Poll::Pending,
@@ -116,7 +114,7 @@ impl Shared {
     }
 
     pub(super) fn poll_end(&self, index: u32, context: &Context<'_>) -> Poll<End> {
-        self.change(|state, wakers| match state.outgoing.poll_end(index, context.waker(), wakers) {
+        self.change(|state, wakers| match state.poll_end(index, context.waker(), wakers) {
             Some(end) => Poll::Ready(end),
             None => Poll::Pending,
         })
@@ -137,12 +135,15 @@ impl Shared {
         self.change(|state, wakers| state.outgoing.give_up(place, wakers));
     }
 
-    /// The last handle is gone.
+    /// The last handle is gone that keeps the connection open.
     pub(super) fn unused(&self) {
-        self.change(|state, wakers| {
-            state.unused = true;
-            wakers.extend(state.driver.take());
-        });
+        self.change(State::unuse);
+    }
+
+    /// This end leaves, and waits no longer for answers to its own calls: they end for the reason for
+    /// which it leaves.
+    pub(crate) fn end_calls(&self) {
+        self.change(State::cut);
     }
 
     // ---- for those who answer
@@ -256,7 +257,7 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         let result = state.on_bytes(bytes, arrived, &mut wakers);
-        self.note_answers(&state);
+        self.note_waiting(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -276,7 +277,7 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         let result = state.give_back(loan, arrived, &mut wakers);
-        self.note_answers(&state);
+        self.note_waiting(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -289,7 +290,7 @@ impl Shared {
         state.driver = None;
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
-        self.note_answers(&state);
+        self.note_waiting(&state);
         if end && state.outbox.is_empty() {
             return Next::WriteAndEnd;
         }
@@ -315,14 +316,19 @@ impl Shared {
         true
     }
 
-    /// Whether more answers wait for the other end to read than this.
-    pub(super) fn has_unread_answers(&self, limit: usize) -> bool {
-        self.answers.load(Relaxed) > limit
+    /// Whether more waits for the other end to read than this.
+    pub(super) fn has_unread(&self, limit: usize) -> bool {
+        self.waiting.load(Relaxed) > limit
     }
 
     /// What the other end is likely to say soon.
     pub(super) fn expected(&self) -> Expected {
         self.lock().expected()
+    }
+
+    /// What ends the calls of this end now that it has said goodbye.
+    pub(super) fn farewell(&self) -> Loss {
+        self.lock().farewell()
     }
 
     pub(super) fn is_lost(&self) -> bool {

@@ -12,7 +12,7 @@
 use std::collections::VecDeque;
 use std::task::Waker;
 
-use super::asked::{Answer, Opening};
+use super::asked::{Answer, End, Opening};
 use super::inflow::Bounds;
 use super::loss::Loss;
 use super::outbox::Outbox;
@@ -21,7 +21,7 @@ use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use crate::codec::Message;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
 use crate::wire::limits::Receives;
 
@@ -52,8 +52,10 @@ pub(super) struct State {
     pub(super) lost: Option<Loss>,
     /// Waits until no handler runs that outlives the connection.
     pub(super) survivors: Option<Waker>,
-    /// No handle is left, so nobody can make a call any more.
+    /// No handle is left that keeps the connection open.
     pub(super) unused: bool,
+    /// Calls of this end are over, because it leaves.
+    cut: bool,
 }
 
 /// A call to hand to the service.
@@ -92,6 +94,7 @@ impl State {
             lost: None,
             survivors: None,
             unused: false,
+            cut: false,
         }
     }
 
@@ -134,6 +137,46 @@ impl State {
         Some(index)
     }
 
+    /// Why a call cannot begin any more.
+    pub(super) fn refusal(&self) -> Option<Error> {
+        if let Some(loss) = &self.lost {
+            return Some(loss.of_new_call());
+        }
+        (self.unused || self.cut || self.goodbye_sent).then(|| self.farewell().of_new_call())
+    }
+
+    /// The last word about a call, if it has come or will not be waited for.
+    pub(super) fn poll_end(
+        &mut self,
+        index: u32,
+        waker: &Waker,
+        wakers: &mut Vec<Waker>,
+    ) -> Option<End> {
+        let end = self.outgoing.poll_end(index, waker, wakers);
+        if end.is_none() && self.cut {
+            self.abandon(index, wakers);
+            return Some(End::Lost(self.farewell()));
+        }
+        end
+    }
+
+    /// This end leaves and waits no longer for answers to its own calls.
+    pub(super) fn cut(&mut self, wakers: &mut Vec<Waker>) {
+        self.cut = true;
+        self.outgoing.wake_all(wakers);
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.cut
+    }
+
+    /// No handle is left that keeps the connection open: what is answered now is for nobody.
+    pub(super) fn unuse(&mut self, wakers: &mut Vec<Waker>) {
+        self.unused = true;
+        self.serving.stop(FailCode::Cancelled, wakers);
+        wakers.extend(self.driver.take());
+    }
+
     /// The user is not interested in a call any more. `true` if nothing of it was sent.
     pub(super) fn abandon(&mut self, index: u32, wakers: &mut Vec<Waker>) -> bool {
         let id = self.own_id(index);
@@ -166,7 +209,8 @@ impl State {
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
         }
-        if finished && self.lost.is_none() {
+        if finished && self.lost.is_none() && !self.unused {
+            self.serving.answered(ticket, self.outbox.taken());
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
                 let id = self.their_id(Serving::index(ticket));
@@ -215,7 +259,9 @@ impl State {
             Kind::Reply | Kind::Fail | Kind::Skip if !of_our_call => {
                 return Err(Broken::Unexpected(kind, id));
             }
-            Kind::Call if of_our_call => return Err(Broken::Unexpected(kind, id)),
+            Kind::Call if of_our_call || self.is_hasty(id) => {
+                return Err(Broken::Unexpected(kind, id));
+            }
             _ if of_our_call => match self.outgoing.on_frame(header, payload, wakers)? {
                 Answer::Nothing => {}
                 Answer::EndStream => self.outbox.push(Kind::End, id, &[]),
@@ -234,6 +280,12 @@ impl State {
             },
         }
         Ok(())
+    }
+
+    /// Whether a call comes in a slot whose last answer is still here: nobody can have read it. Else
+    /// a peer that never reads could make this end pile up answers.
+    fn is_hasty(&self, id: u32) -> bool {
+        self.serving.is_unsent(id >> 1, self.outbox.taken()) || self.outbox.is_queued(id)
     }
 
     fn on_goodbye(&mut self, payload: &[u8]) -> Result<(), Broken> {
@@ -283,6 +335,19 @@ impl State {
         self.outbox.push_goodbye(&payload);
         self.goodbye_sent = true;
         true
+    }
+
+    /// What ends the calls of this end when it ends the connection itself.
+    pub(super) fn farewell(&self) -> Loss {
+        let kind = match &self.leaving {
+            Some((GoodbyeCode::Closing, _)) => ErrorKind::Closing,
+            Some((GoodbyeCode::Protocol, _)) => ErrorKind::Protocol,
+            Some((GoodbyeCode::Disconnected, _)) | None => ErrorKind::Lost,
+        };
+        match &self.leaving {
+            Some((_, text)) => Loss::new(kind, text.clone()),
+            None => Loss::new(kind, "the connection was closed"),
+        }
     }
 
     /// Why the connection is being ended, in words.

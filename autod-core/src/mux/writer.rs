@@ -7,11 +7,9 @@ use std::task::{Context, Poll};
 
 use super::batch::Batch;
 use super::driver::{Progress, READ};
-use super::loss::Loss;
 use super::outbox::KEPT;
 use super::shared::{Next, Shared};
 use super::transport::Transport;
-use crate::error::ErrorKind;
 
 /// The most parts of one write.
 const SLICES: usize = 16;
@@ -62,7 +60,7 @@ impl Writer {
                 Poll::Ready(Ok(())) => {}
             }
             if self.ending {
-                return Progress::End(Loss::new(ErrorKind::Lost, "the connection was closed"));
+                return Progress::End(shared.farewell());
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,

@@ -12,6 +12,8 @@
 //! prove that this daemon is the one is the business of its [`Tenancy`].
 
 mod leaving;
+#[cfg(feature = "remote")]
+mod over;
 mod reception;
 mod vigil;
 
@@ -58,8 +60,9 @@ pub(crate) struct Server {
     pub(crate) kept: bool,
 }
 
-struct Shop {
-    server: Server,
+/// Everything of a server but its listener.
+pub(crate) struct Shop {
+    pub(crate) server: Server,
     /// Connections that are open, greeted or not.
     open: AtomicUsize,
     /// Cancelled when connections have to end.
@@ -78,6 +81,18 @@ enum Event {
 }
 
 impl Server {
+    /// Readies everything but a listener.
+    pub(crate) fn open(self, sessions: Handle) -> Shop {
+        Shop {
+            server: self,
+            open: AtomicUsize::new(0),
+            leaving: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            sessions,
+            pulse: Arc::default(),
+        }
+    }
+
     /// Serves until the lease is over or the daemon is asked to close; returns when the last call
     /// was answered or the drain limit has passed.
     ///
@@ -88,14 +103,7 @@ impl Server {
         tenancy: Option<Arc<Tenancy>>,
         sessions: Handle,
     ) {
-        let shop = Arc::new(Shop {
-            server: self,
-            open: AtomicUsize::new(0),
-            leaving: CancellationToken::new(),
-            tasks: TaskTracker::new(),
-            sessions,
-            pulse: Arc::default(),
-        });
+        let shop = Arc::new(self.open(sessions));
         if Handle::current().id() != shop.sessions.id() {
             let (pulse, sessions) = (Arc::clone(&shop.pulse), shop.sessions.clone());
             tokio::spawn(async move { pulse.watch(sessions).await });
@@ -112,12 +120,22 @@ impl Server {
             evicted: false,
         };
         desk.stay().await;
-        let limit = shop.server.drain;
-        shop.leaving.cancel();
-        shop.tasks.close();
-        if timeout(limit, shop.tasks.wait()).await.is_err() {
+        shop.drain().await;
+    }
+}
+
+impl Shop {
+    /// Lets connections end, and waits for that as long as the drain limit allows. `true` if all
+    /// have ended.
+    pub(crate) async fn drain(&self) -> bool {
+        let limit = self.server.drain;
+        self.leaving.cancel();
+        self.tasks.close();
+        let all = timeout(limit, self.tasks.wait()).await.is_ok();
+        if !all {
             tracing::warn!(?limit, "calls were still running at the drain limit");
         }
+        all
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -14,14 +15,15 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Shop;
 use crate::caller::Caller;
 use crate::codec;
-use crate::daemon::{Connected, Peer, check_peer, peer};
+use crate::daemon::{Connected, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
-use crate::handle::{Ending, Host, Phase};
+use crate::handle::{Ending, Host, Phase, patience};
 use crate::identity::Build;
-use crate::mux::{Driver, Shared, Side, panic_message};
+use crate::mux::{Driver, Shared, Side, Transport, panic_message};
 use crate::session::Session;
+use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 use crate::wire::limits::Receives;
@@ -29,21 +31,28 @@ use crate::wire::limits::Receives;
 /// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
 const FIRST_CALL: Duration = Duration::from_millis(250);
 
-/// What drives a connection, until it ends.
-type Served = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// An open connection, counted against the limit.
-struct Open {
+pub(super) struct Open {
     shop: Arc<Shop>,
     /// How many there are with it.
     number: usize,
 }
 
 impl Open {
-    fn count(shop: &Arc<Shop>) -> Self {
+    pub(super) fn count(shop: &Arc<Shop>) -> Self {
         let number = shop.open.fetch_add(1, Ordering::Relaxed) + 1;
         Self { shop: Arc::clone(shop), number }
     }
+}
+
+/// What becomes of a visitor.
+pub(super) enum Admission {
+    /// It gets an object of its own.
+    Session(Hello, Arc<dyn Host>, Connected),
+    /// It tells the daemon to end.
+    Order(Hello),
+    /// It was answered for good.
+    None,
 }
 
 impl Drop for Open {
@@ -75,44 +84,18 @@ impl Shop {
         fault::pass(Point::DaemonTookConnection);
         let peer = peer(&stream)?;
         check_peer(&peer)?;
-        let limits = &self.server.limits;
-        let handshake = limits.handshake;
         let mut ear = Ear::default();
-        let Some(visitor) = self.listen_to(&stream, &mut ear).await? else {
-            return greet::say(&mut stream, &Answer::Closing, handshake).await;
+        let admission = self.admit(&mut stream, &mut ear, connected, &open).await?;
+        let (hello, host, connected) = match admission {
+            Admission::Session(hello, host, connected) => (hello, host, connected),
+            Admission::Order(hello) => return self.obey(stream, &hello).await,
+            Admission::None => return Ok(()),
         };
-        let hello = match self.understand(visitor) {
-            Ok(hello) => hello,
-            Err(rejection) => return greet::say(&mut stream, &rejection, handshake).await,
-        };
-        if matches!(hello.purpose, Purpose::Close | Purpose::Replace) {
-            connected.discount();
-            return self.obey(stream, &hello).await;
-        }
-        if hello.purpose == Purpose::Probe {
-            // Whatever it names and however many there are: it asks who is here, and takes no place.
-            connected.discount();
-            return greet::say(&mut stream, &self.accept(&hello), handshake).await;
-        }
-        if self.server.daemon.is_leaving() {
-            // Its successor may well be of another opinion than this one.
-            return greet::say(&mut stream, &Answer::Closing, handshake).await;
-        }
-        let refusal = if open.number > limits.connections as usize {
-            let text = format!("the daemon serves {} connections already", limits.connections);
-            Some((RejectCode::Full, text))
-        } else {
-            self.refuse(&hello)
-        };
-        if let Some((code, text)) = refusal {
-            return greet::say(&mut stream, &self.reject(code, text), handshake).await;
-        }
-
-        let Some(host) = self.wait_until_ready(&mut stream).await? else { return Ok(()) };
         let shop = Arc::clone(self);
+        let voucher = Voucher::Kernel(peer);
         let serve = |stream| {
             let opening =
-                Arc::clone(&shop).open_session(stream, peer, hello, ear, Arc::clone(&host));
+                Arc::clone(&shop).open_session(stream, voucher, hello, ear, Arc::clone(&host));
             // What that takes is gone when the connection is idle.
             let opening = Box::pin(opening);
             async move {
@@ -141,23 +124,71 @@ impl Shop {
         Ok(())
     }
 
-    /// Opens a session for a connection that was greeted, in the runtime of the sessions. `None` if
+    /// Finds out what the visitor wants, and answers all but those who may come in.
+    pub(super) async fn admit<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut T,
+        ear: &mut Ear,
+        connected: Connected,
+        open: &Open,
+    ) -> Result<Admission> {
+        let limits = &self.server.limits;
+        let refusal = match self.listen_to(stream, ear).await? {
+            None => Answer::Closing,
+            Some(visitor) => match self.understand(visitor) {
+                Err(rejection) => rejection,
+                Ok(hello) if matches!(hello.purpose, Purpose::Close | Purpose::Replace) => {
+                    connected.discount();
+                    return Ok(Admission::Order(hello));
+                }
+                Ok(hello) if hello.purpose == Purpose::Probe => {
+                    // Whatever it names and however many there are: it asks who is here, and takes
+                    // no place.
+                    connected.discount();
+                    self.accept(&hello)
+                }
+                // Its successor may well be of another opinion than this one.
+                Ok(_) if self.server.daemon.is_leaving() => Answer::Closing,
+                Ok(_) if open.number > limits.connections as usize => {
+                    let text =
+                        format!("the daemon serves {} connections already", limits.connections);
+                    self.reject(RejectCode::Full, text)
+                }
+                Ok(hello) => {
+                    let Some((code, text)) = self.refuse(&hello) else {
+                        let host = self.wait_until_ready(stream, ear).await?;
+                        return Ok(host.map_or(Admission::None, |host| {
+                            Admission::Session(hello, host, connected)
+                        }));
+                    };
+                    self.reject(code, text)
+                }
+            },
+        };
+        greet::say(stream, &refusal, limits.handshake).await?;
+        Ok(Admission::None)
+    }
+
+    /// Opens a session for a connection that was greeted, in the runtime that serves it. `None` if
     /// it was turned away.
-    async fn open_session(
+    pub(super) async fn open_session<T: Transport>(
         self: Arc<Self>,
-        mut stream: UnixStream,
-        peer: Peer,
+        mut stream: T,
+        voucher: Voucher,
         hello: Hello,
         ear: Ear,
         host: Arc<dyn Host>,
-    ) -> Result<Option<(Served, Arc<Shared>)>> {
+    ) -> Result<Option<(Pin<Box<impl Future<Output = ()>>>, Arc<Shared>)>> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
         let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
-        let session = Session::new(self.server.daemon.clone(), peer, caller, Arc::clone(&shared));
+        let daemon = self.server.daemon.clone();
+        let build = self.server.build.to_string();
+        let session =
+            Session::new(daemon, voucher, caller, hello.offer.clone(), Arc::clone(&shared), build);
         let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             host.open(session, Arc::clone(&self.pulse))
         }));
@@ -185,11 +216,16 @@ impl Shop {
 
     /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
     /// moment ago may still make its first call: its caller has been told that it can.
-    async fn drive(&self, mut driver: Served, shared: &Shared) {
+    pub(super) async fn drive(
+        &self,
+        mut driver: Pin<Box<impl Future<Output = ()>>>,
+        shared: &Shared,
+    ) {
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         let begun = Instant::now();
         let mut first_call = None;
         let mut told = false;
+        let mut waiting = None;
         std::future::poll_fn(|context| {
             let ended = driver.as_mut().poll(context);
             if !told
@@ -203,6 +239,13 @@ impl Shop {
             {
                 told = true;
                 shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());
+                waiting = Some(Box::pin(tokio::time::sleep(patience(self.server.drain))));
+            }
+            if let Some(patience) = &mut waiting
+                && patience.as_mut().poll(context).is_ready()
+            {
+                shared.end_calls();
+                waiting = None;
             }
             ended
         })
@@ -212,7 +255,11 @@ impl Shop {
     }
 
     /// Waits for the hello, as long as the daemon does not leave.
-    async fn listen_to(&self, stream: &UnixStream, ear: &mut Ear) -> Result<Option<Visitor>> {
+    async fn listen_to<T: AsyncRead + Unpin>(
+        &self,
+        stream: &mut T,
+        ear: &mut Ear,
+    ) -> Result<Option<Visitor>> {
         let limit = self.server.limits.handshake;
         let mut hello = std::pin::pin!(timeout(limit, ear.visitor(stream)));
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
@@ -281,11 +328,11 @@ impl Shop {
             _ => Ending::Closing,
         });
         greet::say(&mut stream, &Answer::Closing, handshake).await?;
-        tokio::spawn(async move { greet::hung_up(&stream).await });
+        tokio::spawn(async move { Ear::default().hung_up(&mut stream).await });
         Ok(())
     }
 
-    fn reject(&self, code: RejectCode, text: String) -> Answer {
+    pub(super) fn reject(&self, code: RejectCode, text: String) -> Answer {
         Answer::Reject(Rejection {
             code,
             text,
@@ -309,7 +356,11 @@ impl Shop {
     }
 
     /// Tells the caller how the start goes. `None`: the caller was told that it cannot be.
-    async fn wait_until_ready(&self, stream: &mut UnixStream) -> Result<Option<Arc<dyn Host>>> {
+    async fn wait_until_ready<T: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut T,
+        ear: &mut Ear,
+    ) -> Result<Option<Arc<dyn Host>>> {
         let limit = self.server.limits.handshake;
         let mut phase = self.server.daemon.phase();
         let mut waited = false;
@@ -328,7 +379,7 @@ impl Shop {
                 return Ok(None);
             }
             waited = true;
-            if !changed_or_gone(&mut phase, stream).await? {
+            if !changed_or_gone(&mut phase, stream, ear).await {
                 return Ok(None);
             }
         }
@@ -345,14 +396,18 @@ fn other_version(version: u8, codec: &str) -> String {
 }
 
 /// Waits for the next phase; `false` if the caller went away instead.
-async fn changed_or_gone(phase: &mut watch::Receiver<Phase>, stream: &UnixStream) -> Result<bool> {
+async fn changed_or_gone<T: AsyncRead + Unpin>(
+    phase: &mut watch::Receiver<Phase>,
+    stream: &mut T,
+    ear: &mut Ear,
+) -> bool {
     let mut changed = std::pin::pin!(phase.changed());
-    let mut gone = std::pin::pin!(greet::hung_up(stream));
+    let mut gone = std::pin::pin!(ear.hung_up(stream));
     std::future::poll_fn(|context| {
         if let Poll::Ready(changed) = changed.as_mut().poll(context) {
-            return Poll::Ready(Ok(changed.is_ok()));
+            return Poll::Ready(changed.is_ok());
         }
-        gone.as_mut().poll(context).map(|()| Ok(false))
+        gone.as_mut().poll(context).map(|()| false)
     })
     .await
 }

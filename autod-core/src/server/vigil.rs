@@ -131,7 +131,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
     if check_peer(&peer).is_err() {
         return Heard::Stranger;
     }
-    let Ok(stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
+    let Ok(mut stream) = UnixStream::from_std(stream) else { return Heard::Nothing };
     let hello = Hello {
         version: VERSION,
         purpose: Purpose::Probe,
@@ -141,11 +141,12 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         codec: codec::NAME.to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        offer: None,
         caller: CallerFields::default(),
     };
     // It may have answered and hung up before.
-    let _ = greet::write_all(&stream, &hello.to_bytes()).await;
-    match greet::Ear::default().answer(&stream).await {
+    let _ = greet::write_all(&mut stream, &hello.to_bytes()).await;
+    match greet::Ear::default().answer(&mut stream).await {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.

@@ -70,6 +70,7 @@ pub(super) mod tag {
     pub(crate) const PID: u8 = 13;
     pub(crate) const TEXT: u8 = 14;
     pub(crate) const CODE: u8 = 15;
+    pub(crate) const OFFER: u8 = 16;
 }
 
 /// The start of a greeting: enough to know how much more to read.

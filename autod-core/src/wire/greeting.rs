@@ -6,7 +6,7 @@
 pub(crate) use super::answer::{Accept, Answer, RejectCode, Rejection};
 pub(crate) use super::fields::{Malformed, PREFIX, Prefix};
 use super::fields::{array, tag, text};
-pub(crate) use super::hello::{CallerFields, Hello, Purpose};
+pub(crate) use super::hello::{CallerFields, Hello, Offer, Purpose};
 use super::limits::Receives;
 
 /// The version of the frames that this build speaks.

@@ -1,6 +1,8 @@
 //! What the connecting end says.
 
-use super::fields::{Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag};
+use super::fields::{
+    Builder, Fields, MAX_FIELDS, Malformed, PREFIX, Prefix, array, kind, tag, text,
+};
 use super::greeting::Common;
 use super::limits::Receives;
 
@@ -16,7 +18,16 @@ pub(crate) struct Hello {
     pub(crate) receives: Receives,
     /// The life that an order is meant for; 0 is any.
     pub(crate) life: u64,
+    /// What the connecting end serves itself.
+    pub(crate) offer: Option<Offer>,
     pub(crate) caller: CallerFields,
+}
+
+/// A service by its name and shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) service: String,
+    pub(crate) fingerprint: u64,
 }
 
 /// What the connection is for. The numbers are the protocol's.
@@ -80,6 +91,10 @@ impl Hello {
         if self.life != 0 {
             out.field(tag::LIFE, &self.life.to_le_bytes());
         }
+        if let Some(offer) = &self.offer {
+            let name = offer.service.as_bytes();
+            out.field(tag::OFFER, &[&offer.fingerprint.to_le_bytes(), name].concat());
+        }
         out.field(tag::CWD, &caller.cwd);
         for argument in &caller.args {
             out.field(tag::ARGUMENT, argument);
@@ -104,6 +119,7 @@ impl Hello {
             return Err(Malformed::Kind(prefix.kind));
         }
         let mut purpose = Purpose::Session;
+        let mut offer = None;
         let mut caller = CallerFields::default();
         let mut common = Common::default();
         for field in Fields(fields) {
@@ -112,6 +128,12 @@ impl Hello {
                 tag::PURPOSE => {
                     let [number] = array(tag, value)?;
                     purpose = Purpose::from_wire(number).ok_or(Malformed::Field(tag))?;
+                }
+                tag::OFFER => {
+                    let (fingerprint, name) =
+                        value.split_first_chunk().ok_or(Malformed::Field(tag))?;
+                    let fingerprint = u64::from_le_bytes(*fingerprint);
+                    offer = Some(Offer { service: text(tag, name)?, fingerprint });
                 }
                 tag::CWD => caller.cwd = value.to_vec(),
                 tag::ARGUMENT => caller.args.push(value.to_vec()),
@@ -138,6 +160,7 @@ impl Hello {
             codec: common.codec.ok_or(Malformed::Missing("codec"))?,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
+            offer,
             caller,
         })
     }

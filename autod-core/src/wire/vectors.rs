@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 
 use super::frame::{self, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE, Options};
 use super::greeting::{
-    Accept, Answer, CallerFields, Hello, Malformed, PREFIX, Prefix, Purpose, RejectCode, Rejection,
-    VERSION,
+    Accept, Answer, CallerFields, Hello, Malformed, Offer, PREFIX, Prefix, Purpose, RejectCode,
+    Rejection, VERSION,
 };
 use super::limits::{Limits, Receives};
 use crate::codec;
@@ -192,6 +192,7 @@ fn greetings() {
         codec: codec::NAME.to_owned(),
         receives,
         life: 0,
+        offer: None,
         caller: CallerFields {
             cwd: b"/tmp".to_vec(),
             args: vec![b"counter".to_vec(), b"add".to_vec(), b"2".to_vec()],
@@ -206,6 +207,11 @@ fn greetings() {
     let bytes = block.take("Hello with the least");
     let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
     assert_eq!(read_hello(&bytes).as_ref(), Ok(&least));
+
+    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint };
+    let serving = Hello { offer: Some(offer), ..least.clone() };
+    let bytes = block.take("Hello of a caller that serves Halver");
+    assert_eq!(read_hello(&bytes), Ok(serving));
 
     let order = Hello { purpose: Purpose::Close, life: 0x0807_0605_0403_0201, ..least.clone() };
     let bytes = block.take_written("Hello with an order", &order.to_bytes());

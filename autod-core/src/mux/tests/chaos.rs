@@ -1,5 +1,6 @@
 //! Whole connections in virtual time: calls of all shapes at once over a line that takes bytes in
-//! arbitrary parts, with users that pause, that leave, and with a daemon that goes meanwhile.
+//! arbitrary parts, in both directions, with users that pause, that leave, and with a daemon that goes
+//! meanwhile.
 //!
 //! In virtual time a deadlock is a limit that passes at once.
 
@@ -32,6 +33,8 @@ enum Shape {
 #[derive(Clone, Copy, Debug)]
 struct Visit {
     shape: Shape,
+    /// It is the daemon that calls.
+    back: bool,
     size: u64,
     /// It begins so late, in milliseconds.
     begins: u64,
@@ -65,13 +68,16 @@ fn visit() -> impl Strategy<Value = Visit> {
     let size = prop_oneof![0..3_u64, 3..2000_u64, 2000..20_000_u64];
     let pace = prop_oneof![1..100_u64, Just(u64::MAX)];
     let leaves = proptest::option::weighted(0.3, 0..30_u64);
-    (shape, size, 0..20_u64, pace, leaves).prop_map(|(shape, size, begins, pace, leaves)| Visit {
-        shape,
-        size,
-        begins,
-        pace,
-        leaves,
-    })
+    (shape, any::<bool>(), size, 0..20_u64, pace, leaves).prop_map(
+        |(shape, back, size, begins, pace, leaves)| Visit {
+            shape,
+            back,
+            size,
+            begins,
+            pace,
+            leaves,
+        },
+    )
 }
 
 fn world() -> impl Strategy<Value = World> {
@@ -113,7 +119,7 @@ impl Visit {
     async fn run(self, pair: &Pair) -> Result<(), Error> {
         sleep(Duration::from_millis(self.begins)).await;
         let Self { size, pace, .. } = self;
-        let connection = &pair.connection;
+        let connection = if self.back { &pair.back } else { &pair.connection };
         match self.shape {
             Shape::Echo => {
                 let bytes = vec![7_u8; usize::try_from(size * 10).unwrap()];
@@ -197,10 +203,10 @@ impl Visit {
     }
 }
 
-/// At either end, for each call: its arguments or its answer, and for each direction a window and a
+/// At either end, for each call of either: its arguments or its answer, and for each direction a window and a
 /// message.
 fn check_memory(pair: &Pair, world: &World) {
-    let most = world.calls as usize * (2 * 210_000 + 2 * (world.window as usize + 40_000));
+    let most = 2 * world.calls as usize * (2 * 210_000 + 2 * (world.window as usize + 40_000));
     for shared in [&pair.server, pair.connection.shared_arc()] {
         let (written, taken) = shared.waiting();
         assert!(written <= most && taken <= most, "{written} and {taken} bytes wait");
@@ -209,7 +215,7 @@ fn check_memory(pair: &Pair, world: &World) {
 
 async fn run(world: &World) {
     let receives = Receives { calls: world.calls, window: world.window, ..ROOMY };
-    let pair = Pair::over(world.line, ROOMY, receives);
+    let pair = Pair::over(world.line, receives, receives);
     pair.gate.add_permits(1 << 20);
     let visits = world.visits.iter().map(|visit| {
         let pair = &pair;

@@ -1,6 +1,7 @@
 //! Two ends against each other over a pipe in memory, in virtual time.
 
 mod bytes;
+mod callbacks;
 mod calls;
 mod chaos;
 mod deadlines;
@@ -25,7 +26,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::dispatch::{Dispatcher, NoService};
+use super::dispatch::{Dispatch, Dispatcher};
 use super::driver::Driver;
 use super::request::Incall;
 use super::shared::Shared;
@@ -170,8 +171,20 @@ fn numbers(end: u64, traces: Arc<Traces>) -> impl Stream<Item = u64> + Send {
     })
 }
 
+fn dispatcher(gate: &Arc<Semaphore>, traces: &Arc<Traces>) -> impl Dispatch {
+    let (gate, traces) = (Arc::clone(gate), Arc::clone(traces));
+    let begin = move |request| handle(request, Arc::clone(&gate), Arc::clone(&traces));
+    Dispatcher::new(begin, Arc::default())
+}
+
+fn nowhere() -> Origin {
+    Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 }
+}
+
 struct Pair {
     connection: Connection,
+    /// For calls in the other direction.
+    back: Connection,
     server: Arc<Shared>,
     gate: Arc<Semaphore>,
     traces: Arc<Traces>,
@@ -186,12 +199,13 @@ impl Pair {
         Self::over(64 << 10, client, server)
     }
 
-    /// Over a line that holds so many bytes.
+    /// Over a line that holds so many bytes. Both ends serve.
     fn over(line: usize, client: Receives, server: Receives) -> Self {
         let (near, far) = duplex(line);
         let pair = Self::serve(far, client, server);
         let shared = Arc::clone(pair.connection.shared_arc());
-        tokio::spawn(Driver::new(near, shared, NoService, Vec::new()).run());
+        let dispatch = dispatcher(&pair.gate, &pair.traces);
+        tokio::spawn(Driver::new(near, shared, dispatch, Vec::new()).run());
         pair
     }
 
@@ -200,18 +214,12 @@ impl Pair {
         let gate = Arc::new(Semaphore::new(0));
         let traces = Arc::new(Traces::default());
         let shared = Shared::new(Side::Acceptor, server, client, MEMORY);
-        let dispatch = Dispatcher::new(
-            {
-                let (gate, traces) = (Arc::clone(&gate), Arc::clone(&traces));
-                move |request| handle(request, Arc::clone(&gate), Arc::clone(&traces))
-            },
-            Arc::default(),
-        );
+        let dispatch = dispatcher(&gate, &traces);
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
-        let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
         let connection =
-            Connection::new(Shared::new(Side::Connector, client, server, MEMORY), origin);
-        Self { connection, server: shared, gate, traces }
+            Connection::new(Shared::new(Side::Connector, client, server, MEMORY), nowhere());
+        let back = Connection::lent(Arc::clone(&shared), nowhere());
+        Self { connection, back, server: shared, gate, traces }
     }
 
     /// No call is open at either end, and nothing of one is kept.
