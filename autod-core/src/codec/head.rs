@@ -29,7 +29,7 @@ impl Head {
     pub(crate) fn make_mut(&mut self) -> &mut Vec<u8> {
         match self {
             Self::Long(bytes) => bytes,
-            short => {
+            short @ Self::Short(..) => {
                 *short = Self::Long(short.to_vec());
                 short.make_mut()
             }

@@ -123,10 +123,11 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
 
     fn decode_next(&mut self) -> Result<T, Error> {
         self.chunk.count -= 1;
-        let whole = self.chunk.bytes.len();
+        // The last item may take what is apart.
+        let end = (self.chunk.count == 0).then(|| self.chunk.bytes.len());
         let (item, length) = codec::decode_from(&mut self.chunk.bytes, self.chunk.at)?;
         self.chunk.at += length;
-        if self.chunk.count == 0 && self.chunk.at != whole {
+        if end.is_some_and(|end| self.chunk.at != end) {
             return Err(Error::new(ErrorKind::Codec, "bytes are left over after the last item"));
         }
         Ok(item)
