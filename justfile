@@ -14,6 +14,10 @@ clippy:
 plain:
     cargo clippy -p autod -- -D warnings
 
+# Without the feature json
+small:
+    cargo clippy -p autod --no-default-features -- -D warnings
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
@@ -42,6 +46,10 @@ bench:
 # The supervisor beside systemd-socket-proxyd, haproxy and socat
 bench-activation *args:
     scripts/bench-activation {{args}}
+
+# What a program with one service costs to compile, beside one by hand and one with tarpc
+bench-compile *args:
+    scripts/bench-compile {{args}}
 
 # Calls and streams beside references and peers; five minutes after some minutes of compiling
 bench-rpc *args:

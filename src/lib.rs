@@ -25,20 +25,28 @@
 #[cfg(feature = "remote")]
 pub use autod_core::Hosted;
 pub use autod_core::in_process;
+#[cfg(feature = "json")]
+pub use autod_core::json;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Visit, Voucher, deadline, service, testing,
+    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, deadline, service, testing,
 };
 pub use autod_macros::service;
+
+/// The guide's code is run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/guide.md")]
+struct Guide;
 
 /// What the code that `#[autod::service]` generates refers to. Not for people.
 #[doc(hidden)]
 pub mod __private {
     pub use autod_core::service::{
-        Answered, Argument, Fallible, Kind, Method, Policy, Request, Serves, Service, Table,
-        assert_distinct, method_id,
+        Answered, Argument, Fallible, Kind, Method, Parameter, Policy, Request, Serves, Service,
+        Table, assert_distinct, method_id,
     };
+    pub use autod_core::shape::{constant, shape};
     pub use autod_core::{
         Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
     };

@@ -136,6 +136,21 @@ impl Events {
             }
         }
     }
+
+    /// As [`next`](Self::next), for a thread that does nothing else.
+    ///
+    /// # Panics
+    ///
+    /// In a task of a tokio runtime.
+    pub fn next_blocking(&mut self) -> Option<Event> {
+        loop {
+            match self.0.blocking_recv() {
+                Ok(event) => return Some(event),
+                Err(broadcast::error::RecvError::Lagged(_)) => {}
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
 }
 
 /// Tells the events of one service, or of the supervisor.

@@ -28,6 +28,7 @@
 
 mod address;
 mod backoff;
+mod builder;
 mod client;
 mod door;
 mod error;
@@ -44,6 +45,7 @@ mod place;
 mod probe;
 mod public;
 mod relay;
+mod reload;
 mod service;
 mod spawner;
 mod splice;
@@ -55,11 +57,13 @@ mod units;
 
 pub use address::{Address, Listen, Target};
 pub use backoff::Restart;
+pub use builder::Builder;
 pub use error::{Cause, Error, Exit, Result};
 pub use event::{Event, Events, What};
 pub use file::{Mistake, Mistakes, parse_file, read_file};
 pub use place::raise_open_files;
+pub use reload::Changes;
 pub use service::{Kind, Mode, Ready, Service};
 pub use status::{Phase, Status};
-pub use supervisor::{Builder, Changes, Hold, Shutdown, Stop, Supervisor};
+pub use supervisor::{Hold, Shutdown, Stop, Supervisor};
 pub use units::Units;

@@ -60,13 +60,14 @@ pub(crate) async fn relay(
     fresh: Option<OwnedSemaphorePermit>,
     mut life: Life,
 ) -> Result<(), String> {
-    let mut up = std::pin::pin!(pump(client, app));
+    // Most clients speak first, and have done so by now.
+    let mut up = std::pin::pin!(pump(client, app, true));
     let mut down = std::pin::pin!(async {
         if fresh.is_some() {
             let _ = timeout(ACCEPTED, app.ready(Interest::READABLE)).await;
             drop(fresh);
         }
-        pump(app, client).await
+        pump(app, client, false).await
     });
     let (mut up_done, mut down_done) = (false, false);
     while !(up_done && down_done) {
@@ -82,12 +83,17 @@ pub(crate) async fn relay(
                         None => Err("the app died".to_owned()),
                     };
                 }
-                client.finish();
+                // Both are closed now if this was the second, which says the same.
+                if !up_done {
+                    client.finish();
+                }
                 down_done = true;
             }
             read = &mut up, if !up_done => {
                 read.map_err(|error| format!("the connection broke: {error}"))?;
-                app.finish();
+                if !down_done {
+                    app.finish();
+                }
                 up_done = true;
             }
             // It has said its last word: nobody is there to hear more.
@@ -97,13 +103,19 @@ pub(crate) async fn relay(
     Ok(())
 }
 
-async fn pump(from: &Stream, to: &Stream) -> io::Result<()> {
+/// With `now` it looks before it waits for the first time.
+async fn pump(from: &Stream, to: &Stream, mut now: bool) -> io::Result<()> {
     let mut full = 0;
     loop {
-        from.ready(Interest::READABLE).await?;
+        if !now {
+            from.ready(Interest::READABLE).await?;
+        }
         let mut buffer = Buffer::take();
         loop {
-            let length = match from.try_read(&mut buffer.0) {
+            let read =
+                if now { from.read_now(&mut buffer.0) } else { from.try_read(&mut buffer.0) };
+            now = false;
+            let length = match read {
                 Ok(0) => return Ok(()),
                 Ok(length) => length,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
@@ -124,8 +136,9 @@ async fn pump(from: &Stream, to: &Stream) -> io::Result<()> {
 }
 
 async fn write_all(to: &Stream, mut bytes: &[u8]) -> io::Result<()> {
+    let mut write = Stream::write_now as fn(&Stream, &[u8]) -> io::Result<usize>;
     while !bytes.is_empty() {
-        match to.try_write(bytes) {
+        match write(to, bytes) {
             Ok(length) => bytes = &bytes[length..],
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 to.ready(Interest::WRITABLE).await?;
@@ -133,6 +146,8 @@ async fn write_all(to: &Stream, mut bytes: &[u8]) -> io::Result<()> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
+        // The runtime has to hear of a socket that is full.
+        write = Stream::try_write;
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! A connected stream, TCP or Unix.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use rustix::net::{Shutdown, shutdown, sockopt};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvFlags, SendFlags, Shutdown, SocketFlags, SocketType, shutdown, sockopt,
+};
 use tokio::io::{Interest, Ready};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -20,10 +24,10 @@ impl Stream {
     pub(crate) async fn connect(address: &Address) -> io::Result<Self> {
         match address {
             Address::Tcp(address) => {
-                let stream = TcpStream::connect(address).await?;
+                let (stream, peer) = connect_tcp(address).await?;
                 // A port that nobody listens on may be given to our own end; TCP then connects it to
                 // itself.
-                if stream.local_addr()? == stream.peer_addr()? {
+                if stream.local_addr()? == peer {
                     let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
@@ -55,6 +59,16 @@ impl Stream {
         }
     }
 
+    /// Reads what is there by now, whether or not the runtime has heard of it yet.
+    pub(crate) fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(self, buffer, RecvFlags::DONTWAIT)?.0)
+    }
+
+    /// Writes what there is room for, whether or not the runtime has heard of it yet.
+    pub(crate) fn write_now(&self, buffer: &[u8]) -> io::Result<usize> {
+        Ok(rustix::net::send(self, buffer, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
     /// Does what fails with `WouldBlock` when the socket is not ready for it.
     #[cfg(target_os = "linux")]
     pub(crate) fn try_io<T>(
@@ -79,6 +93,28 @@ impl Stream {
     pub(crate) fn reset(self) {
         let _ = sockopt::set_socket_linger(&self, Some(Duration::ZERO));
     }
+}
+
+/// On the loopback device it is connected when the system call returns, although that says that it is
+/// in progress: whoever looks need not wait to be woken.
+async fn connect_tcp(address: &SocketAddr) -> io::Result<(TcpStream, SocketAddr)> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
+    match rustix::net::connect(&socket, address) {
+        Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let stream = TcpStream::from_std(socket.into())?;
+    if let Ok(peer) = stream.peer_addr() {
+        return Ok((stream, peer));
+    }
+    stream.writable().await?;
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    let peer = stream.peer_addr()?;
+    Ok((stream, peer))
 }
 
 impl AsFd for Stream {

@@ -1,7 +1,6 @@
 //! The supervisor: the services by name, and the handle by which a program reaches them.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
 
 use crate::address::Address;
+use crate::builder::Builder;
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Events, KEPT, Teller, What};
 use crate::guard::Guard;
@@ -36,102 +36,6 @@ pub enum Shutdown {
     Drain(Duration),
     /// As [`Stop::Force`].
     Force,
-}
-
-/// What a change of the services did, by their names.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// New ones.
-    pub added: Vec<String>,
-    /// Those that are gone.
-    pub removed: Vec<String>,
-    /// Those that were stopped and go on with another description.
-    pub changed: Vec<String>,
-}
-
-/// Collects what a supervisor begins with.
-#[derive(Debug, Default)]
-#[must_use = "nothing listens before it is opened"]
-pub struct Builder {
-    services: Vec<Service>,
-    inherited: Vec<(String, OwnedFd)>,
-}
-
-impl Builder {
-    /// Adds a service.
-    pub fn service(mut self, service: Service) -> Self {
-        self.services.push(service);
-        self
-    }
-
-    /// Adds services.
-    pub fn services(mut self, services: impl IntoIterator<Item = Service>) -> Self {
-        self.services.extend(services);
-        self
-    }
-
-    /// Hands over a socket that listens already, by systemd for example. It is used for the listener
-    /// that has its address, else for the one that has this name.
-    pub fn inherit(mut self, name: impl Into<String>, socket: OwnedFd) -> Self {
-        self.inherited.push((name.into(), socket));
-        self
-    }
-
-    /// Listens for all services. Everything is checked and opened before anything is served: after an
-    /// error nothing listens.
-    ///
-    /// # Errors
-    ///
-    /// All that is wrong with the descriptions, or the first address that cannot be listened at
-    /// ([`Error::is_in_use`]).
-    ///
-    /// # Panics
-    ///
-    /// Outside of a tokio runtime with IO and time.
-    pub fn open(self) -> Result<Supervisor> {
-        let faults: Vec<String> = self
-            .services
-            .iter()
-            .filter_map(|service| service.check().err())
-            .map(|error| error.to_string())
-            .collect();
-        if !faults.is_empty() {
-            return Err(Error::new(Kind::Description, faults.join("; ")));
-        }
-        let mut inherited = Vec::new();
-        for (name, socket) in self.inherited {
-            inherited.push(Public::adopt(&name, socket)?);
-        }
-        let place = place::make()
-            .map_err(|error| Error::system("cannot make a private directory", error))?;
-        let (events, first) = broadcast::channel(KEPT);
-        let supervisor = Supervisor(Arc::new(Shared {
-            keepers: Mutex::new(Some(BTreeMap::new())),
-            events,
-            first: Mutex::new(Some(Events(first))),
-            guard: Guard::new(&place),
-            place,
-            budget: Arc::new(Semaphore::new(place::connections())),
-            next: AtomicU64::new(0),
-            inherited: Mutex::new(inherited),
-            changing: tokio::sync::Mutex::new(()),
-        }));
-        let mut ready = Vec::new();
-        for service in self.services {
-            ready.push(supervisor.prepare(service, Vec::new())?);
-        }
-        let mut names = Vec::new();
-        for prepared in &ready {
-            if names.contains(&prepared.service.name) {
-                return Err(duplicate(&prepared.service.name));
-            }
-            names.push(prepared.service.name.clone());
-        }
-        for prepared in ready {
-            supervisor.keep(prepared)?;
-        }
-        Ok(supervisor)
-    }
 }
 
 /// Starts services on their first connection, forwards to them, and lets them go when they are idle.
@@ -168,8 +72,8 @@ struct Kept {
 }
 
 #[derive(Debug)]
-struct Prepared {
-    service: Service,
+pub(crate) struct Prepared {
+    pub(crate) service: Service,
     publics: Vec<Public>,
 }
 
@@ -179,6 +83,22 @@ impl Supervisor {
         Builder::default()
     }
 
+    /// One that has no services yet. These sockets listen already.
+    pub(crate) fn of_nothing(place: PathBuf, inherited: Vec<Public>) -> Self {
+        let (events, first) = broadcast::channel(KEPT);
+        Self(Arc::new(Shared {
+            keepers: Mutex::new(Some(BTreeMap::new())),
+            events,
+            first: Mutex::new(Some(Events(first))),
+            guard: Guard::new(&place),
+            place,
+            budget: Arc::new(Semaphore::new(place::connections())),
+            next: AtomicU64::new(0),
+            inherited: Mutex::new(inherited),
+            changing: tokio::sync::Mutex::new(()),
+        }))
+    }
+
     /// Adds a service and listens for it.
     ///
     /// # Errors
@@ -186,11 +106,23 @@ impl Supervisor {
     /// [`Error::is_duplicate_service`], [`Error::is_description`], [`Error::is_in_use`],
     /// [`Error::is_closed`].
     pub async fn add(&self, service: Service) -> Result<()> {
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.begin_change().await;
         self.add_with(service, Vec::new())
     }
 
-    fn add_with(&self, service: Service, publics: Vec<Public>) -> Result<()> {
+    /// Nobody else changes the set of services until it is dropped.
+    pub(crate) async fn begin_change(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.changing.lock().await
+    }
+
+    /// The services as they are described now.
+    pub(crate) fn descriptions(&self) -> Result<BTreeMap<String, Arc<Service>>> {
+        let keepers = self.keepers();
+        let kept = keepers.as_ref().ok_or_else(Error::closed)?.iter();
+        Ok(kept.map(|(name, kept)| (name.clone(), Arc::clone(&kept.service))).collect())
+    }
+
+    pub(crate) fn add_with(&self, service: Service, publics: Vec<Public>) -> Result<()> {
         service.check()?;
         if self.keepers().as_ref().ok_or_else(Error::closed)?.contains_key(&service.name) {
             return Err(duplicate(&service.name));
@@ -206,77 +138,17 @@ impl Supervisor {
     ///
     /// [`Error::is_closed`].
     pub async fn remove(&self, name: &str) -> Result<bool> {
-        let _changing = self.0.changing.lock().await;
+        let _changing = self.begin_change().await;
         Ok(self.take_out(name, false).await?.is_some())
     }
 
-    async fn take_out(&self, name: &str, keep: bool) -> Result<Option<Vec<Public>>> {
+    pub(crate) async fn take_out(&self, name: &str, keep: bool) -> Result<Option<Vec<Public>>> {
         let kept = self.keepers().as_mut().ok_or_else(Error::closed)?.remove(name);
         let Some(kept) = kept else { return Ok(None) };
         let (done, ended) = oneshot::channel();
         let drain = Some(kept.service.drain_timeout);
         let _ = kept.orders.send(Order::Close(Close { drain, keep, done }));
         Ok(Some(ended.await.unwrap_or_default()))
-    }
-
-    /// Makes the services what is given: adds, removes, and replaces those whose description is
-    /// another one. Those that are described as before are not touched. A socket whose address stays
-    /// in use stays open, and whoever comes meanwhile waits in its queue.
-    ///
-    /// # Errors
-    ///
-    /// All descriptions are checked first: after [`Error::is_description`] or
-    /// [`Error::is_duplicate_service`] nothing was changed. [`Error::is_in_use`] and the like name a
-    /// service that could not be opened; the others are as they were given.
-    pub async fn apply(&self, services: Vec<Service>) -> Result<Changes> {
-        let _changing = self.0.changing.lock().await;
-        let mut wanted = BTreeMap::new();
-        for service in services {
-            service.check()?;
-            let name = service.name.clone();
-            if wanted.insert(name.clone(), service).is_some() {
-                return Err(duplicate(&name));
-            }
-        }
-        let present: BTreeMap<String, Arc<Service>> = self
-            .keepers()
-            .as_ref()
-            .ok_or_else(Error::closed)?
-            .iter()
-            .map(|(name, kept)| (name.clone(), Arc::clone(&kept.service)))
-            .collect();
-        let mut changes = Changes::default();
-        let mut leaving = Vec::new();
-        for (name, service) in &present {
-            match wanted.get(name) {
-                Some(same) if *same == **service => {
-                    wanted.remove(name);
-                    continue;
-                }
-                Some(_) => changes.changed.push(name.clone()),
-                None => changes.removed.push(name.clone()),
-            }
-            let this = self.clone();
-            let name = name.clone();
-            leaving.push(tokio::spawn(async move { this.take_out(&name, true).await }));
-        }
-        let mut publics = Vec::new();
-        for left in leaving {
-            publics.extend(left.await.ok().transpose()?.flatten().unwrap_or_default());
-        }
-        let mut failed = None;
-        for (name, service) in wanted {
-            let at = |public: &mut Public| {
-                service.listens.iter().any(|listen| listen.at == public.address)
-            };
-            let own: Vec<Public> = publics.extract_if(.., at).collect();
-            match self.add_with(service, own) {
-                Ok(()) if changes.changed.contains(&name) => {}
-                Ok(()) => changes.added.push(name),
-                Err(error) => failed = failed.or(Some(error)),
-            }
-        }
-        failed.map_or(Ok(changes), Err)
     }
 
     /// Starts a service, if it does not run, and returns when it is ready. Two who do so at a time
@@ -385,7 +257,7 @@ impl Supervisor {
     }
 
     /// Listens for a service; `publics` are sockets that it may go on with.
-    fn prepare(&self, service: Service, mut publics: Vec<Public>) -> Result<Prepared> {
+    pub(crate) fn prepare(&self, service: Service, mut publics: Vec<Public>) -> Result<Prepared> {
         let mut inherited = self.0.inherited.lock().unwrap_or_else(PoisonError::into_inner);
         let mut opened = Vec::new();
         for listen in &service.listens {
@@ -411,7 +283,7 @@ impl Supervisor {
         Ok(Prepared { service, publics: opened })
     }
 
-    fn keep(&self, prepared: Prepared) -> Result<()> {
+    pub(crate) fn keep(&self, prepared: Prepared) -> Result<()> {
         let Prepared { service, publics } = prepared;
         let name = service.name.clone();
         let service = Arc::new(service);
@@ -449,6 +321,6 @@ impl Drop for Hold {
     }
 }
 
-fn duplicate(name: &str) -> Error {
+pub(crate) fn duplicate(name: &str) -> Error {
     Error::new(Kind::DuplicateService, format!("there are two services {name:?}"))
 }

@@ -1,15 +1,20 @@
 //! `autod up`: a supervisor in the foreground.
 
 use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use autod_activator::{Shutdown, Supervisor, read_file};
 
-use crate::report;
+use crate::failure::Failure;
 use crate::signals::Signals;
+use crate::{in_full, report, supervise};
 
 /// How long open connections may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// How long the last events may take to be read.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 pub(crate) struct Options {
     pub(crate) file: PathBuf,
@@ -22,7 +27,7 @@ pub(crate) struct Options {
 /// # Errors
 ///
 /// What a person is to read.
-pub(crate) fn run(options: &Options) -> Result<(), String> {
+pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let services = read_file(&options.file).map_err(|mistakes| mistakes.to_string())?;
     if options.check {
         return Ok(());
@@ -31,7 +36,8 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
     // Before there are threads: it changes the environment.
     let mut activation = autod::Activation::take().map_err(in_full)?;
     let inherited = activation.sockets();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    // A second thread makes each connection dearer by what it takes to wake it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
         .build()
@@ -42,52 +48,66 @@ pub(crate) fn run(options: &Options) -> Result<(), String> {
         for (name, socket) in inherited {
             builder = builder.inherit(name, socket);
         }
-        let supervisor = builder.open().map_err(in_full)?;
+        let (supervisor, control) = supervise::serve(&options.file, move || builder.open()).await?;
         activation.ready();
-        let printing = print_events(&supervisor, options.json);
-        serve(&supervisor, &signals, options, &activation).await;
+        let printed = print_events(&supervisor, options.json)?;
+        let controlled = control.daemon().clone();
+        let mut control = std::pin::pin!(control.ended());
+        let has_control = tokio::select! {
+            () = run_until_signal(&supervisor, &signals, options) => true,
+            // Somebody has closed it as the daemon that it is.
+            _ = &mut control => false,
+        };
+        activation.stopping();
+        tokio::select! {
+            () = supervisor.close(Shutdown::Drain(DRAIN)) => {}
+            _ = signals.end() => supervisor.close(Shutdown::Force).await,
+        }
         drop(supervisor);
-        let _ = printing.await;
+        if has_control {
+            controlled.close();
+            // Those who still wait are answered. That it ends is no error.
+            let _ = control.await;
+        }
+        // Nobody may be reading what it prints.
+        let _ = printed.recv_timeout(LAST_WORDS);
         Ok(())
     })
 }
 
-fn print_events(supervisor: &Supervisor, json: bool) -> tokio::task::JoinHandle<()> {
+/// In a thread of its own: whoever reads the events may be slow, and then misses some. Completes when
+/// all are printed.
+fn print_events(supervisor: &Supervisor, json: bool) -> Result<Receiver<()>, Failure> {
     let mut events = supervisor.events();
-    tokio::spawn(async move {
+    let (done, printed) = std::sync::mpsc::channel();
+    let work = move || {
         let mut read = true;
-        while let Some(event) = events.next().await {
+        while let Some(event) = events.next_blocking() {
             // It goes on when nobody reads its events.
             read = read && report::print(&event, json);
         }
-    })
+        let _ = done.send(());
+    };
+    let thread = std::thread::Builder::new().name("autod-events".to_owned());
+    thread.spawn(work).map_err(|error| format!("cannot start a thread: {error}"))?;
+    Ok(printed)
 }
 
-async fn serve(
-    supervisor: &Supervisor,
-    signals: &Signals,
-    options: &Options,
-    activation: &autod::Activation,
-) {
+async fn run_until_signal(supervisor: &Supervisor, signals: &Signals, options: &Options) {
     loop {
         tokio::select! {
-            _ = signals.end() => break,
+            _ = signals.end() => return,
             heard = signals.reload() => {
                 if heard.is_err() {
-                    break;
+                    return;
                 }
                 // Whatever comes of it: what runs goes on.
                 tokio::select! {
                     () = reload(supervisor, options) => {}
-                    _ = signals.end() => break,
+                    _ = signals.end() => return,
                 }
             }
         }
-    }
-    activation.stopping();
-    tokio::select! {
-        () = supervisor.close(Shutdown::Drain(DRAIN)) => {}
-        _ = signals.end() => supervisor.close(Shutdown::Force).await,
     }
 }
 
@@ -105,15 +125,4 @@ async fn reload(supervisor: &Supervisor, options: &Options) {
         ),
         Err(error) => eprintln!("autod: not all was reloaded: {}", in_full(error)),
     }
-}
-
-/// An error with its causes.
-fn in_full(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

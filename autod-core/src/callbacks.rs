@@ -24,7 +24,7 @@ impl Callbacks {
     {
         let open = move |connection| {
             let target = Arc::new(make(connection));
-            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
             Box::new(Dispatcher::new(begin, Arc::<Pulse>::default())) as Box<dyn Dispatch>
         };
         Self { table: C::TABLE, open: Arc::new(open) }
@@ -32,7 +32,7 @@ impl Callbacks {
 
     /// What the hello says of it.
     pub(crate) fn offer(&self) -> Offer {
-        Offer { service: self.table.name.to_owned(), fingerprint: self.table.fingerprint }
+        Offer { service: self.table.name.to_owned(), fingerprint: self.table.fingerprint() }
     }
 
     /// Makes the object that serves a connection. `connection` must be one that is

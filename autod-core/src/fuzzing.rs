@@ -72,6 +72,55 @@ pub fn value(bytes: &[u8]) {
     same::<Tree>(bytes);
 }
 
+/// A JSON text as a value of each of several types, and as arguments: what decodes encodes, and
+/// decodes to the same.
+#[cfg(feature = "json")]
+pub fn json(bytes: &[u8]) {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Tree {
+        Leaf,
+        Number(i64),
+        Branch(Vec<Tree>),
+        Pair { left: Box<Tree>, right: Option<Box<Tree>> },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Chain(Option<Box<Chain>>);
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Any {
+        Nothing,
+        Flag(bool),
+        Integer(i64),
+        Float(f64),
+        Text(String),
+        List(Vec<Any>),
+        Object(BTreeMap<String, Any>),
+    }
+    same_json::<Tree>(bytes);
+    same_json::<Chain>(bytes);
+    same_json::<Any>(bytes);
+    same_json::<(bool, char, String)>(bytes);
+    same_json::<(i8, i16, i32, i64, i128, u8, u16, u32, u64, u128)>(bytes);
+    same_json::<(f32, f64)>(bytes);
+    same_json::<Vec<u8>>(bytes);
+    same_json::<BTreeMap<i16, BTreeSet<u16>>>(bytes);
+    same_json::<BTreeMap<bool, Result<u8, String>>>(bytes);
+    let expected = ["a", "b"].map(|name| crate::service::Argument { name, ty: "Option<Vec<u8>>" });
+    let _ = codec::json::decode_arguments::<(Option<Vec<u8>>, Option<Chain>)>(bytes, &expected);
+}
+
+#[cfg(feature = "json")]
+fn same_json<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(bytes: &[u8]) {
+    let Ok((value, length)) = codec::json::decode_prefix::<T>(bytes) else { return };
+    assert!(length <= bytes.len());
+    let mut written = Vec::new();
+    codec::json::encode_item(&mut written, &value).expect("it was decoded");
+    assert!(
+        std::str::from_utf8(&written).is_ok_and(|text| text.find('\n') == Some(text.len() - 1))
+    );
+    assert_eq!(codec::json::decode::<T>(&written).expect("it was encoded"), value);
+}
+
 fn same<T: Serialize + DeserializeOwned + PartialEq + Debug + 'static>(bytes: &[u8]) {
     let Ok((value, length)) = codec::decode_prefix::<T>(bytes) else { return };
     assert!(length <= bytes.len());
@@ -89,8 +138,14 @@ mod tests {
 
     type Target = fn(&[u8]);
 
-    const TARGETS: [(&str, Target); 4] =
-        [("frame", frame), ("greeting", greeting), ("connection", connection), ("value", value)];
+    const TARGETS: &[(&str, Target)] = &[
+        ("frame", frame),
+        ("greeting", greeting),
+        ("connection", connection),
+        ("value", value),
+        #[cfg(feature = "json")]
+        ("json", json),
+    ];
 
     /// The seeds of a target by their names.
     fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
@@ -103,6 +158,7 @@ mod tests {
         match target {
             "greeting" => vectors("greetings").collect(),
             "value" => vectors("values").collect(),
+            "json" => vectors("json-values").collect(),
             "frame" => {
                 let mut seeds: BTreeMap<_, _> = vectors("frames").collect();
                 let together = seeds.values().flatten().copied().collect();
@@ -127,7 +183,7 @@ mod tests {
     #[test]
     fn the_corpus_holds_the_vectors_and_breaks_nothing() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
-        for (target, run) in TARGETS {
+        for &(target, run) in TARGETS {
             let directory = corpus.join(target);
             for (name, bytes) in seeds(target) {
                 let path = directory.join(name);

@@ -12,7 +12,7 @@ use crate::caller::Caller;
 use crate::client::{Client, caller_fields, dispatch_of};
 use crate::daemon::{Lease, Peer};
 use crate::error::{Error, ErrorKind, Result};
-use crate::handle::{DaemonHandle, Host, Phase, patience};
+use crate::handle::{DaemonHandle, Host, Phase};
 use crate::mux::{Connection, Dispatch, Dispatcher, Driver, Incall, Origin, Pulse, Shared, Side};
 use crate::service::Serves;
 use crate::session::Session;
@@ -38,7 +38,7 @@ where
 {
     let (ours, theirs) = ends(&Limits::default());
     let target = Arc::new(service);
-    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
     let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()));
     tokio::spawn(driver.run());
     ours.client(None)
@@ -67,7 +67,8 @@ where
 
     /// Runs the daemon in this process for one client, without a socket, a file or another process:
     /// `init`, then the object of this client's session. For tests of what happens around a service,
-    /// and as a fallback where sockets are forbidden.
+    /// and as a fallback where sockets are forbidden. What [the caller
+    /// serves](Self::caller_serves) can be called, too; the drain limit counts for nothing.
     ///
     /// It ends when it is closed, or when the last clone of the client is gone; then the shutdown
     /// hooks run. Dropping the future before it is ready drops what `init` has done so far.
@@ -81,7 +82,6 @@ where
     /// Outside of a tokio runtime.
     pub async fn in_process<C: Client + Serves<T>>(mut self) -> Result<C> {
         let limits = self.settings.limits.clone();
-        let drain = self.settings.drain_limit;
         let (daemon, host) = self.prepare::<C>().await?;
 
         let (ours, theirs) = ends(&limits);
@@ -103,18 +103,10 @@ where
             let mut driver = std::pin::pin!(driver.run());
             let mut closed = std::pin::pin!(daemon.close_requested());
             let mut told = false;
-            let mut waiting = None;
             std::future::poll_fn(|context| {
                 if !told && closed.as_mut().poll(context).is_ready() {
                     told = true;
                     shared.leave(GoodbyeCode::Closing, daemon.ending().in_words());
-                    waiting = Some(Box::pin(tokio::time::sleep(patience(drain))));
-                }
-                if let Some(patience) = &mut waiting
-                    && patience.as_mut().poll(context).is_ready()
-                {
-                    shared.end_calls();
-                    waiting = None;
                 }
                 driver.as_mut().poll(context)
             })

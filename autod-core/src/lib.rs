@@ -27,6 +27,8 @@ mod handle;
 mod hosted;
 mod identity;
 mod in_process;
+#[cfg(feature = "json")]
+pub mod json;
 mod listening;
 mod mux;
 mod options;
@@ -35,6 +37,8 @@ mod server;
 pub mod service;
 mod session;
 mod settings;
+#[doc(hidden)]
+pub mod shape;
 mod start;
 pub mod testing;
 mod until_idle;
@@ -57,6 +61,7 @@ pub use listening::Listening;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};
+pub use service::Value;
 pub use session::Session;
 pub use start::Start;
 pub use until_idle::{UntilIdle, Visit};

@@ -4,9 +4,10 @@
 //! serve it. They know values and method ids; how a request came and how its answer travels is
 //! behind [`Request`], so that a socket and a call inside one process dispatch alike.
 
+use std::fmt;
 use std::sync::Arc;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,26 +23,86 @@ pub struct Table {
     pub name: &'static str,
     /// The doc comment of the trait.
     pub docs: &'static str,
+    /// The parameters of the trait.
+    pub parameters: &'static [Parameter],
     /// The methods in the order in which they were written.
     pub methods: &'static [Method],
-    /// A hash over the names, kinds and types: two builds that differ in it cannot talk.
-    pub fingerprint: u64,
+    /// The hash over all that is written in the trait.
+    written: u64,
 }
 
 impl Table {
     /// Collects a table and computes its fingerprint.
     pub const fn new(name: &'static str, docs: &'static str, methods: &'static [Method]) -> Self {
-        Self { name, docs, methods, fingerprint: fingerprint(name, methods) }
+        Self { name, docs, parameters: &[], methods, written: written(name, methods) }
+    }
+
+    /// The table of a service with these parameters.
+    #[must_use]
+    pub const fn with_parameters(self, parameters: &'static [Parameter]) -> Self {
+        Self { parameters, ..self }
     }
 
     /// A service without methods, for those who only give orders.
     pub(crate) const NONE: Self = Self::new("", "", &[]);
+
+    /// A hash over the names, the kinds and the types as they are written: two builds that differ in
+    /// it cannot talk. Docs, names of arguments and the order of the methods do not count, and
+    /// neither does what a named type consists of: of that only the build knows.
+    ///
+    /// Of a service with parameters it counts too what stands in their place: of a type its
+    /// form on the wire as its `Deserialize` describes it, which is its name and the names and forms of
+    /// what is in it.
+    pub fn fingerprint(&self) -> u64 {
+        self.parameters.iter().fold(self.written, |state, parameter| {
+            (state ^ (parameter.identity)()).wrapping_mul(FNV_PRIME)
+        })
+    }
+
+    /// What it has, for somebody who asked for something else.
+    pub(crate) fn in_words(&self) -> String {
+        if self.methods.is_empty() {
+            return String::new();
+        }
+        let names: Vec<_> = self.methods.iter().map(|method| method.name).collect();
+        format!("the methods of {} are {}", self.name, names.join(", "))
+    }
 
     /// The method with this id.
     pub fn method(&self, id: u64) -> Option<&'static Method> {
         self.methods.iter().find(|method| method.id == id)
     }
 }
+
+/// A parameter of the trait of a service, as `T` in `trait Store<T>`.
+#[derive(Clone, Copy)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// Tells what stands in its place from others.
+    #[doc(hidden)]
+    pub identity: fn() -> u64,
+}
+
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parameter").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// A type that a service can have in the place of a parameter, and that can be sent.
+///
+/// A trait `Store<T>` asks it of `T`, so an implementation for every `T` writes
+/// `impl<T: autod::Value> Store<T> for ..`. It has no methods, and every type that fits has it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand for a parameter of a service",
+    label = "what is sent is `Serialize + DeserializeOwned + Send + Sync + 'static`",
+    note = "in an implementation for every type write `T: autod::Value`"
+)]
+pub trait Value: Serialize + DeserializeOwned + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Value for T {}
 
 /// One row of a [`Table`].
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +157,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The word that goes into the fingerprint.
-    const fn word(self) -> &'static str {
+    /// The word for it in PROTOCOL.md, which goes into the fingerprint.
+    pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Unary => "unary",
             Self::Stream => "stream",
@@ -123,10 +184,10 @@ pub const fn method_id(name: &str) -> u64 {
     hash(FNV_OFFSET, name)
 }
 
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
+pub(crate) const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+pub(crate) const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
-const fn hash(mut state: u64, text: &str) -> u64 {
+pub(crate) const fn hash(mut state: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
@@ -137,13 +198,13 @@ const fn hash(mut state: u64, text: &str) -> u64 {
 }
 
 /// Ends a field, so that neighbouring fields cannot trade characters.
-const fn end(state: u64) -> u64 {
+pub(crate) const fn end(state: u64) -> u64 {
     (state ^ 0xff).wrapping_mul(FNV_PRIME)
 }
 
 /// Does not depend on the order of the methods, on docs or on argument names: none of them is on
 /// the wire.
-const fn fingerprint(name: &str, methods: &[Method]) -> u64 {
+const fn written(name: &str, methods: &[Method]) -> u64 {
     let mut sum = end(hash(FNV_OFFSET, name));
     let mut at = 0;
     while at < methods.len() {
@@ -300,22 +361,22 @@ mod tests {
 
     #[test]
     fn only_what_is_on_the_wire_changes_the_fingerprint() {
-        let base = fingerprint("Counter", &[ADD]);
+        let base = written("Counter", &[ADD]);
         let docs = Method { docs: "Adds.", ..ADD };
         let argument = Method { arguments: &[Argument { name: "by", ty: "i64" }], ..ADD };
-        assert_eq!(base, fingerprint("Counter", &[docs]));
-        assert_eq!(base, fingerprint("Counter", &[argument]));
+        assert_eq!(base, written("Counter", &[docs]));
+        assert_eq!(base, written("Counter", &[argument]));
 
         let ty = Method { arguments: &[Argument { name: "n", ty: "u64" }], ..ADD };
         let stream = Method { kind: Kind::Stream, ..ADD };
         let fallible = Method { error: Some("String"), ..ADD };
         let output = Method { output: "i32", ..ADD };
         for other in [ty, stream, fallible, output] {
-            assert_ne!(base, fingerprint("Counter", &[other]), "{other:?}");
+            assert_ne!(base, written("Counter", &[other]), "{other:?}");
         }
-        assert_ne!(base, fingerprint("Meter", &[ADD]));
+        assert_ne!(base, written("Meter", &[ADD]));
         let get = Method { name: "get", arguments: &[], ..ADD };
-        assert_eq!(fingerprint("Counter", &[ADD, get]), fingerprint("Counter", &[get, ADD]));
+        assert_eq!(written("Counter", &[ADD, get]), written("Counter", &[get, ADD]));
     }
 
     #[test]
@@ -328,6 +389,6 @@ mod tests {
             arguments: &[Argument { name: "", ty: "a" }, Argument { name: "", ty: "bc" }],
             ..ADD
         };
-        assert_ne!(fingerprint("", &[left]), fingerprint("", &[right]));
+        assert_ne!(written("", &[left]), written("", &[right]));
     }
 }

@@ -98,7 +98,7 @@ impl Session {
     pub fn caller_as<C: Client>(&self) -> Result<C> {
         match &self.0.offer {
             Some(offer) if offer.service == C::TABLE.name => {
-                if offer.fingerprint == C::TABLE.fingerprint {
+                if offer.fingerprint == C::TABLE.fingerprint() {
                     return Ok(C::from_connection(self.0.connection.clone()));
                 }
                 let text = format!("the caller serves another shape of {}", offer.service);

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::callbacks::Callbacks;
 use crate::client::{Client, Connector, OnProgress, Spoken};
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
@@ -146,6 +146,16 @@ impl Settings {
         self.connector(&place, &build, C::TABLE).connect().await.map(C::from_connection)
     }
 
+    /// Whoever calls by name takes any build of any service.
+    #[cfg(feature = "json")]
+    pub(crate) async fn connect_untyped(&self) -> Result<Connection> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        let usual = self.connector(&place, &build, &Table::NONE);
+        Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual }.connect().await
+    }
+
     pub(crate) async fn stop(&self) -> Result<bool> {
         check_guard()?;
         let build = self.build();
@@ -198,6 +208,7 @@ impl Settings {
         Connector {
             place,
             table,
+            codec: Codec::default(),
             limits: &self.limits,
             build,
             upgrade: self.upgrade,
@@ -286,7 +297,7 @@ impl Settings {
         };
         let mut stderr = std::io::stderr();
         let copy = follow.copy(&mut stderr, over.cancelled());
-        let (result, copied) = futures::future::join(work, copy).await;
+        let (result, copied) = futures_util::future::join(work, copy).await;
         copied?;
         result
     }

@@ -15,9 +15,10 @@ use crate::error::{Error, ErrorKind, Result};
 ///
 /// | attribute | what fails |
 /// |---|---|
-/// | `untagged`, `tag` | decoding |
+/// | `untagged`, `tag`, `tag` with `content` | decoding |
 /// | `flatten` | encoding |
 /// | `skip_serializing_if` | encoding, of a value of which a field is skipped: give one |
+/// | a type that holds any value, such as `serde_json::Value` | decoding |
 /// | `serialize_with` without its counterpart | decoding, or the comparison |
 ///
 /// `skip`, `default`, `rename` and `with` can be used. A field with `skip` comes back as its default,

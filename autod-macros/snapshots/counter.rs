@@ -79,7 +79,6 @@ impl<__T: Counter + ?::core::marker::Sized> Counter for ::std::sync::Arc<__T> {
 ///
 /// A total that all callers share.
 #[allow(deprecated)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct CounterClient {
     connection: ::autod::__private::Connection,
 }
@@ -183,25 +182,24 @@ const _: () = {
         idempotent: false,
         docs: "",
     };
+    const __TABLE: ::autod::__private::Table = ::autod::__private::Table::new(
+        "Counter",
+        "A total that all callers share.",
+        &[
+            __METHOD_0,
+            __METHOD_1,
+            #[cfg(feature = "division")]
+            __METHOD_2,
+            __METHOD_3,
+            __METHOD_4,
+            __METHOD_5,
+        ],
+    );
+    const _: () = ::autod::__private::assert_distinct(__TABLE.methods);
     #[automatically_derived]
     impl ::autod::__private::Service for CounterClient {
-        const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
-            "Counter",
-            "A total that all callers share.",
-            &[
-                __METHOD_0,
-                __METHOD_1,
-                #[cfg(feature = "division")]
-                __METHOD_2,
-                __METHOD_3,
-                __METHOD_4,
-                __METHOD_5,
-            ],
-        );
+        const TABLE: &'static ::autod::__private::Table = &__TABLE;
     }
-    const _: () = ::autod::__private::assert_distinct(
-        <CounterClient as ::autod::__private::Service>::TABLE.methods,
-    );
     #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
     impl CounterClient {
         /// Adds `n` and returns the new total.
@@ -272,6 +270,22 @@ const _: () = {
                 (),
                 ::autod::__private::Upstream::NONE,
             )
+        }
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for CounterClient {
+        fn clone(&self) -> Self {
+            Self {
+                connection: ::core::clone::Clone::clone(&self.connection),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Debug for CounterClient {
+        fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            __f.debug_struct("CounterClient")
+                .field("connection", &self.connection)
+                .finish()
         }
     }
     #[automatically_derived]

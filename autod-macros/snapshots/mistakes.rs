@@ -15,7 +15,6 @@ pub trait Counter: ::core::marker::Send + ::core::marker::Sync + ::core::marker:
 }
 /// The client of [`Counter`].
 #[allow(deprecated)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct CounterClient {
     connection: ::autod::__private::Connection,
 }
@@ -24,6 +23,20 @@ impl CounterClient {
     /// Calls [`Counter::add`].
     pub fn add(&self, _: impl ::core::marker::Sized) -> ::autod::Call<i64> {
         ::core::unimplemented!()
+    }
+}
+#[automatically_derived]
+impl ::core::clone::Clone for CounterClient {
+    fn clone(&self) -> Self {
+        Self {
+            connection: ::core::clone::Clone::clone(&self.connection),
+        }
+    }
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for CounterClient {
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.debug_struct("CounterClient").field("connection", &self.connection).finish()
     }
 }
 #[automatically_derived]

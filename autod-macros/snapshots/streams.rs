@@ -60,7 +60,6 @@ impl<__T: Meter + ?::core::marker::Sized> Meter for ::std::sync::Arc<__T> {
 }
 /// The client of [`Meter`].
 #[allow(deprecated)]
-#[derive(::core::clone::Clone, ::core::fmt::Debug)]
 pub struct MeterClient {
     connection: ::autod::__private::Connection,
 }
@@ -134,17 +133,16 @@ const _: () = {
         idempotent: false,
         docs: "",
     };
+    const __TABLE: ::autod::__private::Table = ::autod::__private::Table::new(
+        "Meter",
+        "",
+        &[__METHOD_0, __METHOD_1, __METHOD_2, __METHOD_3],
+    );
+    const _: () = ::autod::__private::assert_distinct(__TABLE.methods);
     #[automatically_derived]
     impl ::autod::__private::Service for MeterClient {
-        const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
-            "Meter",
-            "",
-            &[__METHOD_0, __METHOD_1, __METHOD_2, __METHOD_3],
-        );
+        const TABLE: &'static ::autod::__private::Table = &__TABLE;
     }
-    const _: () = ::autod::__private::assert_distinct(
-        <MeterClient as ::autod::__private::Service>::TABLE.methods,
-    );
     #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
     impl MeterClient {
         /// Calls [`Meter::sum`].
@@ -187,6 +185,22 @@ const _: () = {
         /// Calls [`Meter::upper`].
         pub fn upper(&self) -> ::autod::Pipe<u64, ::autod::CallError<String>> {
             ::autod::__private::pipe_fallible(&self.connection, &__METHOD_3, ())
+        }
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for MeterClient {
+        fn clone(&self) -> Self {
+            Self {
+                connection: ::core::clone::Clone::clone(&self.connection),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Debug for MeterClient {
+        fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            __f.debug_struct("MeterClient")
+                .field("connection", &self.connection)
+                .finish()
         }
     }
     #[automatically_derived]

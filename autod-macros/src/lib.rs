@@ -45,11 +45,33 @@ mod types;
 /// lifetimes but `'static`, and are serde values.
 ///
 /// A method may have a default body. `#[cfg]`, `#[deprecated]`, `#[allow]` and the docs of a method hold
-/// for the client's too. A service has no type parameters; a macro can write a trait for each type. Names
-/// in scope do not matter, but for one: a module called `diagnostic` beside the trait hides the
-/// compiler's own.
+/// for the client's too. Names in scope do not matter, but for one: a module called `diagnostic` beside
+/// the trait hides the compiler's own.
 ///
 /// A return type whose last segment is `Result` is a fallible method, under whatever path or alias.
+///
+/// # Parameters
+///
+/// A trait can have type parameters and constant ones, with bounds, defaults and a `where` clause; its
+/// client has the same. Each type is one that can be sent, `autod::Value`, without being asked for:
+///
+/// ```text
+/// #[autod::service]
+/// pub trait Store<T> {
+///     async fn put(&self, value: T) -> Option<T>;
+/// }
+///
+/// impl<T: autod::Value> Store<T> for Memory<T> { .. }
+///
+/// async fn keep(store: StoreClient<u64>) { .. }
+/// ```
+///
+/// A daemon serves one choice of types. A client of other types is told so when it connects, as one of
+/// another shape of the service is: what a type asks its deserializer for is part of the fingerprint. That
+/// is its name, if it is a struct or an enum, the names of its fields and variants and what is in them. Two
+/// types that agree in all of it are one and the same on the wire. Not looked at is what is in
+/// the 65th variant of an enum, in a type that is nested more than 16 deep, and behind a value that the type
+/// refuses.
 ///
 /// # Options
 ///

@@ -1,15 +1,21 @@
 //! A service in which everything that had to be checked has been checked.
 
-use quote::format_ident;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::punctuated::Punctuated;
-use syn::{Ident, ItemTrait, PatType, Path, Token, TraitItemFn, Type, TypeParamBound, TypePath};
+use syn::{
+    GenericParam, Generics, Ident, ItemTrait, PatType, Path, Token, TraitItemFn, Type,
+    TypeParamBound, TypePath,
+};
 
 /// A trait that is a service.
 pub(crate) struct Service<'a> {
     pub(crate) item: &'a ItemTrait,
     /// The path of the `autod` crate.
     pub(crate) root: &'a Path,
+    /// The parameters of the trait, and all that is asked of them.
+    pub(crate) generics: Generics,
     pub(crate) methods: Vec<Method<'a>>,
 }
 
@@ -17,6 +23,30 @@ impl Service<'_> {
     /// The name of the client type.
     pub(crate) fn client(&self) -> Ident {
         client_ident(&self.item.ident)
+    }
+
+    /// The trait with its parameters: `Store<T>`.
+    pub(crate) fn contract(&self) -> TokenStream {
+        self.applied(&self.item.ident)
+    }
+
+    /// The client type with its parameters: `StoreClient<T>`.
+    pub(crate) fn client_type(&self) -> TokenStream {
+        self.applied(&self.client())
+    }
+
+    fn applied(&self, ident: &Ident) -> TokenStream {
+        let (_, names, _) = self.generics.split_for_impl();
+        let mut tokens = ident.to_token_stream();
+        names.to_tokens(&mut tokens);
+        tokens
+    }
+
+    /// The parameters with one more.
+    pub(crate) fn generics_with(&self, parameter: GenericParam) -> Generics {
+        let mut generics = self.generics.clone();
+        generics.params.push(parameter);
+        generics
     }
 
     /// The name of the service in the table and in messages.

@@ -65,7 +65,7 @@ fn a_hello_of_another_version_service_or_shape_is_rejected_in_words() {
     let mut strange = hello(&[(1, &[77, 7])]);
     strange[5] = 2;
     let said = rejection(&rest(connect(&home, &strange)));
-    assert!(said.contains("speaks protocol 1 with bincode2, the caller 2"), "{said}");
+    assert!(said.contains("speaks protocol 1 with bincode2 or json, the caller 2"), "{said}");
     let codec = hello(&[(2, b"Probe"), (3, &fingerprint), (5, b"morse"), (6, &RECEIVES)]);
     let said = rejection(&rest(connect(&home, &codec)));
     assert!(said.contains("morse"), "{said}");

@@ -153,3 +153,49 @@ fn an_init_that_fails_is_the_callers_error() {
         assert!(error.to_string().contains("no index"), "{error:?}");
     });
 }
+
+#[test]
+fn a_session_in_process_has_a_caller_too() {
+    #[autod::service]
+    trait Scale {
+        async fn weigh(&self, things: Vec<i64>) -> Result<i64, String>;
+    }
+    #[autod::service]
+    trait Scribe {
+        async fn write(&self, line: String) -> u64;
+    }
+    struct Plate(autod::Session);
+    impl Scale for Plate {
+        async fn weigh(&self, things: Vec<i64>) -> Result<i64, String> {
+            let scribe: ScribeClient = self.0.caller_as().map_err(|error| error.to_string())?;
+            for thing in &things {
+                scribe.write(thing.to_string()).await.map_err(|error| error.to_string())?;
+            }
+            Ok(things.iter().sum())
+        }
+    }
+    struct Paper(Arc<AtomicI64>);
+    impl Scribe for Paper {
+        async fn write(&self, line: String) -> u64 {
+            self.0.fetch_add(line.parse().unwrap(), Ordering::SeqCst);
+            line.len() as u64
+        }
+    }
+    block_on(async {
+        let written = Arc::new(AtomicI64::new(0));
+        let scale = || autod::Daemon::new("scale").serve(|_, session| Plate(session));
+        let paper = Arc::clone(&written);
+        let serving = scale().caller_serves::<ScribeClient, _>(move |_| Paper(Arc::clone(&paper)));
+        let scale_client: ScaleClient = serving.in_process().await.unwrap();
+        assert_eq!(scale_client.weigh(vec![1, 20, 300]).await.unwrap(), 321);
+        assert_eq!(written.load(Ordering::SeqCst), 321);
+        let alone: ScaleClient = scale().in_process().await.unwrap();
+        let error = alone.weigh(vec![1]).await.unwrap_err();
+        assert_eq!(error.to_string(), "the caller serves nothing that could be Scribe");
+        // The object goes with the client.
+        drop(scale_client);
+        while Arc::strong_count(&written) > 1 {
+            tokio::task::yield_now().await;
+        }
+    });
+}

@@ -159,6 +159,42 @@ fn a_method_may_have_a_default_body() {
     });
 }
 
+/// More arguments than a tuple of serde's has, and than two of them have.
+#[rustfmt::skip]
+#[autod::service]
+trait Many {
+    #[expect(clippy::too_many_arguments, reason = "that is the point")]
+    async fn join(
+        &self, a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8,
+        m: u8, n: u8, o: u8, p: u8, q: u8, r: String, s: u8, t: u8, u: u8, v: u8, w: u8, x: u8,
+        y: u8, z: u8, aa: u8, ab: u8, ac: u8, ad: u8, ae: u8, af: u8, ag: Vec<u8>,
+    ) -> (u8, u8, String, u8, Vec<u8>);
+}
+
+#[rustfmt::skip]
+impl Many for Plain {
+    async fn join(
+        &self, a: u8, b: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8,
+        _: u8, _: u8, _: u8, _: u8, _: u8, r: String, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8,
+        _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, _: u8, af: u8, ag: Vec<u8>,
+    ) -> (u8, u8, String, u8, Vec<u8>) {
+        (a, b, r, af, ag)
+    }
+}
+
+#[test]
+fn a_method_may_have_any_number_of_arguments() {
+    block_on(async {
+        let many: ManyClient = autod::in_process(Plain);
+        #[rustfmt::skip]
+        let joined = many.join(
+            1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, "r".to_owned(), 19, 20, 21, 22,
+            23, 24, 25, 26, 27, 28, 29, 30, 31, 32, vec![33; 3],
+        );
+        assert_eq!(joined.await.unwrap(), (1, 2, "r".to_owned(), 32, vec![33; 3]));
+    });
+}
+
 /// Methods under conditions, of which the others know nothing, and old ones.
 #[autod::service]
 trait Conditions {
@@ -212,6 +248,70 @@ fn conditions_and_warnings_hold_for_all_that_is_generated() {
     let table = <ConditionsClient as autod::service::Service>::TABLE;
     let names: Vec<_> = table.methods.iter().map(|method| method.name).collect();
     assert_eq!(names, ["get", "old"]);
+}
+
+/// Old methods of every kind, one of which is also under a condition.
+#[autod::service]
+trait Olden {
+    #[deprecated]
+    fn items(&self, items: impl Stream<Item = u8>) -> impl Stream<Item = u8>;
+    #[deprecated(since = "2.0.0", note = "use `sum`")]
+    async fn open(&self) -> Result<impl Stream<Item = u8>, String>;
+    #[deprecated]
+    #[cfg(unix)]
+    async fn bytes(&self, bytes: autod::ByteStream) -> Result<u8, String>;
+    #[deprecated]
+    async fn sum(&self, items: impl Stream<Item = u8>) -> u8;
+}
+
+impl Olden for Plain {
+    fn items(&self, items: autod::Incoming<u8>) -> impl Stream<Item = u8> {
+        items.map(Result::unwrap_or_default)
+    }
+    async fn open(&self) -> Result<impl Stream<Item = u8>, String> {
+        Ok(stream::iter([1]))
+    }
+    async fn bytes(&self, _: autod::ByteStream) -> Result<u8, String> {
+        Ok(2)
+    }
+    async fn sum(&self, items: autod::Incoming<u8>) -> u8 {
+        items.fold(0, async |sum, n| sum + n.unwrap_or_default()).await
+    }
+}
+
+/// A trait under a condition takes all with it that is generated.
+#[autod::service]
+#[cfg(any())]
+trait Gone {
+    async fn get(&self, value: NoSuchType) -> NoSuchType;
+}
+
+/// Its objects can do something else too.
+#[autod::service]
+trait Labelled: Label + std::fmt::Debug {
+    async fn shout(&self) -> String {
+        self.label().to_uppercase()
+    }
+}
+
+trait Label {
+    fn label(&self) -> String;
+}
+
+impl Label for Plain {
+    fn label(&self) -> String {
+        "plain".to_owned()
+    }
+}
+
+impl Labelled for Plain {}
+
+#[test]
+fn the_objects_of_a_service_may_have_to_be_more() {
+    block_on(async {
+        let labelled: LabelledClient = autod::in_process(Plain);
+        assert_eq!(labelled.shout().await.unwrap(), "PLAIN");
+    });
 }
 
 /// Names of the standard library that mean something else.

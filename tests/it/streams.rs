@@ -67,7 +67,7 @@ fn streams_end_with_the_reason_when_the_daemon_closes() {
 fn a_filter_passes_what_it_is_given_through_the_daemon() {
     let home = Home::new();
     let text = "some words\n".repeat(100_000);
-    let mut upper = home.example("upper", [""; 0]);
+    let mut upper = home.example("pipe", [""; 0]);
     upper.command.stdin(Stdio::piped());
     let mut upper = upper.spawn();
     let mut input = upper.input();
@@ -82,7 +82,7 @@ fn a_filter_passes_what_it_is_given_through_the_daemon() {
 #[test]
 fn a_filter_does_not_wait_for_input_when_the_daemon_is_gone() {
     let home = Home::new();
-    let mut upper = home.example("upper", [""; 0]);
+    let mut upper = home.example("pipe", [""; 0]);
     upper.command.stdin(Stdio::piped());
     let mut upper = upper.spawn();
     let mut input = upper.input();

@@ -1,9 +1,4 @@
 #[autod::service]
-pub trait Generic<T> {
-    async fn get(&self) -> i64;
-}
-
-#[autod::service]
 pub trait Bounded
 where
     Self: Clone,

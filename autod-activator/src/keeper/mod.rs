@@ -154,8 +154,14 @@ impl Keeper {
                 Some(news) = self.news.recv() => self.hear(news),
                 Some(ended) = self.clients.join_next(), if !self.clients.is_empty() => {
                     self.client_ended(ended);
+                    while let Some(ended) = self.clients.try_join_next() {
+                        self.client_ended(ended);
+                    }
                 }
-                visit = self.door.visit(budget, &mut self.permit), if may_accept => self.visited(visit),
+                visit = self.door.visit(budget, &mut self.permit), if may_accept => {
+                    self.visited(visit);
+                    self.accept_more();
+                }
                 () = until(deadline), if deadline.is_some() => self.on(Event::Overdue),
                 () = until(idle), if idle.is_some() => {
                     if let Some(generation) = self.machine.state().generation() {

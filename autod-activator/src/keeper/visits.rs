@@ -1,6 +1,7 @@
 //! Who comes: accepting, holding back, and telling those who wait.
 
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,6 +19,9 @@ use crate::service::Mode;
 /// Whoever comes during a pause waits for its end, if it is as near as this; else the client is reset
 /// at once.
 const NEAR: Duration = Duration::from_secs(1);
+
+/// How many clients are accepted before anything else of the service gets its turn.
+const BATCH: usize = 16;
 
 /// How long nothing is accepted when the system has run out of something.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -91,6 +95,22 @@ impl Keeper {
                 };
                 self.clients.spawn(client.run());
             }
+        }
+    }
+
+    /// Takes others who are at the door too: what follows from a visit is looked at once for all.
+    pub(super) fn accept_more(&mut self) {
+        for _ in 1..BATCH {
+            if !self.may_accept() {
+                return;
+            }
+            let visit = {
+                let visit = self.door.visit(&self.surroundings.budget, &mut self.permit);
+                let mut nobody_waits = Context::from_waker(Waker::noop());
+                std::pin::pin!(visit).poll(&mut nobody_waits)
+            };
+            let Poll::Ready(visit) = visit else { return };
+            self.visited(visit);
         }
     }
 

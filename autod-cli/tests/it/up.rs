@@ -59,6 +59,21 @@ fn events_are_lines_and_a_signal_ends_it_in_order() {
 }
 
 #[test]
+fn events_that_nobody_reads_hold_up_neither_the_clients_nor_the_end() {
+    let world = World::new();
+    let port = free_port();
+    let file = world.write("autod.toml", &echo("it", port, ""));
+    let up = world.up(&file);
+    // Two pipes full, each line being longer than 64 bytes.
+    for _ in 0..2048 {
+        assert_eq!(ask(port, "x").unwrap(), "x");
+    }
+    assert!(world.listed(&["ps", "--json"]).contains(&("it".to_owned(), "running".to_owned())));
+    assert_eq!(up.end_unread(), Some(0));
+    eventually("nothing is left over", || world.processes().is_empty());
+}
+
+#[test]
 fn an_address_that_is_taken_is_an_error_and_nothing_was_begun() {
     let world = World::new();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -125,6 +125,20 @@ impl Up {
     }
 }
 
+impl Up {
+    /// Its exit code, when nobody reads what it says.
+    #[track_caller]
+    pub(crate) fn end_unread(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
+        let mut code = None;
+        eventually("it ends", || {
+            code = self.child.try_wait().expect("its state");
+            code.is_some()
+        });
+        code.and_then(|status| status.code())
+    }
+}
+
 impl Drop for Up {
     fn drop(&mut self) {
         let _ = self.child.kill();

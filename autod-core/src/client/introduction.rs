@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::callbacks::Callbacks;
 use crate::caller::root_identity;
-use crate::codec;
+use crate::codec::Codec;
 use crate::identity::Build;
 use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side, Transport};
 use crate::service::Table;
@@ -18,6 +18,7 @@ use crate::wire::limits::{Limits, Receives};
 #[derive(Clone, Copy)]
 pub(crate) struct Introduction<'a> {
     pub(crate) table: &'static Table,
+    pub(crate) codec: Codec,
     pub(crate) limits: &'a Limits,
     pub(crate) build: &'a Build,
     /// The variables of our environment that the daemon gets to see.
@@ -39,9 +40,9 @@ impl Introduction<'_> {
             version: VERSION,
             purpose,
             service: self.table.name.to_owned(),
-            fingerprint: self.table.fingerprint,
+            fingerprint: if self.codec.is_self_describing() { 0 } else { self.table.fingerprint() },
             build: self.build.to_string(),
-            codec: codec::NAME.to_owned(),
+            codec: self.codec.name().to_owned(),
             receives: Receives::from(self.limits),
             life,
             offer,
@@ -63,7 +64,8 @@ impl Introduction<'_> {
         T: Transport + Send + 'static,
     {
         let ours = Receives::from(self.limits);
-        let shared = Shared::new(Side::Connector, ours, accept.receives, self.limits.memory);
+        let memory = self.limits.memory;
+        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, memory);
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started, retries };
         let dispatch = dispatch_of(self.callbacks, &shared, &origin);

@@ -20,6 +20,7 @@ pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
 use crate::callbacks::Callbacks;
+use crate::codec::Codec;
 use crate::daemon::{Began, Knock, Launch, Place, Starter, Starting, Turn};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
@@ -49,6 +50,7 @@ pub(crate) type OnProgress = Arc<dyn Fn(&str) + Send + Sync>;
 pub(crate) struct Connector<'a> {
     pub(crate) place: &'a Place,
     pub(crate) table: &'static Table,
+    pub(crate) codec: Codec,
     pub(crate) limits: &'a Limits,
     pub(crate) build: &'a Build,
     pub(crate) upgrade: Upgrade,
@@ -164,7 +166,7 @@ impl Connector<'_> {
                 Knock::Full | Knock::Absent | Knock::Refused => Ok(Met::Nobody),
             }
         };
-        let (outcome, met) = futures::future::join(outcome, meeting).await;
+        let (outcome, met) = futures_util::future::join(outcome, meeting).await;
         outcome?;
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
@@ -189,6 +191,7 @@ impl Connector<'_> {
     fn introduction(&self) -> Introduction<'_> {
         Introduction {
             table: self.table,
+            codec: self.codec,
             limits: self.limits,
             build: self.build,
             caller_env: self.caller_env,

@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::encounter::rejected;
 use super::{Client, Introduction};
 use crate::builder::Daemon;
+use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::greet::{self, Ear, Heard};
 use crate::mux::{Connection, Foreign};
@@ -50,7 +51,14 @@ impl<S, T> Daemon<S, T> {
         let Settings { limits, caller_env, callbacks, .. } = &self.settings;
         let build = &self.settings.build();
         let callbacks = callbacks.as_ref();
-        let introduction = Introduction { table: C::TABLE, limits, build, caller_env, callbacks };
+        let introduction = Introduction {
+            table: C::TABLE,
+            codec: Codec::default(),
+            limits,
+            build,
+            caller_env,
+            callbacks,
+        };
         introduction.connect_over(io, &self.settings).await.map(C::from_connection)
     }
 }

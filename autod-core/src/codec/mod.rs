@@ -5,6 +5,9 @@
 //! looking ahead, which rules out serde's `untagged`, `tag`, `flatten` and `skip_serializing_if`.
 //! Such a type fails here with an error that says so.
 //!
+//! The other format is [`json`], for those who do not know the types. Which one a connection has
+//! was agreed in the hello: [`Codec`].
+//!
 //! A peer chooses how deep a value is nested and which lengths it claims, so both are bounded
 //! ([`bounds`]): no value takes more stack or time than its bytes account for.
 
@@ -12,6 +15,8 @@ mod bounds;
 mod decoder;
 mod encoder;
 mod head;
+#[cfg(feature = "json")]
+pub(crate) mod json;
 mod message;
 #[cfg(test)]
 mod tests;
@@ -29,8 +34,75 @@ pub(crate) use self::message::{Message, take_long};
 use crate::arguments::{Arguments, Received, Sent};
 use crate::error::{Error, ErrorKind, Result};
 
-/// The name of the format in the hello.
-pub(crate) const NAME: &str = "bincode2";
+/// How the values of a connection are encoded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Codec {
+    #[default]
+    Bincode,
+    #[cfg(feature = "json")]
+    Json,
+}
+
+impl Codec {
+    const ALL: &[Self] = &[
+        Self::Bincode,
+        #[cfg(feature = "json")]
+        Self::Json,
+    ];
+
+    /// Its name in the hello.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bincode => "bincode2",
+            #[cfg(feature = "json")]
+            Self::Json => json::NAME,
+        }
+    }
+
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|codec| codec.name() == name)
+    }
+
+    /// The names of all, for people.
+    pub(crate) fn names() -> String {
+        Self::ALL.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Whether values can be read without their types: then the fingerprint need not be known.
+    pub(crate) fn is_self_describing(self) -> bool {
+        self != Self::Bincode
+    }
+
+    /// Puts a value behind `head`.
+    #[inline]
+    pub(crate) fn value_message<T: Serialize + 'static>(
+        self,
+        mut head: Vec<u8>,
+        value: T,
+    ) -> Result<Message> {
+        let tail = match self {
+            Self::Bincode => encode_owned(&mut head, value)?,
+            #[cfg(feature = "json")]
+            Self::Json => json::encode_into(&mut head, &value).map(|()| Vec::new())?,
+        };
+        Ok(Message { head: head.into(), tail })
+    }
+
+    /// Appends the encoding of an item of a stream, which others follow, but for long bytes at its
+    /// end, which it gives.
+    #[inline]
+    pub(crate) fn encode_item<T: Serialize + 'static>(
+        self,
+        bytes: &mut Vec<u8>,
+        item: T,
+    ) -> Result<Vec<u8>> {
+        match self {
+            Self::Bincode => encode_owned(bytes, item),
+            #[cfg(feature = "json")]
+            Self::Json => json::encode_item(bytes, &item).map(|()| Vec::new()),
+        }
+    }
+}
 
 /// Appends the encoding of `value`. On an error `bytes` is as it was.
 pub(crate) fn encode_into<T: Serialize + 'static>(bytes: &mut Vec<u8>, value: &T) -> Result<()> {
@@ -53,21 +125,9 @@ pub(crate) fn arguments_message<A: Arguments>(
     Ok(Message { head: head.into(), tail })
 }
 
-/// Puts a value behind `head`.
-pub(crate) fn value_message<T: Serialize + 'static>(
-    mut head: Vec<u8>,
-    value: T,
-) -> Result<Message> {
-    let tail = encode_item(&mut head, value)?;
-    Ok(Message { head: head.into(), tail })
-}
-
 /// Appends the encoding of a value but for long bytes at its end, which it gives.
 #[inline]
-pub(crate) fn encode_item<T: Serialize + 'static>(
-    bytes: &mut Vec<u8>,
-    mut value: T,
-) -> Result<Vec<u8>> {
+fn encode_owned<T: Serialize + 'static>(bytes: &mut Vec<u8>, mut value: T) -> Result<Vec<u8>> {
     let tail = take_long(&mut value).unwrap_or_default();
     encode::<T>(bytes, &Sent(&value))?;
     put_length(bytes, &tail);
@@ -173,7 +233,8 @@ fn undecodable<T>(error: DecodeError) -> Error {
     let message = match error {
         DecodeError::Other(why) => return codec(format!("cannot decode {name}: {why}")),
         DecodeError::Serde(_) => format!(
-            "cannot decode {name}: serde's untagged, tag and flatten cannot travel in this format"
+            "cannot decode {name}: serde's untagged, tag and flatten, and types that hold any value, \
+             cannot travel in this format"
         ),
         _ => format!("cannot decode {name}"),
     };

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt as _;
 use std::pin::pin;
 
-use futures::future::{Either, select};
+use futures_util::future::{Either, select};
 
 use super::files::Found;
 use super::log;

@@ -58,7 +58,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_value, patience: None, output: PhantomData }
+    Call::of(outcall, decode_value)
 }
 
 /// Calls a method that returns a `Result`.
@@ -73,7 +73,7 @@ where
     E: DeserializeOwned + Send + 'static,
 {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
-    Call { outcall, decode: decode_result, patience: None, output: PhantomData }
+    Call::of(outcall, decode_result)
 }
 
 pub(super) fn decode_value<T: DeserializeOwned + 'static>(
@@ -113,6 +113,10 @@ pub(super) fn service_error<E: DeserializeOwned + 'static>(
 }
 
 impl<T, E> Call<T, E> {
+    pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
+        Self { outcall, decode, patience: None, output: PhantomData }
+    }
+
     /// Gives the call so much time, from its first poll on; without this it has no limit.
     ///
     /// The time that is left is sent along. When it is over, the future ends with an error of which

@@ -69,15 +69,18 @@ fn in_words(end: End, method: Called) -> Error {
     };
     let text = String::from_utf8_lossy(&bytes);
     match code {
-        FailCode::UnknownMethod => Error::new(
-            ErrorKind::UnknownMethod,
-            match method.caller {
-                Side::Connector => format!(
-                    "the daemon has no method {name}; it may be of an older build: restart it"
-                ),
-                Side::Acceptor => format!("the caller serves nothing that has a method {name}"),
-            },
-        ),
+        FailCode::UnknownMethod => {
+            let error = Error::new(
+                ErrorKind::UnknownMethod,
+                match method.caller {
+                    Side::Connector => format!(
+                        "the daemon has no method {name}; it may be of an older build: restart it"
+                    ),
+                    Side::Acceptor => format!("the caller serves nothing that has a method {name}"),
+                },
+            );
+            if text.is_empty() { error } else { error.caused_by(text.into_owned()) }
+        }
         FailCode::Arguments => {
             Error::new(ErrorKind::Codec, format!("{callee} cannot use the arguments of {name}"))
                 .caused_by(text.into_owned())

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::de::DeserializeOwned;
 
 use super::asked::{End, Expect};
@@ -18,7 +18,7 @@ use super::outcall::{Outcall, Upstream};
 use super::serving::Ticket;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::error::{CallError, Error, ErrorKind};
 use crate::service::Method;
 
@@ -53,8 +53,13 @@ pub struct Incoming<T, E = Error> {
     source: Source<E>,
     chunk: Chunk,
     skipped: u64,
+    /// The way to an item of another codec than the usual one.
+    decode: Option<DecodeItem<T>>,
     output: PhantomData<fn() -> T>,
 }
+
+/// Decodes the first item of what there is, and tells how long it was.
+pub(super) type DecodeItem<T> = fn(&[u8]) -> Result<(T, usize), Error>;
 
 enum Source<E> {
     Answer(Outcall, fn(End, Called) -> E),
@@ -88,16 +93,34 @@ where
     Incoming::new(Source::Answer(outcall, service_error))
 }
 
-impl<T> Incoming<T> {
+impl<T: DeserializeOwned + 'static> Incoming<T> {
     /// The caller's stream of a call that is answered.
     pub(super) fn of_call(shared: &Arc<Shared>, ticket: Ticket) -> Self {
-        Self::new(Source::Argument(Arc::clone(shared), ticket))
+        let mut items = Self::new(Source::Argument(Arc::clone(shared), ticket));
+        items.decode = match shared.codec {
+            Codec::Bincode => None,
+            #[cfg(feature = "json")]
+            Codec::Json => Some(codec::json::decode_prefix),
+        };
+        items
     }
 }
 
 impl<T, E> Incoming<T, E> {
+    /// The answer of a call that is encoded otherwise.
+    #[cfg(feature = "json")]
+    pub(super) fn of_answer(
+        outcall: Outcall,
+        fail: fn(End, Called) -> E,
+        decode: DecodeItem<T>,
+    ) -> Self {
+        let mut items = Self::new(Source::Answer(outcall, fail));
+        items.decode = Some(decode);
+        items
+    }
+
     fn new(source: Source<E>) -> Self {
-        Self { source, chunk: Chunk::default(), skipped: 0, output: PhantomData }
+        Self { source, chunk: Chunk::default(), skipped: 0, decode: None, output: PhantomData }
     }
 
     /// How many items were dropped before the one that came last, in all: those that a method with
@@ -125,7 +148,13 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         self.chunk.count -= 1;
         // The last item may take what is apart.
         let end = (self.chunk.count == 0).then(|| self.chunk.bytes.len());
-        let (item, length) = codec::decode_from(&mut self.chunk.bytes, self.chunk.at)?;
+        let (item, length) = match self.decode {
+            None => codec::decode_from(&mut self.chunk.bytes, self.chunk.at)?,
+            Some(decode) => {
+                self.chunk.bytes.join();
+                decode(self.chunk.bytes.head.get(self.chunk.at..).unwrap_or_default())?
+            }
+        };
         self.chunk.at += length;
         if end.is_some_and(|end| self.chunk.at != end) {
             return Err(Error::new(ErrorKind::Codec, "bytes are left over after the last item"));

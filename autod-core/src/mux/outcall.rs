@@ -6,7 +6,7 @@
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 
 use super::asked::{End, Expect, Opening};
@@ -18,7 +18,7 @@ use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec::{self, Message};
+use crate::codec::{self, Codec, Message};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
@@ -60,7 +60,29 @@ impl Outcall {
         method: &'static Method,
         arguments: impl Arguments,
         expect: Expect,
+        upstream: Upstream,
+    ) -> Self {
+        let codec = connection.shared().codec;
+        Self::encoded(connection, method, expect, upstream, |head| match codec {
+            Codec::Bincode => codec::arguments_message(head, arguments),
+            #[cfg(feature = "json")]
+            Codec::Json => Err(Error::new(
+                ErrorKind::Usage,
+                format!(
+                    "{} cannot be called by a typed client: the connection speaks JSON",
+                    method.name
+                ),
+            )),
+        })
+    }
+
+    /// A call whose arguments `encode` puts behind the beginning of its message.
+    pub(super) fn encoded(
+        connection: &Connection,
+        method: &'static Method,
+        expect: Expect,
         Upstream(feed): Upstream,
+        encode: impl FnOnce(Vec<u8>) -> Result<Message, Error>,
     ) -> Self {
         let options = match expect {
             Expect::Bytes => Options::Bytes,
@@ -68,7 +90,7 @@ impl Outcall {
             _ => Options::Plain,
         };
         let method = Called::new(method, connection.shared().side);
-        let stage = match message(connection, method, options, arguments) {
+        let stage = match message(connection, method, options, encode) {
             Ok(message) => Stage::Unsent(message, None),
             Err(error) => Stage::Failed(Some(error)),
         };
@@ -217,13 +239,13 @@ fn message(
     connection: &Connection,
     method: Called,
     options: Options,
-    arguments: impl Arguments,
+    encode: impl FnOnce(Vec<u8>) -> Result<Message, Error>,
 ) -> Result<Message, Error> {
     let mut head = Vec::with_capacity(64);
     head.extend_from_slice(&method.id.to_le_bytes());
     head.push(options as u8);
     debug_assert_eq!(head.len(), BEFORE_ARGUMENTS);
-    let message = codec::arguments_message(head, arguments)?;
+    let message = encode(head)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

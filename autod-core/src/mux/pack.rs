@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::flow::Role;
 use super::shared::{Over, Shared};
-use crate::codec::{self, Message};
+use crate::codec::{Codec, Message};
 use crate::error::Error;
 
 /// Items are packed into one message until it is this long, as long as the stream has more ready.
@@ -32,12 +32,20 @@ pub(super) enum Unsendable {
     TooLarge(usize),
 }
 
+/// How items go on the wire.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    pub(super) codec: Codec,
+    /// The most bytes of one.
+    pub(super) limit: usize,
+}
+
 /// What keeps the items that are not sent yet.
 pub(super) trait Queue {
     /// Whether the stream is asked for items also when they cannot be sent.
     const DROPS: bool;
 
-    fn add<T: Serialize + 'static>(&mut self, item: T, limit: usize) -> Result<(), Unsendable>;
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable>;
 
     fn is_empty(&self) -> bool;
 
@@ -81,10 +89,10 @@ impl Pack {
 impl Queue for Pack {
     const DROPS: bool = false;
 
-    fn add<T: Serialize + 'static>(&mut self, item: T, limit: usize) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
         let start = self.bytes.len();
-        let tail = encode(&mut self.bytes, item, limit)?;
-        let fits = tail.is_empty() && self.bytes.len() - HEAD <= limit;
+        let tail = encode(&mut self.bytes, item, form)?;
+        let fits = tail.is_empty() && self.bytes.len() - HEAD <= form.limit;
         if self.count > 0 && !fits {
             self.next = Message { head: self.bytes.split_off(start).into(), tail };
         } else {
@@ -167,9 +175,9 @@ impl Newest {
 impl Queue for Newest {
     const DROPS: bool = true;
 
-    fn add<T: Serialize + 'static>(&mut self, item: T, limit: usize) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
         let mut bytes = Vec::new();
-        let mut tail = encode(&mut bytes, item, limit)?;
+        let mut tail = encode(&mut bytes, item, form)?;
         bytes.append(&mut tail);
         self.bytes += bytes.len();
         self.items.push_back(bytes);
@@ -207,12 +215,12 @@ impl Queue for Newest {
 fn encode<T: Serialize + 'static>(
     bytes: &mut Vec<u8>,
     item: T,
-    limit: usize,
+    form: Form,
 ) -> Result<Vec<u8>, Unsendable> {
     let start = bytes.len();
-    let tail = codec::encode_item(bytes, item).map_err(Unsendable::Encoding)?;
+    let tail = form.codec.encode_item(bytes, item).map_err(Unsendable::Encoding)?;
     let length = bytes.len() - start + tail.len();
-    if length > limit {
+    if length > form.limit {
         bytes.truncate(start);
         return Err(Unsendable::TooLarge(length));
     }
@@ -223,6 +231,10 @@ fn encode<T: Serialize + 'static>(
 mod tests {
     use super::*;
 
+    fn form(limit: usize) -> Form {
+        Form { codec: Codec::Bincode, limit }
+    }
+
     fn decoded(message: &[u8]) -> Vec<u8> {
         assert_eq!(message[..HEAD], u32::try_from(message.len() - HEAD).unwrap().to_le_bytes());
         message[HEAD..].to_vec()
@@ -232,7 +244,7 @@ mod tests {
     fn the_oldest_are_dropped_and_counted() {
         let mut newest = Newest::new(3);
         for item in 0..10_u8 {
-            newest.add(item, 1024).unwrap();
+            newest.add(item, form(1024)).unwrap();
         }
         assert_eq!(newest.dropped, 7);
         assert_eq!(decoded(&newest.message()), [7, 8, 9]);
@@ -243,19 +255,19 @@ mod tests {
     fn bytes_are_bounded_too_but_one_item_is_kept() {
         let mut newest = Newest::new(usize::MAX);
         for _ in 0..100 {
-            newest.add(vec![0_u8; 100 << 10], 1 << 30).unwrap();
+            newest.add(vec![0_u8; 100 << 10], form(1 << 30)).unwrap();
             assert!(newest.bytes <= KEPT);
         }
-        newest.add(vec![0_u8; 2 * KEPT], 1 << 30).unwrap();
+        newest.add(vec![0_u8; 2 * KEPT], form(1 << 30)).unwrap();
         assert_eq!((newest.items.len(), newest.dropped), (1, 100));
     }
 
     #[test]
     fn an_item_that_is_too_large_leaves_the_others() {
         let mut pack = Pack::new();
-        pack.add(1_u8, 16).unwrap();
-        assert!(matches!(pack.add([0_u8; 17], 16), Err(Unsendable::TooLarge(17))));
-        pack.add(2_u8, 16).unwrap();
+        pack.add(1_u8, form(16)).unwrap();
+        assert!(matches!(pack.add([0_u8; 17], form(16)), Err(Unsendable::TooLarge(17))));
+        pack.add(2_u8, form(16)).unwrap();
         assert_eq!((pack.count, &pack.bytes[HEAD..]), (2, &[1, 2][..]));
     }
 }

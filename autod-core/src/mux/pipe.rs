@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker, ready};
 
-use futures::task::AtomicWaker;
+use futures_util::task::AtomicWaker;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -94,6 +94,10 @@ impl<T, E> Pipe<T, E> {
         decode: Decode<T, E>,
     ) -> Self {
         let outcall = Outcall::new(connection, method, arguments, Expect::Bytes, Upstream::NONE);
+        Self::of(outcall, decode)
+    }
+
+    pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
         Self {
             outcall,
             decode,

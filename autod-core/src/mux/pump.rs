@@ -7,11 +7,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 
 use super::flow::Role;
-use super::pack::{ITEMS, Pack, Queue, Unsendable};
+use super::pack::{Form, ITEMS, Pack, Queue, Unsendable};
 use super::shared::{Over, Shared};
 
 /// Messages that a stream sends before others get their turn.
@@ -59,7 +59,8 @@ where
         for _ in 0..PACKS {
             // Nothing is dropped that could be sent.
             let drops = held_up;
-            let more = self.fill(shared.peer_message, drops, context);
+            let form = Form { codec: shared.codec, limit: shared.peer_message };
+            let more = self.fill(form, drops, context);
             held_up = self.poll_empty(shared, role, context)?.is_pending();
             if held_up && !(more && Q::DROPS) {
                 return Poll::Pending;
@@ -80,14 +81,14 @@ where
     }
 
     /// Asks the stream for items. `true` if it may have more.
-    fn fill(&mut self, limit: usize, held_up: bool, context: &mut Context<'_>) -> bool {
+    fn fill(&mut self, form: Form, held_up: bool, context: &mut Context<'_>) -> bool {
         for _ in 0..ITEMS {
-            if self.end.is_some() || self.queue.is_full(limit) && !held_up {
+            if self.end.is_some() || self.queue.is_full(form.limit) && !held_up {
                 break;
             }
             match Pin::new(&mut self.items).poll_next(context) {
                 // The items before one that cannot be sent arrive all the same.
-                Poll::Ready(Some(item)) => self.end = self.queue.add(item, limit).err().map(Err),
+                Poll::Ready(Some(item)) => self.end = self.queue.add(item, form).err().map(Err),
                 Poll::Ready(None) => self.end = Some(Ok(())),
                 Poll::Pending => return false,
             }

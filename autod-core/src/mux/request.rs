@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::Stream;
+use futures_util::Stream;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -17,9 +17,9 @@ use super::serving::Ticket;
 use super::shared::Shared;
 use super::state::Arrived;
 use crate::arguments::Arguments;
-use crate::codec::{self, Message};
+use crate::codec::{self, Codec, Message};
 use crate::error::chain;
-use crate::service::{Answered, Policy, Request};
+use crate::service::{Answered, Policy, Request, Table};
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, FailCode, Kind, Options};
 
 /// A call that came over a connection. Dropped without an answer it answers that it was cancelled.
@@ -27,6 +27,8 @@ use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, FailCode, 
 pub(crate) struct Incall {
     shared: Arc<Shared>,
     ticket: Ticket,
+    /// Of the service that answers it.
+    table: &'static Table,
     method: u64,
     options: Options,
     deadline: Option<Duration>,
@@ -54,7 +56,14 @@ impl Incall {
         };
         let deadline = deadline.flatten();
         let shared = Arc::clone(shared);
-        Some(Self { shared, ticket, method, options, deadline, body, answered: false })
+        let table = &Table::NONE;
+        Some(Self { shared, ticket, table, method, options, deadline, body, answered: false })
+    }
+
+    /// The same call, to a service with this table.
+    pub(crate) fn of(mut self, table: &'static Table) -> Self {
+        self.table = table;
+        self
     }
 
     pub(super) fn ticket(&self) -> Ticket {
@@ -79,7 +88,16 @@ impl Incall {
         }
         let body = std::mem::take(&mut self.body);
         let before = BEFORE_ARGUMENTS + self.deadline.map_or(0, |_| DEADLINE_LENGTH);
-        match codec::decode_arguments(body, before) {
+        let decoded = match self.shared.codec {
+            Codec::Bincode => codec::decode_arguments(body, before),
+            #[cfg(feature = "json")]
+            Codec::Json => {
+                let expected = self.table.method(self.method).map(|method| method.arguments);
+                let body = body.into_bytes();
+                codec::json::decode_arguments(&body[before..], expected.unwrap_or_default())
+            }
+        };
+        match decoded {
             Ok(arguments) => Ok((arguments, self)),
             Err(error) => Err(self.fail(FailCode::Arguments, &chain(&error))),
         }
@@ -162,7 +180,8 @@ impl Request for Incall {
     }
 
     fn reply<O: Serialize + 'static>(self, output: O) -> Answered {
-        self.finish(Kind::Reply, codec::value_message(Vec::new(), output))
+        let codec = self.shared.codec;
+        self.finish(Kind::Reply, codec.value_message(Vec::new(), output))
     }
 
     fn reply_result<O: Serialize + 'static, E: Serialize + 'static>(
@@ -176,7 +195,8 @@ impl Request for Incall {
     }
 
     fn reply_error<E: Serialize + 'static>(self, error: E) -> Answered {
-        self.finish(Kind::Fail, codec::value_message(vec![FailCode::Service as u8], error))
+        let codec = self.shared.codec;
+        self.finish(Kind::Fail, codec.value_message(vec![FailCode::Service as u8], error))
     }
 
     async fn stream<S>(self, items: S, policy: Policy) -> Answered
@@ -191,7 +211,8 @@ impl Request for Incall {
     }
 
     fn unknown(self) -> Answered {
-        self.fail(FailCode::UnknownMethod, "")
+        let text = self.table.in_words();
+        self.fail(FailCode::UnknownMethod, &text)
     }
 }
 

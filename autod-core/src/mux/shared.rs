@@ -18,7 +18,7 @@ use super::queue::Place;
 use super::serving::Ticket;
 use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
-use crate::codec::Message;
+use crate::codec::{Codec, Message};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::Receives;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(super) side: Side,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
+    /// How values are encoded, in both directions.
+    pub(super) codec: Codec,
     /// Cancelled when the driver has ended.
     ended: CancellationToken,
 }
@@ -59,11 +61,23 @@ fn sent(sent: Sent) -> Poll<Result<(), Over>> {
 impl Shared {
     /// `memory`: the bytes of [`Limits::memory`](crate::Limits::memory).
     pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
+        Self::speaking(Codec::default(), side, ours, theirs, memory)
+    }
+
+    /// As [`new`](Self::new), with another codec than the usual one.
+    pub(crate) fn speaking(
+        codec: Codec,
+        side: Side,
+        ours: Receives,
+        theirs: Receives,
+        memory: usize,
+    ) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, memory)),
             waiting: AtomicUsize::new(0),
             side,
             peer_message: theirs.message as usize,
+            codec,
             ended: CancellationToken::new(),
         })
     }

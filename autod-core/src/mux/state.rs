@@ -32,6 +32,7 @@ pub(crate) enum Side {
     Acceptor = 1,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a step of its own")]
 #[derive(Debug)]
 pub(super) struct State {
     side: Side,

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shop;
 use crate::caller::Caller;
-use crate::codec;
+use crate::codec::Codec;
 use crate::daemon::{Connected, check_peer, peer};
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
@@ -182,7 +182,8 @@ impl Shop {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
-        let shared = Shared::new(Side::Acceptor, ours, hello.receives, limits.memory);
+        let codec = Codec::named(&hello.codec).unwrap_or_default();
+        let shared = Shared::speaking(codec, Side::Acceptor, ours, hello.receives, limits.memory);
         let accept = self.accept(&hello);
         let caller = Caller::from_fields(&hello.caller);
         let daemon = self.server.daemon.clone();
@@ -290,17 +291,20 @@ impl Shop {
     fn refuse(&self, hello: &Hello) -> Option<(RejectCode, String)> {
         let table = self.server.table;
         let pid = std::process::id();
-        if hello.version != greeting::VERSION || hello.codec != codec::NAME {
+        let codec = Codec::named(&hello.codec).filter(|_| hello.version == greeting::VERSION);
+        let Some(codec) = codec else {
             let text = other_version(hello.version, &hello.codec);
             return Some((RejectCode::Version, text));
-        }
-        if hello.service != table.name {
+        };
+        // Whoever reads values without their types need not know the service.
+        let knows = |is_told: bool| is_told || !codec.is_self_describing();
+        if hello.service != table.name && knows(!hello.service.is_empty()) {
             return Some((
                 RejectCode::Service,
                 format!("the daemon (pid {pid}) serves {}, not {}", table.name, hello.service),
             ));
         }
-        if hello.fingerprint != table.fingerprint {
+        if hello.fingerprint != table.fingerprint() && knows(hello.fingerprint != 0) {
             return Some((
                 RejectCode::Fingerprint,
                 format!(
@@ -347,7 +351,7 @@ impl Shop {
         Answer::Accept(Accept {
             version: hello.version,
             service: server.table.name.to_owned(),
-            fingerprint: server.table.fingerprint,
+            fingerprint: server.table.fingerprint(),
             build: server.build.to_string(),
             receives: Receives::from(&server.limits),
             life: server.daemon.life(),
@@ -391,7 +395,7 @@ fn other_version(version: u8, codec: &str) -> String {
         "the daemon (pid {}) speaks protocol {} with {}, the caller {version} with {codec}",
         std::process::id(),
         greeting::VERSION,
-        codec::NAME,
+        Codec::names(),
     )
 }
 

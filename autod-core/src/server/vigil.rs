@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
-use crate::codec;
+use crate::codec::Codec;
 use crate::daemon::{Alarm, Knock, Root, Tenancy, check_peer, peer};
 use crate::greet;
 use crate::wire::greeting::{Answer, CallerFields, Hello, Purpose, VERSION};
@@ -138,7 +138,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         service: service.to_owned(),
         fingerprint: 0,
         build: String::new(),
-        codec: codec::NAME.to_owned(),
+        codec: Codec::default().name().to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
         offer: None,

@@ -6,12 +6,17 @@ use super::fields::{
 use super::greeting::Common;
 use super::limits::Receives;
 
+/// The codec whose values can be read by those who do not know the service.
+pub(crate) const SELF_DESCRIBING: &str = "json";
+
 /// What a connecting end says first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hello {
     pub(crate) version: u8,
     pub(crate) purpose: Purpose,
+    /// Empty if any will do.
     pub(crate) service: String,
+    /// 0 if it is not known.
     pub(crate) fingerprint: u64,
     pub(crate) build: String,
     pub(crate) codec: String,
@@ -67,6 +72,14 @@ pub(crate) struct CallerFields {
     pub(crate) terminal: Option<(u16, u16)>,
     /// Device and inode of the caller's `/`.
     pub(crate) root: Option<(u64, u64)>,
+}
+
+/// A field that not everybody needs.
+fn known<T: Default>(field: Option<T>, needed: bool, name: &'static str) -> Result<T, Malformed> {
+    match field {
+        None if needed => Err(Malformed::Missing(name)),
+        field => Ok(field.unwrap_or_default()),
+    }
 }
 
 impl Hello {
@@ -151,13 +164,15 @@ impl Hello {
                 _ => common.take(tag, value)?,
             }
         }
+        let codec = common.codec.ok_or(Malformed::Missing("codec"))?;
+        let needed = codec != SELF_DESCRIBING;
         Ok(Self {
             version: prefix.version,
             purpose,
-            service: common.service.ok_or(Malformed::Missing("service"))?,
-            fingerprint: common.fingerprint.ok_or(Malformed::Missing("fingerprint"))?,
+            service: known(common.service, needed, "service")?,
+            fingerprint: known(common.fingerprint, needed, "fingerprint")?,
             build: common.build.unwrap_or_default(),
-            codec: common.codec.ok_or(Malformed::Missing("codec"))?,
+            codec,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
             offer,

@@ -6,7 +6,7 @@ mod answer;
 mod fields;
 pub(crate) mod frame;
 pub(crate) mod greeting;
-mod hello;
+pub(crate) mod hello;
 pub(crate) mod limits;
 #[cfg(test)]
 pub(crate) mod vectors;

@@ -17,7 +17,7 @@ use super::greeting::{
     Rejection, VERSION,
 };
 use super::limits::{Limits, Receives};
-use crate::codec;
+use crate::codec::{self, Codec};
 use crate::service::{self, Argument, Method, Policy, Table, method_id};
 
 const DOCUMENT: &str = include_str!("../../../PROTOCOL.md");
@@ -169,12 +169,12 @@ fn hashes() {
     for method in COUNTER.methods {
         block.take_written(&format!("method id of {}", method.name), &method.id.to_le_bytes());
     }
-    block.take_written("fingerprint of Counter", &COUNTER.fingerprint.to_le_bytes());
-    block.take_written("fingerprint of Halver", &HALVER.fingerprint.to_le_bytes());
+    block.take_written("fingerprint of Counter", &COUNTER.fingerprint().to_le_bytes());
+    block.take_written("fingerprint of Halver", &HALVER.fingerprint().to_le_bytes());
     for name in ["sum", "upper"] {
         block.take_written(&format!("method id of {name}"), &method_id(name).to_le_bytes());
     }
-    block.take_written("fingerprint of Shapes", &SHAPES.fingerprint.to_le_bytes());
+    block.take_written("fingerprint of Shapes", &SHAPES.fingerprint().to_le_bytes());
     block.finish();
 }
 
@@ -187,9 +187,9 @@ fn greetings() {
         version: VERSION,
         purpose: Purpose::Session,
         service: "Counter".to_owned(),
-        fingerprint: COUNTER.fingerprint,
+        fingerprint: COUNTER.fingerprint(),
         build: "1.0.0".to_owned(),
-        codec: codec::NAME.to_owned(),
+        codec: Codec::Bincode.name().to_owned(),
         receives,
         life: 0,
         offer: None,
@@ -208,7 +208,7 @@ fn greetings() {
     let least = Hello { build: String::new(), caller: CallerFields::default(), ..hello };
     assert_eq!(read_hello(&bytes).as_ref(), Ok(&least));
 
-    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint };
+    let offer = Offer { service: "Halver".to_owned(), fingerprint: HALVER.fingerprint() };
     let serving = Hello { offer: Some(offer), ..least.clone() };
     let bytes = block.take("Hello of a caller that serves Halver");
     assert_eq!(read_hello(&bytes), Ok(serving));
@@ -220,7 +220,7 @@ fn greetings() {
     let accept = Accept {
         version: VERSION,
         service: "Counter".to_owned(),
-        fingerprint: COUNTER.fingerprint,
+        fingerprint: COUNTER.fingerprint(),
         build: "1.0.0".to_owned(),
         receives,
         life: 0x0807_0605_0403_0201,
@@ -339,6 +339,73 @@ fn frames() {
     let piece = Header::new(Kind::Reply, 6, MAX_PIECE, true);
     let bytes = block.take_written("header of a first piece", &piece.to_bytes());
     assert_eq!(Header::parse(&bytes), Ok(Some(piece)));
+    block.finish();
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json() {
+    let mut block = Block::new("json");
+    let hello = Hello {
+        version: VERSION,
+        purpose: Purpose::Session,
+        service: "Counter".to_owned(),
+        fingerprint: 0,
+        build: String::new(),
+        codec: Codec::Json.name().to_owned(),
+        receives: Receives::from(&Limits::default()),
+        life: 0,
+        offer: None,
+        caller: CallerFields::default(),
+    };
+    assert_eq!(read_hello(&block.take("Hello")), Ok(hello));
+
+    let mut call = method_id("add").to_le_bytes().to_vec();
+    call.push(Options::Plain as u8);
+    codec::json::encode_borrowing(&mut call, &BTreeMap::from([("n", 2)])).unwrap();
+    let read = single(&mut block, "Call of add(2)", Kind::Call, 0, &call);
+    assert_eq!(codec::json::decode_arguments::<(i64,)>(&read[9..], N).unwrap(), (2,));
+    let mut reply = Vec::new();
+    crate::codec::json::encode_into(&mut reply, &2_i64).unwrap();
+    single(&mut block, "Reply to it", Kind::Reply, 0, &reply);
+
+    let mut items = 3_u32.to_le_bytes().to_vec();
+    for total in [2_i64, -3, 300] {
+        Codec::Json.encode_item(&mut items, &total).unwrap();
+    }
+    single(&mut block, "Items of watch()", Kind::Items, 2, &items);
+
+    let mut fail = vec![FailCode::Service as u8];
+    crate::codec::json::encode_into(&mut fail, &"odd").unwrap();
+    single(&mut block, "Fail with the service's own error", Kind::Fail, 4, &fail);
+    block.finish();
+}
+
+#[cfg(feature = "json")]
+#[test]
+fn json_values() {
+    fn value<T>(block: &mut Block, name: &str, value: &T)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + Debug + 'static,
+    {
+        let mut written = Vec::new();
+        crate::codec::json::encode_into(&mut written, value).expect("it encodes");
+        let bytes = block.take_written(name, &written);
+        assert_eq!(codec::json::decode::<T>(&bytes).expect(name), *value);
+    }
+    let mut block = Block::new("json-values");
+    value(&mut block, "unit ()", &());
+    value(&mut block, "u64 2^64 - 1", &u64::MAX);
+    value(&mut block, "i64 -9", &-9_i64);
+    value(&mut block, "f64 1.5", &1.5_f64);
+    value(&mut block, "char é", &'é');
+    value(&mut block, "String a\"\\ and a new line", &"a\"\\\n".to_owned());
+    value(&mut block, "Vec<u8> 1, 255", &vec![1_u8, 255]);
+    value(&mut block, "(u8, String) 7, a", &(7_u8, "a".to_owned()));
+    value(&mut block, "Option<u8> None", &None::<u8>);
+    value(&mut block, "Option<u8> Some(5)", &Some(5_u8));
+    value(&mut block, "Result<u8, String> Ok(5)", &Ok::<u8, String>(5));
+    value(&mut block, "BTreeMap<u8, bool> 1: false", &BTreeMap::from([(1_u8, false)]));
     block.finish();
 }
 

@@ -2,6 +2,7 @@
 
 mod answer;
 mod argument;
+mod generics;
 mod input;
 #[cfg(test)]
 mod tests;
@@ -36,36 +37,18 @@ pub(crate) fn service<'a>(
             other => foreign(other, "item", mistakes),
         }
     }
-    Service { item, root, methods }
+    let generics = generics::of(item, root);
+    Service { item, root, generics, methods }
 }
 
 fn header(item: &ItemTrait, mistakes: &mut Mistakes) {
-    let name = &item.ident;
     if let Some(token) = &item.unsafety {
         mistakes.at(token, "a service is a safe trait: remove `unsafe`");
     }
     if let Some(token) = &item.modifiers.auto_token {
         mistakes.at(token, "a service has methods: remove `auto`");
     }
-    if !item.generics.params.is_empty() {
-        mistakes.at(
-            &item.generics,
-            format_args!(
-                "a service has no parameters, because both ends compare the types of its methods as \
-                 they are written: write `trait {name}` and a type in the place of each parameter, or \
-                 a macro that makes a trait for each type"
-            ),
-        );
-    }
-    if let Some(clause) = &item.generics.where_clause {
-        mistakes.at(
-            clause,
-            format_args!(
-                "a service has no `where` clause: what its objects have to be stands behind its name, \
-                 as in `trait {name}: Debug`"
-            ),
-        );
-    }
+    generics::check(item, mistakes);
     for attribute in item.attrs.iter().filter(|attribute| is_option(attribute)) {
         mistakes.at(
             attribute,

@@ -13,7 +13,7 @@ fn mistakes(item: &ItemTrait) -> Vec<String> {
 #[test]
 fn all_mistakes_are_told_at_once() {
     let told = mistakes(&parse_quote! {
-        trait Counter<T> where T: Clone {
+        trait Counter<'a, T> where T: Clone, Self: Clone {
             const N: u8;
             fn get() -> &str;
             async fn add<A>(&mut self, _: A, b: &B) -> Self;

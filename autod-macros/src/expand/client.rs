@@ -19,26 +19,36 @@ pub(super) fn declaration(service: &Service<'_>) -> TokenStream {
     let visibility = &item.vis;
     let attributes = attributes_named(&item.attrs, &["doc", "deprecated"]);
     let docs = format!(" The client of [`{}`].", service.name());
+    let parameters = &service.generics;
+    let clause = &parameters.where_clause;
+    let marker = marker(service).map(|marker| quote!(parameters: #marker,));
     let gap = (!attributes_named(&item.attrs, &["doc"]).is_empty()).then(|| quote!(#[doc = ""]));
     quote! {
         #[doc = #docs]
         #gap
         #(#attributes)*
         #[allow(deprecated)]
-        #[derive(::core::clone::Clone, ::core::fmt::Debug)]
-        #visibility struct #client {
+        #visibility struct #client #parameters #clause {
             connection: #root::__private::Connection,
+            #marker
         }
     }
 }
 
+/// What holds the parameters that are types; the type is `Send` and `Sync` whatever they are.
+fn marker(service: &Service<'_>) -> Option<TokenStream> {
+    let types: Vec<_> = service.generics.type_params().map(|parameter| &parameter.ident).collect();
+    (!types.is_empty()).then(|| quote!(::core::marker::PhantomData<fn() -> (#(#types,)*)>))
+}
+
 pub(super) fn methods(service: &Service<'_>) -> TokenStream {
-    let client = service.client();
+    let client = service.client_type();
+    let (parameters, _, clause) = service.generics.split_for_impl();
     let methods =
         service.methods.iter().enumerate().map(|(position, item)| method(service, position, item));
     quote! {
         #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
-        impl #client {
+        impl #parameters #client #clause {
             #(#methods)*
         }
     }
@@ -132,12 +142,29 @@ pub(super) fn returned(service: &Service<'_>, method: &Method<'_>) -> TokenStrea
 /// The way into the client and out of it.
 pub(super) fn connection(service: &Service<'_>) -> TokenStream {
     let root = service.root;
-    let client = service.client();
+    let client = service.client_type();
+    let name = service.client().to_string();
+    let (parameters, _, clause) = service.generics.split_for_impl();
+    let marker = marker(service).map(|_| quote!(parameters: ::core::marker::PhantomData,));
     quote! {
         #[automatically_derived]
-        impl #root::__private::Client for #client {
+        impl #parameters ::core::clone::Clone for #client #clause {
+            fn clone(&self) -> Self {
+                Self { connection: ::core::clone::Clone::clone(&self.connection), #marker }
+            }
+        }
+
+        #[automatically_derived]
+        impl #parameters ::core::fmt::Debug for #client #clause {
+            fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                __f.debug_struct(#name).field("connection", &self.connection).finish()
+            }
+        }
+
+        #[automatically_derived]
+        impl #parameters #root::__private::Client for #client #clause {
             fn from_connection(__connection: #root::__private::Connection) -> Self {
-                Self { connection: __connection }
+                Self { connection: __connection, #marker }
             }
 
             fn connection(&self) -> &#root::__private::Connection {

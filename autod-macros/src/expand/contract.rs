@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
-use syn::{GenericArgument, PathArguments, TraitItemFn, Type, TypePath};
+use syn::{GenericArgument, Generics, PathArguments, TraitItemFn, Type, TypePath, parse_quote};
 
 use crate::expand::{answer_span, conditions, output, parameters};
 use crate::model::{Answer, Method, Service};
@@ -15,25 +15,43 @@ pub(super) fn contract(service: &Service<'_>) -> TokenStream {
     let visibility = &item.vis;
     let keyword = &item.trait_token;
     let ident = &item.ident;
+    let parameters = &service.generics;
+    let clause = &parameters.where_clause;
     let supertraits = item.supertraits.iter();
     let methods = service.methods.iter().map(|method| declared(service, method));
+    let name = service.contract();
     let shared = service.methods.iter().map(|method| forwarded(service, method));
+    let shared_generics = shareable(service);
+    let (shared_parameters, _, shared_clause) = shared_generics.split_for_impl();
     quote! {
         #(#attributes)*
         #diagnostic
-        #visibility #keyword #ident:
+        #visibility #keyword #ident #parameters:
             #(#supertraits +)*
             ::core::marker::Send + ::core::marker::Sync + 'static
+        #clause
         {
             #(#methods)*
         }
 
         #[allow(deprecated)]
         #[automatically_derived]
-        impl<__T: #ident + ?::core::marker::Sized> #ident for ::std::sync::Arc<__T> {
+        impl #shared_parameters #name for ::std::sync::Arc<__T> #shared_clause {
             #(#shared)*
         }
     }
+}
+
+/// The parameters of the implementation for an `Arc<__T>`, which is what the trait asks of its objects.
+fn shareable(service: &Service<'_>) -> Generics {
+    let contract = service.contract();
+    let mut generics = service.generics_with(parse_quote!(__T: #contract + ?::core::marker::Sized));
+    let supertraits = &service.item.supertraits;
+    if !supertraits.is_empty() {
+        let clause = generics.make_where_clause();
+        clause.predicates.push(parse_quote!(::std::sync::Arc<__T>: #supertraits));
+    }
+    generics
 }
 
 /// The compiler's words for an object that is no such service, unless the trait has its own.
@@ -103,7 +121,7 @@ fn body(method: &TraitItemFn) -> TokenStream {
 
 fn forwarded(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let conditions = conditions(method);
-    let contract = &service.item.ident;
+    let contract = service.contract();
     let ident = method.ident();
     let (names, types): (Vec<_>, Vec<_>) = parameters(service, method).into_iter().unzip();
     let returned = returned(method);

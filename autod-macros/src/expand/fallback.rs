@@ -31,7 +31,12 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
     let declaration = declaration(service);
     let connection = connection(service);
     let root = service.root;
-    let client = service.client();
+    let client = service.client_type();
+    let (parameters, _, clause) = service.generics.split_for_impl();
+    let served = service.generics_with(parse_quote!(
+        __T: ::core::marker::Send + ::core::marker::Sync + 'static
+    ));
+    let (served, _, _) = served.split_for_impl();
     let name = service.name();
     let methods = distinct(&service.methods).map(|method| stub(service, method));
     quote! {
@@ -44,20 +49,18 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
         #declaration
 
         #[allow(dead_code)]
-        impl #client {
+        impl #parameters #client #clause {
             #(#methods)*
         }
 
         #connection
 
-        impl #root::__private::Service for #client {
+        impl #parameters #root::__private::Service for #client #clause {
             const TABLE: &'static #root::__private::Table =
                 &#root::__private::Table::new(#name, "", &[]);
         }
 
-        impl<__T: ::core::marker::Send + ::core::marker::Sync + 'static>
-            #root::__private::Serves<__T> for #client
-        {
+        impl #served #root::__private::Serves<__T> for #client #clause {
             async fn dispatch<__R: #root::__private::Request>(
                 _: ::std::sync::Arc<__T>,
                 __request: __R,

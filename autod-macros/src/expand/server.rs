@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::parse_quote;
 
 use crate::expand::{
     answer_span, argument_types, arguments_span, at, conditions, output, parts, row, tuple,
@@ -10,8 +11,10 @@ use crate::model::{Answer, Input, Method, Service};
 
 pub(super) fn server(service: &Service<'_>) -> TokenStream {
     let root = service.root;
-    let client = service.client();
-    let contract = &service.item.ident;
+    let client = service.client_type();
+    let contract = service.contract();
+    let generics = service.generics_with(parse_quote!(__T: #contract));
+    let (parameters, _, clause) = generics.split_for_impl();
     let ids = service.methods.iter().enumerate().map(|(position, method)| {
         let conditions = conditions(method);
         let id = id(position);
@@ -27,7 +30,7 @@ pub(super) fn server(service: &Service<'_>) -> TokenStream {
         #(#ids)*
 
         #[automatically_derived]
-        impl<__T: #contract> #root::__private::Serves<__T> for #client {
+        impl #parameters #root::__private::Serves<__T> for #client #clause {
             fn dispatch<__R: #root::__private::Request>(
                 __target: ::std::sync::Arc<__T>,
                 __request: __R,
@@ -52,7 +55,7 @@ fn id(position: usize) -> Ident {
 
 fn arm(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStream {
     let root = service.root;
-    let contract = &service.item.ident;
+    let contract = service.contract();
     let conditions = conditions(method);
     let id = id(position);
     let ident = method.ident();

@@ -3,6 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
+use syn::{ConstParam, GenericParam, TypeParam};
 
 use crate::expand::{conditions, row};
 use crate::model::{Answer, Input, Method, Service};
@@ -93,7 +94,9 @@ fn option(value: Option<TokenStream>) -> TokenStream {
 /// The table of the rows that are left.
 pub(super) fn table(service: &Service<'_>) -> TokenStream {
     let root = service.root;
-    let client = service.client();
+    let client = service.client_type();
+    let (generics, _, clause) = service.generics.split_for_impl();
+    let parameters = parameters(service);
     let name = service.name();
     let docs = docs(&service.item.attrs);
     let rows = service.methods.iter().enumerate().map(|(position, method)| {
@@ -102,14 +105,34 @@ pub(super) fn table(service: &Service<'_>) -> TokenStream {
         quote!(#(#conditions)* #row)
     });
     quote! {
-        #[automatically_derived]
-        impl #root::__private::Service for #client {
-            const TABLE: &'static #root::__private::Table =
-                &#root::__private::Table::new(#name, #docs, &[#(#rows),*]);
-        }
+        const __TABLE: #root::__private::Table =
+            #root::__private::Table::new(#name, #docs, &[#(#rows),*]);
+        const _: () = #root::__private::assert_distinct(__TABLE.methods);
 
-        const _: () = #root::__private::assert_distinct(
-            <#client as #root::__private::Service>::TABLE.methods,
-        );
+        #[automatically_derived]
+        impl #generics #root::__private::Service for #client #clause {
+            const TABLE: &'static #root::__private::Table = &__TABLE #parameters;
+        }
     }
+}
+
+/// The parameters of the service, if it has any.
+fn parameters(service: &Service<'_>) -> Option<TokenStream> {
+    let root = service.root;
+    let parameters = service.generics.params.iter().map(|parameter| {
+        let (ident, identity) = match parameter {
+            GenericParam::Type(TypeParam { ident, .. }) => {
+                (ident, quote!(#root::__private::shape::<#ident>))
+            }
+            GenericParam::Const(ConstParam { ident, .. }) => (
+                ident,
+                quote!(|| #root::__private::constant(&::std::string::ToString::to_string(&#ident))),
+            ),
+            // No service has one.
+            GenericParam::Lifetime(_) => return TokenStream::new(),
+        };
+        let name = ident.unraw().to_string();
+        quote!(#root::__private::Parameter { name: #name, identity: #identity },)
+    });
+    (!service.generics.params.is_empty()).then(|| quote!(.with_parameters(&[#(#parameters)*])))
 }

@@ -61,6 +61,21 @@ fn the_expansion_of_streams_is_reviewed() {
 }
 
 #[test]
+fn the_expansion_of_parameters_is_reviewed() {
+    let item = quote! {
+        pub trait Store<K: Ord, V = String, const MOST: usize = 3>: Debug
+        where
+            V: Clone,
+        {
+            async fn put(&self, key: K, value: V) -> Option<V>;
+            async fn take(&self, key: K) -> Result<V, String>;
+            fn values(&self, keys: impl Stream<Item = K>) -> impl Stream<Item = V>;
+        }
+    };
+    assert_snapshot("parameters.rs", service(TokenStream::new(), &item));
+}
+
+#[test]
 fn the_expansion_of_a_trait_with_mistakes_is_reviewed() {
     let item = quote! {
         pub trait Counter {

@@ -16,6 +16,7 @@ mod floods;
 mod frames;
 mod greetings;
 mod hoards;
+mod json;
 mod peer;
 mod random;
 mod values;

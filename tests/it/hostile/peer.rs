@@ -170,6 +170,15 @@ impl Peer {
         Self { stream }
     }
 
+    /// One whose values are JSON, and who does not say for which service.
+    pub(super) fn json(sock: &Path) -> Self {
+        let mut stream = open(sock);
+        stream.write_all(&greeting(1, &[(5, b"json"), (6, &receives())])).unwrap();
+        let answer = read_greeting(&mut stream).unwrap();
+        assert_eq!(answer[6], 2, "an Accept: {}", String::from_utf8_lossy(&answer));
+        Self { stream }
+    }
+
     pub(super) fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("the daemon reads");
     }

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
@@ -52,6 +53,22 @@ pub(crate) fn up(address: SocketAddr) -> f64 {
 pub(crate) fn once(address: SocketAddr) {
     let mut byte = [0];
     begin(address, b'E', 0).read_exact(&mut byte).expect("an answer");
+}
+
+/// A connection that was answered, and has nothing more to say.
+pub(crate) fn held(address: SocketAddr) -> TcpStream {
+    let mut stream = begin(address, b'H', 0);
+    stream.read_exact(&mut [0]).expect("an answer");
+    stream
+}
+
+/// Reads as much as comes.
+pub(crate) fn down_until(address: SocketAddr, enough: &AtomicBool) {
+    let mut stream = begin(address, b'D', u64::MAX);
+    let mut buffer = vec![0; 256 << 10];
+    while !enough.load(Ordering::Relaxed) {
+        assert!(stream.read(&mut buffer).expect("bytes") > 0, "it goes on");
+    }
 }
 
 /// The median, in seconds, to the first byte.

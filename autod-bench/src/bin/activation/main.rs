@@ -4,12 +4,12 @@
 //! [ROUNDS]`
 
 mod load;
+mod memory;
+mod peers;
 mod server;
 mod way;
 
-use std::net::SocketAddr;
-
-use way::Way;
+use way::{Process, Way};
 
 /// What was measured of one way in one round.
 #[derive(Clone, Copy)]
@@ -26,11 +26,13 @@ fn main() {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     match word(0) {
         "serve" => return server::run(word(1)),
-        "supervise" => return way::supervise(word(1), word(2)),
+        "supervise" => {
+            return way::supervise(word(1), word(2), word(3).parse().unwrap_or(1));
+        }
         _ => {}
     }
-    let rounds = word(0).parse().unwrap_or(5);
-    let ways = Way::all();
+    let rounds = word(0).parse().unwrap_or(9);
+    let (_server, ways) = Way::all();
     let mut results: Vec<Vec<Round>> = vec![Vec::new(); ways.len()];
     for round in 0..rounds {
         // Nobody is always the first.
@@ -39,33 +41,23 @@ fn main() {
         }
     }
     table(&ways, &results);
-    for way in &ways {
-        if let Some(cold) = way.cold() {
-            println!("cold first byte, {}: {:.1} ms", way.name, cold * 1e3);
-        }
-        if way.is_supervised() {
-            let (worst, failed) = load::burst(way.slow(), 600);
-            println!(
-                "600 clients in a start of 1.5 s, {}: p99 {worst:.2} s, {failed} failed",
-                way.name
-            );
-        }
-    }
+    memory();
 }
 
 fn measure(way: &Way) -> Round {
-    let address: SocketAddr = way.address;
+    let address = way.address;
+    let processor = || way.between.as_ref().map_or(0.0, Process::processor);
     load::once(address);
-    let before = way.processor();
+    let before = processor();
     let down = load::down(address);
     let up = load::up(address);
-    let processor = (way.processor() - before) / (2.0 * load::GIGABYTES);
+    let used = (processor() - before) / (2.0 * load::GIGABYTES);
     Round {
         down,
         up,
         latency: load::latency(address),
         connections: load::connections(address),
-        processor,
+        processor: used,
     }
 }
 
@@ -76,26 +68,49 @@ fn table(ways: &[Way], results: &[Vec<Round>]) {
         values[values.len() / 2]
     };
     println!(
-        "| | down GB/s | to direct | up GB/s | to direct | first byte µs | to direct | connections/s | to direct | s of processor per GB |"
+        "| | down GB/s | to direct | up GB/s | to direct | first byte µs | to direct | connections/s | to direct | s of processor per GB | cold first byte ms | p99 of 600 in a start of 1.5 s |"
     );
-    println!("|---|---|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for (index, way) in ways.iter().enumerate() {
-        let row = [median(index, |round| round.down), median(index, |round| round.up)];
-        let of_direct = [median(0, |round| round.down), median(0, |round| round.up)];
-        let latency = median(index, |round| round.latency);
-        let connections = median(index, |round| round.connections);
+        let pair = |value: fn(&Round) -> f64, places: usize, scale: f64| {
+            let (own, direct) = (median(index, value), median(0, value));
+            format!("{:.places$} | {:.2}", own * scale, own / direct)
+        };
+        let processor = way.between.as_ref().map(|_| median(index, |round| round.processor));
+        let burst = way.burst().map(|(worst, failed)| match failed {
+            0 => format!("{worst:.2} s"),
+            _ => format!("{worst:.2} s, {failed} failed"),
+        });
         println!(
-            "| {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.0} | {:.1} | {:.0} | {:.2} | {:.2} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
             way.name,
-            row[0],
-            row[0] / of_direct[0],
-            row[1],
-            row[1] / of_direct[1],
-            latency * 1e6,
-            latency / median(0, |round| round.latency),
-            connections,
-            connections / median(0, |round| round.connections),
-            median(index, |round| round.processor),
+            pair(|round| round.down, 2, 1.0),
+            pair(|round| round.up, 2, 1.0),
+            pair(|round| round.latency, 0, 1e6),
+            pair(|round| round.connections, 0, 1.0),
+            processor.map_or(String::new(), |seconds| format!("{seconds:.2}")),
+            way.cold().map_or(String::new(), |seconds| format!("{:.1}", seconds * 1e3)),
+            burst.unwrap_or_default(),
         );
+    }
+}
+
+/// What the supervisor needs, and each of its connections in proxy mode.
+fn memory() {
+    let (idle, _) = way::supervisor("proxy", "quick", 100);
+    let mebibytes = memory::resident(idle.id()) / f64::from(1 << 20);
+    println!("\nA supervisor of 100 services that nobody uses: {mebibytes:.1} MiB resident.\n");
+    println!("| KiB for each forwarded connection | own memory | pipes hold | all TCP buffers |");
+    println!("|---|---|---|---|");
+    for (name, cost) in
+        [("1000 silent ones", memory::idle as fn(_, _) -> _), ("100 busy ones", memory::busy)]
+    {
+        // A new one, whose memory nobody has used yet.
+        let (process, address) = way::supervisor("proxy", "quick", 1);
+        load::once(address);
+        let cost: memory::Cost = cost(process.id(), address);
+        let [own, pipes, sockets] =
+            [cost.own, cost.pipes, cost.sockets].map(|bytes| bytes / 1024.0);
+        println!("| {name} | {own:.1} | {pipes:.1} | {sockets:.0} |");
     }
 }

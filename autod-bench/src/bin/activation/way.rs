@@ -2,109 +2,49 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::peers;
 use autod_activator::{Address, Kind, Listen, Service, Supervisor};
 
 pub(crate) struct Way {
     pub(crate) name: &'static str,
     pub(crate) address: SocketAddr,
-    /// Those that stand between; the server is not counted.
-    process: Option<Child>,
-    mode: Option<&'static str>,
-    /// Started with 1.5 s of sleep.
-    slow: Option<(Child, SocketAddr)>,
-    _server: Option<Server>,
+    /// What stands between; nothing, if that is nothing.
+    pub(crate) between: Option<Process>,
+    /// Puts up a new one that has not started its server yet, if it does start it.
+    pub(crate) cold: Option<Cold>,
 }
 
-struct Server(Child);
+/// Given the word that the server is told: `quick`, or `slow` for a start of 1.5 s.
+pub(crate) type Cold = Box<dyn Fn(&str) -> (Process, SocketAddr)>;
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+/// Killed when it is dropped; what it has started ends when it does.
+pub(crate) struct Process(Child);
 
-impl Drop for Way {
-    fn drop(&mut self) {
-        let slow = self.slow.take().map(|(child, _)| child);
-        for mut child in self.process.take().into_iter().chain(slow) {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-    }
-}
-
-impl Way {
-    /// Those whose programs are installed; the direct one is the first.
-    pub(crate) fn all() -> Vec<Self> {
-        let port = free_port();
-        let server = spawn(&mut Command::new(own()), &["serve", &port.to_string()]);
-        let direct = loopback(port);
-        wait_for(direct);
-        let mut ways = vec![Self {
-            name: "direct",
-            address: direct,
-            process: None,
-            mode: None,
-            slow: None,
-            _server: Some(Server(server)),
-        }];
-        for (name, mode) in [("autod, fd mode", "fd"), ("autod, proxy mode", "proxy")] {
-            let (process, address) = supervised(mode, "quick");
-            let slow = Some(supervised(mode, "slow"));
-            ways.push(Self {
-                name,
-                address,
-                process: Some(process),
-                mode: Some(mode),
-                slow,
-                _server: None,
-            });
-        }
-        let proxyd =
-            ["/lib/systemd/systemd-socket-proxyd", "/usr/lib/systemd/systemd-socket-proxyd"];
-        if let Some(proxyd) = proxyd.into_iter().find(|path| Path::new(path).exists()) {
-            let (port, target) = (free_port(), direct.to_string());
-            let listen = format!("127.0.0.1:{port}");
-            let words = ["-l", &listen, proxyd, &target];
-            ways.extend(other("systemd-socket-proxyd", port, "systemd-socket-activate", &words));
-        }
-        let port = free_port();
-        let config = format!(
-            "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\nlisten it\n bind 127.0.0.1:{port}\n server it {direct}\n"
-        );
-        let path = std::env::temp_dir().join(format!("autod-bench-{}.cfg", std::process::id()));
-        std::fs::write(&path, config).expect("a file");
-        let words = ["-db", "-f", path.to_str().expect("a path")];
-        ways.extend(other("haproxy", port, "haproxy", &words));
-        let _ = std::fs::remove_file(path);
-        let port = free_port();
-        let listen =
-            format!("TCP-LISTEN:{port},bind=127.0.0.1,fork,reuseaddr,backlog=4096,nodelay");
-        let words = ["-t", "5", &listen, &format!("TCP:{direct},nodelay")];
-        ways.extend(other("socat", port, "socat", &words));
-        ways
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Self> {
+        command.stdin(Stdio::null()).stderr(Stdio::null()).spawn().map(Self)
     }
 
-    pub(crate) fn is_supervised(&self) -> bool {
-        self.mode.is_some()
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
     }
 
-    /// The address of one that takes 1.5 s to start, and was not started yet.
-    pub(crate) fn slow(&self) -> SocketAddr {
-        self.slow.as_ref().map_or(self.address, |(_, address)| *address)
+    /// The address that it prints.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        let mut line = String::new();
+        let output = self.0.stdout.take().expect("its output");
+        BufReader::new(output).read_line(&mut line).expect("its address");
+        line.trim().parse().expect("an address")
     }
 
-    /// Seconds of processor of what stands between, its children included; not of the server that a
+    /// Seconds of processor, with those of children that were waited for; not of the server that a
     /// supervisor starts.
     pub(crate) fn processor(&self) -> f64 {
-        let Some(process) = &self.process else { return 0.0 };
-        let stat =
-            std::fs::read_to_string(format!("/proc/{}/stat", process.id())).unwrap_or_default();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
         let fields: Vec<f64> = stat
             .rsplit(") ")
             .next()
@@ -112,59 +52,81 @@ impl Way {
             .split(' ')
             .map(|field| field.parse().unwrap_or(0.0))
             .collect();
-        // utime, stime, and those of children that were waited for: 100 in a second.
+        // utime, stime, cutime, cstime: 100 in a second.
         fields.get(11..15).map_or(0.0, |times| times.iter().sum::<f64>() / 100.0)
     }
+}
 
-    /// Seconds to the first byte of a service that has just been put up; the median of ten.
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Way {
+    /// Those whose programs are installed; the direct one is the first. The server is theirs all, but
+    /// of those that start it.
+    pub(crate) fn all() -> (Process, Vec<Self>) {
+        let (server, direct) = bare("quick");
+        let mut ways = vec![Self {
+            name: "direct",
+            address: direct,
+            between: None,
+            cold: Some(Box::new(bare)),
+        }];
+        for (name, mode) in [("autod, fd mode", "fd"), ("autod, proxy mode", "proxy")] {
+            let (process, address) = supervised(mode, "quick");
+            ways.push(Self {
+                name,
+                address,
+                between: Some(process),
+                cold: Some(Box::new(move |speed| supervised(mode, speed))),
+            });
+        }
+        ways.extend(peers::all(direct));
+        (server, ways)
+    }
+
+    /// Seconds to the first byte of one that has just been put up; the median of ten.
     pub(crate) fn cold(&self) -> Option<f64> {
+        let cold = self.cold.as_ref()?;
         let mut times: Vec<Duration> = (0..10)
-            .map(|_| match self.mode {
-                None if self.process.is_some() => None,
-                // The server's own start.
-                None => {
-                    let port = free_port();
-                    let began = Instant::now();
-                    let server = spawn(&mut Command::new(own()), &["serve", &port.to_string()]);
-                    let _server = Server(server);
-                    let address = loopback(port);
-                    wait_for(address);
-                    crate::load::once(address);
-                    Some(began.elapsed())
-                }
-                Some(mode) => {
-                    let (process, address) = supervised(mode, "quick");
-                    let began = Instant::now();
-                    crate::load::once(address);
-                    let time = began.elapsed();
-                    drop(Server(process));
-                    Some(time)
-                }
+            .map(|_| {
+                // The server's own start, if nobody else starts it.
+                let began = Instant::now();
+                let (_process, address) = cold("quick");
+                let began = if self.between.is_some() { Instant::now() } else { began };
+                crate::load::once(address);
+                began.elapsed()
             })
-            .collect::<Option<_>>()?;
+            .collect();
         times.sort();
         Some(times[times.len() / 2].as_secs_f64())
     }
+
+    /// 600 clients at once while a start takes 1.5 s; see [`burst`](crate::load::burst).
+    pub(crate) fn burst(&self) -> Option<(f64, usize)> {
+        self.between.as_ref()?;
+        let (_process, address) = self.cold.as_ref()?("slow");
+        Some(crate::load::burst(address, 600))
+    }
 }
 
-fn own() -> PathBuf {
+pub(crate) fn own() -> PathBuf {
     std::env::current_exe().expect("its own path")
 }
 
-fn loopback(port: u16) -> SocketAddr {
+pub(crate) fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }
 
-fn spawn(command: &mut Command, words: &[&str]) -> Child {
-    command.args(words).stdin(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process")
-}
-
-fn wait_for(address: SocketAddr) {
+pub(crate) fn wait_for(address: SocketAddr) {
     let began = Instant::now();
     while TcpStream::connect(address).is_err() {
         assert!(began.elapsed() < Duration::from_secs(10), "nobody listens at {address}");
@@ -172,40 +134,48 @@ fn wait_for(address: SocketAddr) {
     }
 }
 
-fn other(name: &'static str, port: u16, program: &str, words: &[&str]) -> Option<Way> {
-    let mut command = Command::new(program);
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(process) = command.spawn() else {
-        println!("{name} is not installed");
-        return None;
-    };
+/// The server alone.
+fn bare(speed: &str) -> (Process, SocketAddr) {
+    let port = free_port();
+    let mut command = Command::new(own());
+    let server = Process::spawn(command.args(["serve", speed]).env("PORT", port.to_string()));
     let address = loopback(port);
     wait_for(address);
-    Some(Way { name, address, process: Some(process), mode: None, slow: None, _server: None })
+    (server.expect("a server"), address)
 }
 
-fn supervised(mode: &str, speed: &str) -> (Child, SocketAddr) {
+fn supervised(mode: &str, speed: &str) -> (Process, SocketAddr) {
+    supervisor(mode, speed, 1)
+}
+
+/// A supervisor in a process of its own.
+pub(crate) fn supervisor(mode: &str, speed: &str, services: usize) -> (Process, SocketAddr) {
     let mut command = Command::new(own());
-    let mut child = spawn(command.stdout(Stdio::piped()), &["supervise", mode, speed]);
-    let mut line = String::new();
-    let output = child.stdout.take().expect("its output");
-    BufReader::new(output).read_line(&mut line).expect("its address");
-    (child, line.trim().parse().expect("an address"))
+    command.args(["supervise", mode, speed, &services.to_string()]).stdout(Stdio::piped());
+    let mut process = Process::spawn(&mut command).expect("a supervisor");
+    let address = process.address();
+    (process, address)
 }
 
-/// A supervisor with one service, until it is killed.
-pub(crate) fn supervise(mode: &str, speed: &str) {
+/// A supervisor, until it is killed. The first of its services is the one that is used.
+pub(crate) fn supervise(mode: &str, speed: &str, services: usize) {
     autod_activator::raise_open_files();
     let kind = if mode == "fd" { Kind::Autod } else { Kind::Plain };
-    let service = Service::new("it", own().to_str().expect("a path"))
-        .args(["serve", speed])
-        .kind(kind)
-        .listen(Listen::tcp(loopback(0)))
-        .idle_timeout(None);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let service = |number: usize| {
+        Service::new(format!("it-{number}"), own().to_str().expect("a path"))
+            .args(["serve", speed])
+            .kind(kind)
+            .listen(Listen::tcp(loopback(0)))
+            .idle_timeout(None)
+    };
+    // As that of `autod up`.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {
-        let supervisor = Supervisor::builder().service(service).open().expect("a supervisor");
-        if let Address::Tcp(address) = &supervisor.addresses("it").expect("an address")[0] {
+        let supervisor = Supervisor::builder()
+            .services((0..services).map(service))
+            .open()
+            .expect("a supervisor");
+        if let Address::Tcp(address) = &supervisor.addresses("it-0").expect("an address")[0] {
             println!("{address}");
         }
         std::future::pending::<()>().await;

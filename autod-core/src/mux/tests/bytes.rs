@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 
 use super::flows::{BREAK, COUNT_BYTES, HALF, LEND_BYTES, UPPER};
 use super::{LATER, Pair, ROOMY, UNKNOWN, settle};

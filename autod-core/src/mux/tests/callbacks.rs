@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::future::join_all;
-use futures::stream;
+use futures_util::future::join_all;
+use futures_util::stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -59,7 +59,7 @@ async fn all_shapes_of_calls_go_back_too() {
         write.shutdown().await.unwrap();
     };
     let mut heard = Vec::new();
-    let (_, received) = tokio::join!(sent, read.read_to_end(&mut heard));
+    let ((), received) = tokio::join!(sent, read.read_to_end(&mut heard));
     assert_eq!(received.unwrap(), 1 << 20);
     assert_eq!(upper.finish().await.unwrap(), 1 << 20);
     pair.quiet().await;
@@ -142,8 +142,11 @@ async fn handlers_call_each_other_over_and_over() {
 async fn nobody_is_kept_by_a_client_of_the_caller() {
     let pair = Pair::new();
     let asked = tokio::spawn(call::<()>(&pair.back, &NEVER, (), Upstream::NONE));
+    let (tell, flows) = tokio::sync::oneshot::channel();
     let streamed = tokio::spawn(async move {
         let mut count = open::<u64>(&pair.back, &COUNT, (u64::MAX,), Upstream::NONE);
+        count.next().await.expect("an item").unwrap();
+        tell.send(()).unwrap();
         let end = loop {
             match count.next().await {
                 Some(Ok(_)) => {}
@@ -152,10 +155,7 @@ async fn nobody_is_kept_by_a_client_of_the_caller() {
         };
         (pair.back, end.expect("an error").unwrap_err())
     });
-    // A handler of the caller's may be busy with a stream for ever, so that time stands still.
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
+    flows.await.unwrap();
     let client = Arc::clone(pair.connection.shared_arc());
     drop(pair.connection);
     client.ended().await;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 
 use super::{ECHO, HALVE, NEVER, PANIC, PANIC_LATER, Pair, ROOMY, UNKNOWN, settle};
 use crate::error::CallError;
@@ -37,7 +37,7 @@ async fn every_answer_finds_its_call() {
         async move { assert_eq!(call.await.unwrap(), bytes) }
     });
     pair.gate.add_permits(500);
-    futures::future::join_all(calls).await;
+    futures_util::future::join_all(calls).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use futures::{StreamExt, stream};
+use futures_util::{StreamExt, stream};
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -242,7 +242,7 @@ async fn run(world: &World) {
             sleep(Duration::from_millis(1)).await;
         }
     };
-    let all = async { tokio::join!(futures::future::join_all(visits), ending).0 };
+    let all = async { tokio::join!(futures_util::future::join_all(visits), ending).0 };
     let done = tokio::select! {
         done = timeout(Duration::from_secs(3600), all) => done.expect("nobody waits for ever"),
         () = watch => unreachable!("it has no end"),

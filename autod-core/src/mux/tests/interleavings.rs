@@ -1,5 +1,5 @@
-//! Two ends as plain data, driven by arbitrary acts of their users, and bytes that come in arbitrary
-//! parts.
+//! Two ends as plain data that call each other, driven by arbitrary acts of their users, and bytes that
+//! come in arbitrary parts.
 //!
 //! What is shown after each act: items come in order, each once; memory is bounded. When all bytes
 //! have come: what was spent of the credit is what the receiver holds. At the end: whoever goes on
@@ -26,6 +26,7 @@ const LARGEST: usize = 200_000;
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Call {
+        side: Side,
         expect: u8,
         sends: bool,
         length: usize,
@@ -65,8 +66,11 @@ enum Act {
 fn acts() -> impl Strategy<Value = Vec<Act>> {
     let length = prop_oneof![4 => 4..200_usize, 2 => 200..3000_usize, 1 => 60_000..LARGEST];
     let act = prop_oneof![
-        2 => (0..3_u8, any::<bool>(), length.clone())
-            .prop_map(|(expect, sends, length)| Act::Call { expect, sends, length }),
+        2 => (any::<bool>(), 0..3_u8, any::<bool>(), length.clone())
+            .prop_map(|(back, expect, sends, length)| {
+                let side = if back { Side::Acceptor } else { Side::Connector };
+                Act::Call { side, expect, sends, length }
+            }),
         6 => (any::<u8>(), any::<bool>(), length.clone())
             .prop_map(|(call, caller, length)| Act::Send { call, caller, length }),
         6 => (any::<u8>(), any::<bool>()).prop_map(|(call, caller)| Act::Take { call, caller }),
@@ -113,11 +117,11 @@ enum Caller {
 }
 
 struct World {
-    client: State,
-    server: State,
-    to_server: VecDeque<u8>,
-    to_client: VecDeque<u8>,
-    /// By slot.
+    /// The connector and the acceptor.
+    ends: [State; 2],
+    /// What is on its way to each.
+    lines: [VecDeque<u8>; 2],
+    /// By id.
     calls: BTreeMap<u32, Open>,
 }
 
@@ -125,6 +129,11 @@ struct World {
 fn message(number: u64, length: usize) -> Vec<u8> {
     let first = u8::try_from(number * 31 % 251).unwrap();
     (first..=250).chain(0..first).cycle().take(length).collect()
+}
+
+/// Which end is the caller of this id, or the callee.
+fn end_of(id: u32, caller: bool) -> usize {
+    (id as usize & 1) ^ usize::from(!caller)
 }
 
 /// The credit that a sender has left.
@@ -136,10 +145,9 @@ impl World {
     fn new() -> Self {
         let receives = Receives { message: 1 << 20, calls: CALLS, window: WINDOW };
         Self {
-            client: State::new(Side::Connector, receives, receives, usize::MAX),
-            server: State::new(Side::Acceptor, receives, receives, usize::MAX),
-            to_server: VecDeque::new(),
-            to_client: VecDeque::new(),
+            ends: [Side::Connector, Side::Acceptor]
+                .map(|side| State::new(side, receives, receives, usize::MAX)),
+            lines: [VecDeque::new(), VecDeque::new()],
             calls: BTreeMap::new(),
         }
     }
@@ -151,38 +159,39 @@ impl World {
 
     fn act(&mut self, act: Act) {
         match act {
-            Act::Call { expect, sends, length } => self.call(expect, sends, length),
+            Act::Call { side, expect, sends, length } => self.call(side, expect, sends, length),
             Act::Send { call, caller, length } => {
-                if let Some(index) = self.pick(call) {
-                    self.send(index, caller, length);
+                if let Some(id) = self.pick(call) {
+                    self.send(id, caller, length);
                 }
             }
             Act::Take { call, caller } => {
-                if let Some(index) = self.pick(call) {
-                    self.take(index, caller);
+                if let Some(id) = self.pick(call) {
+                    self.take(id, caller);
                 }
             }
             Act::HalfClose { call, caller } => {
-                if let Some(index) = self.pick(call) {
-                    self.half_close(index, caller);
+                if let Some(id) = self.pick(call) {
+                    self.half_close(id, caller);
                 }
             }
             Act::Refuse { call } => {
-                if let Some(open) = self.pick(call).and_then(|index| self.calls.get_mut(&index))
+                if let Some(id) = self.pick(call)
+                    && let Some(open) = self.calls.get_mut(&id)
                     && let Some(ticket) = open.ticket
                 {
-                    self.server.refuse(ticket);
+                    self.ends[end_of(id, false)].refuse(ticket);
                     open.up.refused = true;
                 }
             }
             Act::Answer { call, fails } => {
-                if let Some(index) = self.pick(call) {
-                    self.answer(index, fails);
+                if let Some(id) = self.pick(call) {
+                    self.answer(id, fails);
                 }
             }
             Act::Drop { call } => {
-                if let Some(index) = self.pick(call) {
-                    self.drop_call(index);
+                if let Some(id) = self.pick(call) {
+                    self.drop_call(id);
                 }
             }
             Act::Carry { to_server, length } => self.carry(to_server, length),
@@ -191,7 +200,7 @@ impl World {
         self.check_memory();
     }
 
-    fn call(&mut self, expect: u8, sends: bool, length: usize) {
+    fn call(&mut self, side: Side, expect: u8, sends: bool, length: usize) {
         let expect = [Expect::Value, Expect::Items, Expect::Bytes][usize::from(expect)];
         let sends = sends || expect == Expect::Bytes;
         let mut body = vec![0; 9 + length];
@@ -202,7 +211,8 @@ impl World {
         };
         let opening = Opening { expect, sends };
         let mut place = None;
-        match self.client.begin(opening, &mut body.into(), &mut place, Waker::noop()) {
+        let caller = &mut self.ends[side as usize];
+        match caller.begin(opening, &mut body.into(), &mut place, Waker::noop()) {
             Some(index) => {
                 let open = Open {
                     expect,
@@ -213,25 +223,25 @@ impl World {
                     answered: false,
                     caller: Caller::Waits,
                 };
-                let before = self.calls.insert(index, open);
+                let before = self.calls.insert(index << 1 | side as u32, open);
                 assert!(before.is_none_or(|open| open.caller != Caller::Waits));
             }
-            None => self.client.outgoing.give_up(place.unwrap(), &mut Vec::new()),
+            None => caller.outgoing.give_up(place.unwrap(), &mut Vec::new()),
         }
     }
 
-    fn role(&self, index: u32, caller: bool) -> Option<Role> {
-        let open = &self.calls[&index];
+    fn role(&self, id: u32, caller: bool) -> Option<Role> {
+        let open = &self.calls[&id];
         if caller {
-            (open.caller == Caller::Waits).then_some(Role::Caller(index))
+            (open.caller == Caller::Waits).then_some(Role::Caller(id >> 1))
         } else {
             open.ticket.map(Role::Callee)
         }
     }
 
-    fn send(&mut self, index: u32, caller: bool, length: usize) {
-        let Some(role) = self.role(index, caller) else { return };
-        let open = self.calls.get_mut(&index).unwrap();
+    fn send(&mut self, id: u32, caller: bool, length: usize) {
+        let Some(role) = self.role(id, caller) else { return };
+        let open = self.calls.get_mut(&id).unwrap();
         let bytes_only = open.expect == Expect::Bytes;
         // A callee sends what its method promises.
         if !caller && (open.answered || open.expect == Expect::Value) || caller && !open.sends {
@@ -239,7 +249,7 @@ impl World {
         }
         let flow = if caller { &mut open.up } else { &mut open.down };
         let payload = message(flow.sent, length);
-        let state = if caller { &mut self.client } else { &mut self.server };
+        let state = &mut self.ends[end_of(id, caller)];
         // Some in two parts, of which the other end may get each apart.
         let sent = if length % 3 == 0 && !bytes_only {
             let (head, tail) = payload.split_at(payload.len() / 20);
@@ -262,15 +272,15 @@ impl World {
         }
     }
 
-    fn take(&mut self, index: u32, caller: bool) -> bool {
-        let Some(role) = self.role(index, caller) else { return false };
-        let open = self.calls.get_mut(&index).unwrap();
+    fn take(&mut self, id: u32, caller: bool) -> bool {
+        let Some(role) = self.role(id, caller) else { return false };
+        let open = self.calls.get_mut(&id).unwrap();
         // Whoever refuses a stream has it no more.
         if !caller && (!open.sends || open.up.refused) {
             return false;
         }
         let flow = if caller { &mut open.down } else { &mut open.up };
-        let state = if caller { &mut self.client } else { &mut self.server };
+        let state = &mut self.ends[end_of(id, caller)];
         match state.receive(role, Waker::noop(), &mut Vec::new()) {
             None => return false,
             Some(Received::Chunk(chunk)) => {
@@ -305,60 +315,59 @@ impl World {
         true
     }
 
-    fn half_close(&mut self, index: u32, caller: bool) {
-        let Some(role) = self.role(index, caller) else { return };
-        let open = self.calls.get_mut(&index).unwrap();
+    fn half_close(&mut self, id: u32, caller: bool) {
+        let Some(role) = self.role(id, caller) else { return };
+        let open = self.calls.get_mut(&id).unwrap();
         if caller && open.sends {
-            self.client.half_close(role);
+            self.ends[end_of(id, true)].half_close(role);
             open.up.closed = true;
         }
         if !caller && open.expect == Expect::Bytes && !open.answered {
-            self.server.half_close(role);
+            self.ends[end_of(id, false)].half_close(role);
             open.down.closed = true;
         }
     }
 
-    fn answer(&mut self, index: u32, fails: bool) {
-        let open = self.calls.get_mut(&index).unwrap();
+    fn answer(&mut self, id: u32, fails: bool) {
+        let open = self.calls.get_mut(&id).unwrap();
         let Some(ticket) = open.ticket.filter(|_| !open.answered) else { return };
         let wakers = &mut Vec::new();
+        let callee = &mut self.ends[end_of(id, false)];
         match open.expect {
-            _ if fails => self.server.fail(ticket, FailCode::Panicked, "no", wakers),
-            Expect::Items => self.server.finish(ticket, Kind::End, Message::default(), wakers),
-            _ => self.server.finish(ticket, Kind::Reply, vec![7; 90_000].into(), wakers),
+            _ if fails => callee.fail(ticket, FailCode::Panicked, "no", wakers),
+            Expect::Items => callee.finish(ticket, Kind::End, Message::default(), wakers),
+            _ => callee.finish(ticket, Kind::Reply, vec![7; 90_000].into(), wakers),
         }
         open.answered = true;
     }
 
-    fn drop_call(&mut self, index: u32) {
-        let open = self.calls.get_mut(&index).unwrap();
+    fn drop_call(&mut self, id: u32) {
+        let open = self.calls.get_mut(&id).unwrap();
         if open.caller == Caller::Waits {
             open.caller = Caller::Dropped;
-            self.client.abandon(index, &mut Vec::new());
+            self.ends[end_of(id, true)].abandon(id >> 1, &mut Vec::new());
         }
     }
 
     fn carry_all(&mut self) {
         loop {
-            let (before, after) = (self.to_server.len(), self.to_client.len());
+            let before = [self.lines[0].len(), self.lines[1].len()];
             self.carry(true, usize::MAX);
             self.carry(false, usize::MAX);
-            let quiet = self.client.outbox.is_empty() && self.server.outbox.is_empty();
-            if quiet && (before, after) == (self.to_server.len(), self.to_client.len()) {
+            let quiet = self.ends.iter().all(|end| end.outbox.is_empty());
+            if quiet && before == [self.lines[0].len(), self.lines[1].len()] {
                 break;
             }
         }
-        assert!(self.to_server.is_empty() && self.to_client.is_empty(), "no part of a frame");
+        assert!(self.lines.iter().all(VecDeque::is_empty), "no part of a frame");
         self.check_credit();
     }
 
     /// Brings bytes from one end to the other; what is not a whole frame waits.
     fn carry(&mut self, to_server: bool, length: usize) {
-        let (from, to, line) = if to_server {
-            (&mut self.client, &mut self.server, &mut self.to_server)
-        } else {
-            (&mut self.server, &mut self.client, &mut self.to_client)
-        };
+        let [connector, acceptor] = &mut self.ends;
+        let (from, to) = if to_server { (connector, acceptor) } else { (acceptor, connector) };
+        let line = &mut self.lines[usize::from(to_server)];
         if line.len() < length {
             let mut batch = Batch::default();
             from.outbox.take(&mut batch);
@@ -385,34 +394,36 @@ impl World {
         line.drain(..used);
         for call in arrived {
             let index = crate::mux::serving::Serving::index(call.ticket);
-            let open = self.calls.get_mut(&index).expect("somebody called");
+            let id = index << 1 | u32::from(!to_server);
+            let open = self.calls.get_mut(&id).expect("somebody called");
             open.ticket = Some(call.ticket);
         }
     }
 
     /// When nothing is on its way, what the sender has spent is what the receiver holds.
     fn check_credit(&mut self) {
-        for (&index, open) in &self.calls {
+        for (&id, open) in &self.calls {
+            let [asks, serves] = [true, false].map(|caller| end_of(id, caller));
             let Some(ticket) = open.ticket.filter(|_| open.caller == Caller::Waits) else {
                 continue;
             };
-            let down = self.client.outgoing.held(index).filter(|_| !open.answered);
-            if let (Some(held), Some(outflow)) = (down, self.server.serving.outflow(ticket)) {
+            let down = self.ends[asks].outgoing.held(id >> 1).filter(|_| !open.answered);
+            if let (Some(held), Some(outflow)) = (down, self.ends[serves].serving.outflow(ticket)) {
                 assert_eq!(outflow.credit(), left(held), "of the callee");
             }
-            let up = self.server.serving.held(ticket);
-            if let (Some(held), Some(outflow)) = (up, self.client.outgoing.outflow(index)) {
+            let up = self.ends[serves].serving.held(ticket);
+            if let (Some(held), Some(outflow)) = (up, self.ends[asks].outgoing.outflow(id >> 1)) {
                 assert_eq!(outflow.credit(), left(held), "of the caller");
             }
         }
     }
 
-    /// At either end: a call with its arguments, or an answer, and for each direction a window and
+    /// At either end, of the calls of both: a call with its arguments, or an answer, and for each direction a window and
     /// one message; some frames of a few bytes.
     fn check_memory(&self) {
         let call = 2 * (LARGEST + 200) + 2 * (WINDOW as usize + LARGEST) + 4096;
-        let most = CALLS as usize * call;
-        for state in [&self.client, &self.server] {
+        let most = 2 * CALLS as usize * call;
+        for state in &self.ends {
             let waiting = state.outbox.waiting();
             assert!(waiting <= most, "{waiting} bytes to be written");
             let waiting = state.outgoing.waiting() + state.serving.waiting();
@@ -423,41 +434,43 @@ impl World {
     /// Everybody takes what there is and comes to an end.
     fn finish(mut self) {
         self.carry_all();
-        for index in self.calls.keys().copied().collect::<Vec<_>>() {
-            self.half_close(index, true);
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.half_close(id, true);
         }
         loop {
             self.carry_all();
             let mut some = false;
-            for index in self.calls.keys().copied().collect::<Vec<_>>() {
-                some |= self.take(index, true) | self.take(index, false);
+            for id in self.calls.keys().copied().collect::<Vec<_>>() {
+                some |= self.take(id, true) | self.take(id, false);
             }
             if !some {
                 break;
             }
         }
-        for index in self.calls.keys().copied().collect::<Vec<_>>() {
-            let open = &self.calls[&index];
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            let open = &self.calls[&id];
             if open.caller == Caller::Waits && !open.up.refused && !open.answered {
                 assert!(open.up.expected.is_empty() && open.up.bytes.is_empty(), "{open:?}");
             }
-            self.answer(index, false);
+            self.answer(id, false);
         }
         self.carry_all();
-        for index in self.calls.keys().copied().collect::<Vec<_>>() {
-            while self.take(index, true) {}
+        for id in self.calls.keys().copied().collect::<Vec<_>>() {
+            while self.take(id, true) {}
             if matches!(
-                self.calls[&index],
+                self.calls[&id],
                 Open { expect: Expect::Bytes | Expect::Value, caller: Caller::Waits, .. }
-            ) && let Some(Role::Caller(index)) = self.role(index, true)
+            ) && let Some(Role::Caller(index)) = self.role(id, true)
             {
-                let end = self.client.outgoing.poll_end(index, Waker::noop(), &mut Vec::new());
+                let caller = &mut self.ends[end_of(id, true)];
+                let end = caller.outgoing.poll_end(index, Waker::noop(), &mut Vec::new());
                 assert!(end.is_some(), "every call has an answer");
             }
         }
         self.carry_all();
-        assert!(self.client.is_idle(), "{:#?}", self.client);
-        assert!(self.server.is_idle(), "{:#?}", self.server);
+        for end in &self.ends {
+            assert!(end.is_idle(), "{end:#?}");
+        }
     }
 }
 

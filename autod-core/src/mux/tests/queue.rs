@@ -1,6 +1,6 @@
 //! Callers above the limit of calls in flight.
 
-use futures::FutureExt;
+use futures_util::FutureExt;
 
 use super::{Pair, ROOMY, settle};
 use crate::wire::limits::Receives;

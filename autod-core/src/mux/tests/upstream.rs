@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use futures::{FutureExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, Stream, StreamExt, stream};
 use tokio::io::duplex;
 
 use super::flows::{DEAF, FIRST, IGNORE, LEAVE, LEND, OPEN, SUM, TWICE};

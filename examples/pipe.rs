@@ -1,4 +1,4 @@
-//! A filter whose work is done by a daemon: `cat file | upper`.
+//! A filter whose work is done by a daemon: `cat file | pipe`.
 //!
 //! Bytes go to the daemon as they come, and come back in upper case. The number of bytes of all
 //! commands so far goes to standard error.
@@ -39,7 +39,7 @@ impl Upper for Converter {
 }
 
 fn main() -> ExitCode {
-    let result = autod::Daemon::new("autod-upper")
+    let result = autod::Daemon::new("autod-pipe")
         .autoclose(Duration::from_secs(60))
         .init(async |_start| Ok(AtomicU64::new(0)))
         .serve(|total, _session| Converter(total))
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("upper: {error:?}");
+            eprintln!("pipe: {error:?}");
             ExitCode::FAILURE
         }
     }

@@ -1,0 +1,132 @@
+//! The running supervisors of this user, as other commands see them.
+
+use std::path::Path;
+
+use autod::CallError;
+use tokio::task::JoinSet;
+
+use super::{Overview, Refusal, ServiceState, SuperviseClient, place};
+use crate::failure::{Failure, NOT_RUNNING, UNKNOWN, USAGE};
+
+/// A supervisor that answers.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub(crate) overview: Overview,
+    client: SuperviseClient,
+}
+
+/// All supervisors that run.
+#[derive(Debug, Default)]
+pub(crate) struct Supervisors {
+    /// By their files.
+    pub(crate) running: Vec<Supervisor>,
+    /// What is wrong with those that do not answer.
+    pub(crate) silent: Vec<String>,
+}
+
+impl Supervisors {
+    /// Asks the supervisor of this file, or all of this user.
+    ///
+    /// # Errors
+    ///
+    /// The file has no supervisor that runs, or supervisors cannot be looked for.
+    pub(crate) async fn find(file: Option<&Path>) -> Result<Self, Failure> {
+        let sockets = match file {
+            Some(file) => vec![place::socket_of(file)?],
+            None => place::sockets()?,
+        };
+        let mut asked = JoinSet::new();
+        for socket in sockets {
+            asked.spawn(async move {
+                let client: SuperviseClient = place::daemon(&socket).connect_existing().await?;
+                let overview = client.overview().deadline(place::PATIENCE).await?;
+                Ok(Supervisor { overview, client })
+            });
+        }
+        let mut found = Self::default();
+        for answer in asked.join_all().await {
+            let error: autod::Error = match answer {
+                Ok(supervisor) => {
+                    found.running.push(supervisor);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            // A socket is what the last one left; or the supervisor has ended meanwhile.
+            if !(error.is_not_running() || error.is_closing()) {
+                found.silent.push(crate::in_full(error));
+            }
+        }
+        found.running.sort_by(|one, other| one.overview.file.cmp(&other.overview.file));
+        match file {
+            Some(file) if found.running.is_empty() && found.silent.is_empty() => {
+                let text = format!("no supervisor of {} runs", file.display());
+                Err(Failure::new(NOT_RUNNING, text))
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The services of all of them.
+    pub(crate) fn services(&self) -> impl Iterator<Item = (&Overview, &ServiceState)> {
+        self.running.iter().flat_map(|supervisor| {
+            let overview = &supervisor.overview;
+            overview.services.iter().map(move |service| (overview, service))
+        })
+    }
+
+    /// The one supervisor that has this service.
+    ///
+    /// # Errors
+    ///
+    /// None has it, or several have.
+    pub(crate) fn of_service(&self, name: &str) -> Result<(&Supervisor, &ServiceState), Failure> {
+        let mut having = self.running.iter().filter_map(|supervisor| {
+            let services = &supervisor.overview.services;
+            Some((supervisor, services.iter().find(|service| service.name == name)?))
+        });
+        match (having.next(), having.next()) {
+            (Some(found), None) => Ok(found),
+            (Some((one, _)), Some((other, _))) => {
+                let [one, other] = [one, other].map(|supervisor| &supervisor.overview.file);
+                let text = format!("{one} and {other} have a service {name}; say which with -c");
+                Err(Failure::new(USAGE, text))
+            }
+            (None, _) if self.silent.is_empty() => {
+                let text = format!("no running supervisor has a service {name}");
+                Err(Failure::new(UNKNOWN, text))
+            }
+            (None, _) => Err(self.silent.join("\n").into()),
+        }
+    }
+}
+
+impl Supervisor {
+    /// Starts a service and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// It did not start, or the supervisor has ended.
+    pub(crate) async fn start(&self, name: &str) -> Result<(), Failure> {
+        self.client.start(name.to_owned()).await.map_err(|error| failure(name, error))
+    }
+
+    /// Stops a service and waits until it is gone.
+    ///
+    /// # Errors
+    ///
+    /// The supervisor has ended.
+    pub(crate) async fn stop(&self, name: &str, force: bool) -> Result<(), Failure> {
+        self.client.stop(name.to_owned(), force).await.map_err(|error| failure(name, error))
+    }
+}
+
+fn failure(name: &str, error: CallError<Refusal>) -> Failure {
+    match error {
+        CallError::Service(Refusal::Unknown) => {
+            Failure::new(UNKNOWN, format!("no running supervisor has a service {name}"))
+        }
+        CallError::Service(Refusal::Failed(text)) => text.into(),
+        CallError::Autod(error) => crate::in_full(error).into(),
+    }
+}

@@ -1,0 +1,80 @@
+//! Where the sockets of supervisors are.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use autod::{Daemon, Upgrade};
+
+/// The name of the directory, and of the daemon in messages.
+const NAME: &str = "autod-up";
+
+/// How long a supervisor may take to answer when it is looked for. It does nothing else in the thread
+/// that answers, so one that takes longer is stopped or stuck.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The daemon that the supervisor of a file is, at its socket.
+pub(super) fn daemon(socket: &Path) -> Daemon {
+    Daemon::new(NAME)
+        .sockfile(socket)
+        // A supervisor goes on whatever other builds of the command there are.
+        .upgrade(Upgrade::Compatible)
+        .connect_timeout(PATIENCE)
+        .silence_timeout(PATIENCE)
+}
+
+/// Where the supervisor of this file listens.
+///
+/// # Errors
+///
+/// The directory is not private or cannot be made, or there is no such file.
+pub(super) fn socket_of(file: &Path) -> Result<PathBuf, String> {
+    let file = std::fs::canonicalize(file)
+        .map_err(|error| format!("cannot find {}: {error}", file.display()))?;
+    Ok(directory()?.join(format!("{:016x}.sock", fingerprint(file.as_os_str().as_bytes()))))
+}
+
+/// Where supervisors listen, or have listened.
+///
+/// # Errors
+///
+/// The directory is not private, or cannot be made or read.
+pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
+    let directory = directory()?;
+    let read = || -> io::Result<Vec<PathBuf>> {
+        let mut sockets = Vec::new();
+        for entry in std::fs::read_dir(&directory)? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "sock") {
+                sockets.push(path);
+            }
+        }
+        Ok(sockets)
+    };
+    read().map_err(|error| format!("cannot read {}: {error}", directory.display()))
+}
+
+/// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.
+fn directory() -> Result<PathBuf, String> {
+    let path = Daemon::new(NAME).socket_path().map_err(crate::in_full)?;
+    Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
+}
+
+/// The same in all builds: FNV-1a.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fingerprint;
+
+    #[test]
+    fn the_name_of_a_file_does_not_change() {
+        assert_eq!(fingerprint(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fingerprint(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
