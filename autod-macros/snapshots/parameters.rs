@@ -175,7 +175,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(key, value),
+                (key, value),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -184,7 +184,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_1,
-                &(key,),
+                (key,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -196,7 +196,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_2,
-                &(),
+                (),
                 ::autod::__private::Upstream::items::<K>(keys),
             )
         }
@@ -284,7 +284,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             Option<V>,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((__argument_0,), __request) = match <__R as ::autod::__private::Request>::arguments::<
@@ -304,7 +304,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 V,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),
