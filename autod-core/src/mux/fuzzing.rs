@@ -57,7 +57,8 @@ impl Script<'_> {
 
 /// Some have their end apart, behind a beginning of some length.
 fn in_parts(mut head: Vec<u8>) -> Message {
-    let tail = if head.len() % 3 == 0 { head.split_off(head.len() / 97) } else { Vec::new() };
+    let tail =
+        if head.len().is_multiple_of(3) { head.split_off(head.len() / 97) } else { Vec::new() };
     Message { head: head.into(), tail }
 }
 

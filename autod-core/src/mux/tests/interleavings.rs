@@ -251,7 +251,7 @@ impl World {
         let payload = message(flow.sent, length);
         let state = &mut self.ends[end_of(id, caller)];
         // Some in two parts, of which the other end may get each apart.
-        let sent = if length % 3 == 0 && !bytes_only {
+        let sent = if length.is_multiple_of(3) && !bytes_only {
             let (head, tail) = payload.split_at(payload.len() / 20);
             let mut parts = Message { head: head.to_vec().into(), tail: tail.to_vec() };
             state.send_long(role, &mut parts, Waker::noop())
