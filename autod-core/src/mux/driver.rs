@@ -143,6 +143,11 @@ where
                 Progress::None => false,
             };
             if wrote || dispatched || read {
+                if self.amid || self.writer.is_long() {
+                    // A turn with a long message takes as long as many calls, and somebody has just
+                    // been answered perhaps.
+                    break;
+                }
                 continue;
             }
             if self.finds >= FINDS {

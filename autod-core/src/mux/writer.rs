@@ -35,13 +35,18 @@ impl Writer {
         self.batch.is_empty()
     }
 
+    /// Whether what it has to write next is a part of a long message.
+    pub(super) fn is_long(&self) -> bool {
+        self.batch.as_slice().is_none()
+    }
+
     /// Gives back memory that an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         self.batch.shrink(KEPT);
     }
 
-    /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// transport in the second case.
+    /// Writes until the outbox is empty, the socket is full or a part of a long message is written.
+    /// Leaves the driver's waker in the transport in the second case.
     pub(super) fn turn<T: Transport>(
         &mut self,
         transport: &mut T,
@@ -50,6 +55,7 @@ impl Writer {
     ) -> Progress {
         let mut progress = Progress::None;
         loop {
+            let was_long = self.is_long();
             match self.poll_write(transport, context) {
                 Poll::Pending => return progress,
                 Poll::Ready(Err(_)) => {
@@ -64,6 +70,7 @@ impl Writer {
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
+                Next::Write if was_long => return Progress::Some,
                 Next::Write => {}
                 Next::WriteAndEnd => self.ending = true,
             }
