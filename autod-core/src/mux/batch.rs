@@ -21,6 +21,8 @@ pub(super) struct Batch {
     apart: usize,
     /// How much of all has been written.
     written: usize,
+    /// Short messages are sent between its pieces and those that follow.
+    accompanied: bool,
 }
 
 #[derive(Debug)]
@@ -51,6 +53,15 @@ impl Batch {
 
     pub(super) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
+    }
+
+    /// Says whether short messages are sent between its pieces and those that follow.
+    pub(super) fn accompany(&mut self, accompanied: bool) {
+        self.accompanied = accompanied;
+    }
+
+    pub(super) fn is_accompanied(&self) -> bool {
+        self.accompanied
     }
 
     pub(super) fn put(&mut self, kind: Kind, id: u32, payload: &[u8]) {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::transport::Transport;
+use super::transport::{Room, Transport};
 
 /// A byte stream of which nothing is known. What is written is flushed at once: it may be kept in
 /// a buffer, as TLS does.
@@ -83,5 +83,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for Foreign<T> {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    fn widen(&self) {}
+    fn make_room(&self, _: Room) {}
 }

@@ -18,6 +18,12 @@ use crate::wire::frame::{Kind, MAX_PIECE};
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
 
+/// A message that is not longer is one that somebody waits for beside the long ones.
+const SHORT: usize = 4 << 10;
+
+/// After so many bytes of long messages without a short one between them they are alone.
+const ALONE: usize = 16 << 20;
+
 /// What an empty buffer may hold while its connection sleeps.
 pub(super) const KEPT: usize = 16 << 10;
 
@@ -25,6 +31,8 @@ pub(super) const KEPT: usize = 16 << 10;
 pub(super) struct Outbox {
     ready: Batch,
     long: VecDeque<Long>,
+    /// The bytes of long messages that are cut before they count as alone.
+    company: usize,
     /// How often something was taken to be written.
     taken: u64,
 }
@@ -48,6 +56,12 @@ struct Uncut {
     body: Arc<Vec<u8>>,
 }
 
+impl Uncut {
+    fn len(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
+}
+
 impl Outbox {
     pub(super) fn is_empty(&self) -> bool {
         self.ready.is_empty() && self.long.is_empty()
@@ -59,11 +73,19 @@ impl Outbox {
             .long
             .iter()
             .map(|long| {
-                let lengths = long.messages.iter().map(|uncut| uncut.head.len() + uncut.body.len());
-                lengths.sum::<usize>() - long.cut
+                long.messages.iter().map(Uncut::len).sum::<usize>() - long.cut
             })
             .sum();
         self.ready.len() + long
+    }
+
+    /// The bytes that wait beside the longest message.
+    ///
+    /// That one alone is no sign that the other end does not read: it takes its time, and calls
+    /// are answered meanwhile.
+    pub(super) fn waiting_beside(&self) -> usize {
+        let rest = |long: &Long| Some(long.messages.front()?.len() - long.cut);
+        self.waiting() - self.long.iter().filter_map(rest).max().unwrap_or(0)
     }
 
     /// Adds a message that is short, or is copied anyway.
@@ -71,8 +93,16 @@ impl Outbox {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
             self.push_long(kind, id, payload.to_vec().into());
         } else {
-            self.ready.put(kind, id, payload);
+            self.put(kind, id, payload);
         }
+    }
+
+    fn put(&mut self, kind: Kind, id: u32, payload: &[u8]) {
+        let is_awaited = matches!(kind, Kind::Call | Kind::Reply | Kind::Fail);
+        if !self.long.is_empty() && is_awaited && payload.len() <= SHORT {
+            self.company = ALONE;
+        }
+        self.ready.put(kind, id, payload);
     }
 
     /// Adds the last frame of the connection: behind what was cut, before what was not.
@@ -84,7 +114,7 @@ impl Outbox {
     pub(super) fn push_owned(&mut self, kind: Kind, id: u32, message: Message) {
         let is_short = message.head.len() <= MAX_PIECE && message.tail.is_empty();
         if is_short && !self.is_queued(id) {
-            self.ready.put(kind, id, &message.head);
+            self.put(kind, id, &message.head);
         } else {
             self.push_long(kind, id, message);
         }
@@ -141,6 +171,7 @@ impl Outbox {
         debug_assert!(empty.is_empty());
         self.taken += 1;
         self.cut();
+        self.ready.accompany(self.company > 0);
         std::mem::swap(&mut self.ready, empty);
     }
 
@@ -152,6 +183,7 @@ impl Outbox {
                 self.ready.put_beginning(*kind, long.id, head);
             }
             let end = body.len().min(long.cut + MAX_PIECE);
+            self.company = self.company.saturating_sub(end - long.cut);
             let more = end < body.len();
             self.ready.put_piece(*kind, long.id, more, body, long.cut..end);
             long.cut = end;

@@ -89,7 +89,7 @@ impl Shared {
 
     /// After each change of the outbox, before the lock is free.
     fn note_waiting(&self, state: &State) {
-        self.waiting.store(state.outbox.waiting(), Relaxed);
+        self.waiting.store(state.outbox.waiting_beside(), Relaxed);
     }
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and

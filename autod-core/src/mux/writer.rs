@@ -2,14 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Once;
 use std::task::{Context, Poll};
 
 use super::batch::Batch;
 use super::driver::{Progress, READ};
 use super::outbox::KEPT;
 use super::shared::{Next, Shared};
-use super::transport::Transport;
+use super::transport::{Room, Transport};
 
 /// The most parts of one write.
 const SLICES: usize = 16;
@@ -17,8 +16,8 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Writer {
     batch: Batch,
-    /// Done when the first long message is written.
-    widened: Once,
+    /// What the kernel was asked to take.
+    room: Room,
     /// Nothing will be sent after `batch`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
@@ -27,7 +26,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { batch: Batch::default(), widened: Once::new(), ending: false, deaf: false }
+        Self { batch: Batch::default(), room: Room::Usual, ending: false, deaf: false }
     }
 
     /// Whether nothing is left that the transport did not take.
@@ -103,7 +102,11 @@ impl Writer {
             let written = if let Some(bytes) = self.batch.as_slice() {
                 Pin::new(&mut *transport).poll_write(context, bytes)
             } else {
-                self.widened.call_once(|| transport.widen());
+                let room = if self.batch.is_accompanied() { Room::Narrow } else { Room::Wide };
+                if self.room != room {
+                    self.room = room;
+                    transport.make_room(room);
+                }
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = self.batch.slices(&mut slices);
                 Pin::new(&mut *transport).poll_write_vectored(context, &slices[..count])
