@@ -22,15 +22,17 @@
 /// # Ok::<(), autod::Error>(())
 /// # }).unwrap();
 /// ```
+pub use autod_core::in_process;
+
 #[cfg(feature = "remote")]
 pub use autod_core::Hosted;
-pub use autod_core::in_process;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
     Activation, BoxError, ByteStream, Call, CallError, Caller, Client, Connection, Daemon,
     DaemonHandle, Error, Hold, Incoming, Limits, Listening, Nothing, Origin, Peer, Pipe, Result,
-    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, deadline, service, testing,
+    Session, Start, Status, UntilIdle, Upgrade, Value, Visit, Voucher, blocking, control, deadline,
+    service, testing,
 };
 pub use autod_macros::service;
 
@@ -50,4 +52,12 @@ pub mod __private {
     pub use autod_core::{
         Client, Connection, Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible,
     };
+
+    /// The same for the client that blocks.
+    pub mod blocking {
+        pub use autod_core::blocking::{Client, Connection};
+        pub use autod_core::blocking_calls::{
+            call, call_fallible, open, open_fallible, pipe, pipe_fallible,
+        };
+    }
 }

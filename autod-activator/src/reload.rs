@@ -25,8 +25,8 @@ impl Supervisor {
     ///
     /// # Errors
     ///
-    /// All descriptions are checked first: after [`Error::is_description`] or
-    /// [`Error::is_duplicate_service`] nothing was changed. [`Error::is_in_use`] and the like name a
+    /// All descriptions are checked first: after [`Error::is_description`](crate::Error::is_description) or
+    /// [`Error::is_duplicate_service`](crate::Error::is_duplicate_service) nothing was changed. [`Error::is_in_use`](crate::Error::is_in_use) and the like name a
     /// service that could not be opened; the others are as they were given.
     pub async fn apply(&self, services: Vec<Service>) -> Result<Changes> {
         let _changing = self.begin_change().await;

@@ -1,29 +1,123 @@
-//! How a command ends that did not do what it was asked for.
+//! How a command ends: the exit codes, and what a person is told.
+
+use std::fmt;
+use std::process::ExitCode;
 
 /// Wrong usage; clap's code too.
 pub(crate) const USAGE: u8 = 2;
 /// What was asked about does not run.
 pub(crate) const NOT_RUNNING: u8 = 3;
-/// There is no such service.
+/// There is no such daemon or service.
 pub(crate) const UNKNOWN: u8 = 4;
 /// The file has a supervisor already.
 pub(crate) const ALREADY_RUNNING: u8 = 5;
+/// A daemon does not answer, or does not end, in time.
+pub(crate) const NO_ANSWER: u8 = 6;
 
-/// What a person is to read, and the exit code. The codes are listed in docs/activation.md.
+/// A command that has done what it was asked to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    Well,
+    /// It has told what is wrong, and that is the result.
+    WithFindings,
+}
+
+impl Done {
+    pub(crate) fn code(self) -> ExitCode {
+        match self {
+            Self::Well => ExitCode::SUCCESS,
+            Self::WithFindings => ExitCode::FAILURE,
+        }
+    }
+}
+
+/// A command that has not.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) code: u8,
     pub(crate) text: String,
+    code: u8,
+    /// The text says by itself where it comes from.
+    plain: bool,
 }
 
 impl Failure {
-    pub(crate) fn new(code: u8, text: impl Into<String>) -> Self {
-        Self { code, text: text.into() }
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: 1, plain: false }
+    }
+
+    /// Says what the text says, and nothing before it.
+    pub(crate) fn coded(code: u8, text: impl Into<String>) -> Self {
+        Self { text: text.into(), code, plain: true }
+    }
+
+    pub(crate) fn unknown(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: UNKNOWN, plain: false }
+    }
+
+    /// There is none of that name.
+    pub(crate) fn is_unknown(&self) -> bool {
+        self.code == UNKNOWN
+    }
+
+    pub(crate) fn not_running(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: NOT_RUNNING, plain: false }
+    }
+
+    pub(crate) fn no_answer(text: impl Into<String>) -> Self {
+        Self { text: text.into(), code: NO_ANSWER, plain: false }
+    }
+
+    pub(crate) fn code(&self) -> ExitCode {
+        ExitCode::from(self.code)
+    }
+
+    /// The worse one of two, with what both say.
+    pub(crate) fn and(self, other: &Self) -> Self {
+        let text = format!("{}\nautod: {}", self.text, other.text);
+        Self { text, code: if self.code == other.code { self.code } else { 1 }, plain: self.plain }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.plain { "" } else { "autod: " }, self.text)
+    }
+}
+
+impl From<autod::Error> for Failure {
+    fn from(error: autod::Error) -> Self {
+        let code = match () {
+            () if error.is_not_running() => NOT_RUNNING,
+            () if error.is_timeout() => NO_ANSWER,
+            () => 1,
+        };
+        Self { text: in_full(&error), code, plain: false }
+    }
+}
+
+/// What cannot be printed. Whoever does not read any more, as `head`, has what it wanted.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self { code: 0, ..Self::coded(0, "") };
+        }
+        Self::new(format!("cannot write: {error}"))
     }
 }
 
 impl From<String> for Failure {
     fn from(text: String) -> Self {
-        Self { code: 1, text }
+        Self::coded(1, text)
     }
+}
+
+/// An error with its causes.
+pub(crate) fn in_full(error: impl std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }

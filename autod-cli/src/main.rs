@@ -1,149 +1,142 @@
 //! The `autod` command.
 
+mod command;
+mod describe;
+mod doctor;
 mod failure;
+mod generate;
+mod log_level;
+mod logs;
+mod name;
+mod ps;
+mod question;
 mod report;
+mod restart;
 mod services;
 mod signals;
+mod state;
+mod status;
+mod stop;
+mod style;
 mod supervise;
+mod table;
 mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap::ArgMatches;
+
+use crate::failure::{Done, Failure};
 
 fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let result = match matches.subcommand() {
-        Some(("up", matches)) => up::run(&up::Options {
+    let matches = command::command().get_matches();
+    let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
+    match run(name, matches) {
+        Ok(done) => done.code(),
+        Err(failure) => {
+            if !failure.text.is_empty() {
+                eprintln!("{failure}");
+            }
+            failure.code()
+        }
+    }
+}
+
+fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
+    match name {
+        "up" => up::run(&up::Options {
             file: matches.get_one("config").cloned().unwrap_or_else(|| PathBuf::from("autod.toml")),
             check: matches.get_flag("check"),
             json: matches.get_flag("json"),
-        }),
-        Some(("ps", matches)) => services::list(&options(matches)),
-        Some(("status", matches)) => match name(matches) {
-            Some(name) => services::status(name, &options(matches)),
-            None => services::list(&options(matches)),
-        },
-        Some(("start", matches)) => {
-            services::start(name(matches).unwrap_or_default(), &options(matches))
+        })
+        .map(|()| Done::Well),
+        // The services of one supervisor, and nothing else.
+        "ps" if file(matches).is_some() => {
+            services::list(&of_services(matches)).map(|()| Done::Well)
         }
-        Some(("stop", matches)) => {
-            let force = matches.get_flag("force");
-            services::stop(name(matches).unwrap_or_default(), force, &options(matches))
+        "ps" => block_on(ps::run(&ps::Options {
+            all: matches.get_flag("all"),
+            reap: matches.get_flag("reap"),
+            json: matches.get_flag("json"),
+            patience: patience(matches),
+        }))
+        .and_then(|done| services::list(&of_services(matches)).map(|()| done)),
+        "status" if file(matches).is_some() => {
+            services::status(word(matches), &of_services(matches)).map(|()| Done::Well)
         }
-        _ => return ExitCode::from(failure::USAGE),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // What it is about may have been printed as the result.
-            if !failure.text.is_empty() {
-                eprintln!("{}", failure.text);
-            }
-            ExitCode::from(failure.code)
+        "status" => {
+            let json = matches.get_flag("json");
+            block_on(status::run(word(matches), json, patience(matches))).or_else(|failure| {
+                if !failure.is_unknown() {
+                    return Err(failure);
+                }
+                let service = services::status(word(matches), &of_services(matches));
+                service.map(|()| Done::Well).map_err(|other| either(failure, other))
+            })
         }
+        "start" => services::start(word(matches), &of_services(matches)).map(|()| Done::Well),
+        "describe" => {
+            block_on(describe::run(word(matches), matches.get_flag("json"), patience(matches)))
+        }
+        "logs" => block_on(logs::run(&logs::Options {
+            name: word(matches),
+            follow: matches.get_flag("follow"),
+            lines: matches.get_one("lines").copied(),
+            previous: matches.get_flag("previous"),
+            json: matches.get_flag("json"),
+        })),
+        "log-level" => {
+            let level = matches.get_one::<String>("level").map_or("", String::as_str);
+            block_on(log_level::run(word(matches), level, patience(matches)))
+        }
+        "stop" => stop::run(
+            &stop::Options {
+                names: matches.get_many("name").into_iter().flatten().cloned().collect(),
+                kill: matches.get_flag("kill"),
+                json: matches.get_flag("json"),
+                patience: patience(matches),
+            },
+            &of_services(matches),
+        ),
+        "restart" => {
+            block_on(restart::run(word(matches), matches.get_flag("json"), patience(matches)))
+        }
+        "doctor" => block_on(doctor::run(matches.get_flag("json"), patience(matches))),
+        "completions" => generate::completions(matches.get_one("shell").copied()),
+        "man" => generate::manuals(matches.get_one("directory").map(PathBuf::as_path)),
+        _ => Err(Failure::new("this command is not known here; it is a mistake of autod's")),
     }
 }
 
-fn name(matches: &ArgMatches) -> Option<&str> {
-    matches.get_one("name").map(String::as_str)
+fn word(matches: &ArgMatches) -> &str {
+    matches.get_one::<String>("name").map_or("", String::as_str)
 }
 
-fn options(matches: &ArgMatches) -> services::Options {
+fn file(matches: &ArgMatches) -> Option<PathBuf> {
+    matches.get_one("config").cloned()
+}
+
+fn of_services(matches: &ArgMatches) -> services::Options {
     let json = matches.try_get_one("json").ok().flatten().copied().unwrap_or(false);
-    services::Options { file: matches.get_one("config").cloned(), json }
+    services::Options { file: file(matches), json }
 }
 
-/// An error with its causes.
-fn in_full(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
+/// What to say of a name that no daemon has, and of which this became as a service.
+fn either(daemon: Failure, service: Failure) -> Failure {
+    if service.is_unknown() { daemon } else { service }
 }
 
-fn command() -> Command {
-    let up = Command::new("up")
-        .about("Run the services of a file: each starts on its first connection")
-        .arg(
-            Arg::new("config")
-                .short('c')
-                .long("config")
-                .value_name("FILE")
-                .value_parser(value_parser!(PathBuf))
-                .default_value("autod.toml")
-                .help("The file that describes the services"),
-        )
-        .arg(
-            Arg::new("check")
-                .long("check")
-                .action(ArgAction::SetTrue)
-                .help("Report everything that is wrong in the file, and end"),
-        )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Print events as JSON, one object a line"),
-        );
-    let name = || Arg::new("name").value_name("NAME").help("The service");
-    let json = || {
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Print a JSON object for each service, one a line")
-    };
-    let config = || {
-        Arg::new("config")
-            .short('c')
-            .long("config")
-            .value_name("FILE")
-            .value_parser(value_parser!(PathBuf))
-            .help("The supervisor of this file only; without it, all of yours")
-    };
-    let ps = Command::new("ps")
-        .about("List the services of the supervisors that run")
-        .arg(config())
-        .arg(json());
-    let status = Command::new("status")
-        .about("Show a service, or all")
-        .arg(name())
-        .arg(config())
-        .arg(json());
-    let start = Command::new("start")
-        .about("Start a service, and wait until it is ready")
-        .arg(name().required(true))
-        .arg(config());
-    let stop = Command::new("stop")
-        .about("Stop a service, and wait until it is gone; the next connection starts it again")
-        .arg(name().required(true))
-        .arg(config())
-        .arg(
-            Arg::new("force")
-                .long("force")
-                .action(ArgAction::SetTrue)
-                .help("Kill it now, and reset its connections"),
-        );
-    Command::new("autod")
-        .about("Servers that run while somebody uses them")
-        .version(env!("CARGO_PKG_VERSION"))
-        .subcommand_required(true)
-        .arg_required_else_help(true)
-        .subcommand(up)
-        .subcommand(ps)
-        .subcommand(status)
-        .subcommand(start)
-        .subcommand(stop)
+fn patience(matches: &ArgMatches) -> Duration {
+    Duration::from_millis(matches.get_one("timeout").copied().unwrap_or(1000))
 }
 
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_options_do_not_contradict_each_other() {
-        super::command().debug_assert();
-    }
+/// One thread is enough for whoever only asks.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(format!("cannot start a runtime: {error}")))?
+        .block_on(work)
 }

@@ -48,7 +48,7 @@ pub(crate) fn status(name: &str, options: &Options) -> Result<(), Failure> {
         } else {
             details(&supervisor.overview, service);
         }
-        if service.is_up() { Ok(()) } else { Err(Failure::new(NOT_RUNNING, "")) }
+        if service.is_up() { Ok(()) } else { Err(Failure::coded(NOT_RUNNING, "")) }
     })
 }
 

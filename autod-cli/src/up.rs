@@ -7,8 +7,9 @@ use std::time::Duration;
 use autod_activator::{Shutdown, Supervisor, read_file};
 
 use crate::failure::Failure;
+use crate::failure::in_full;
 use crate::signals::Signals;
-use crate::{in_full, report, supervise};
+use crate::{report, supervise};
 
 /// How long open connections may take at the end.
 const DRAIN: Duration = Duration::from_secs(30);

@@ -9,9 +9,11 @@ use crate::builder::Daemon;
 use crate::client::Client;
 use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
 use crate::desk::{Desk, Door, single_threaded_runtime};
+use crate::errand::Errand;
 use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::listening::Listening;
+use crate::server::Manner;
 use crate::service::Serves;
 use crate::settings::Orders;
 
@@ -43,7 +45,7 @@ where
     {
         let mut this = self.serve_if_spawned::<C>()?;
         // The daemon answers the hello while the runtime is set up.
-        let early = this.settings.begin::<C>();
+        let early = this.settings.begin(C::TABLE, this.settings.callbacks.as_ref());
         // One thread: a command makes a call or two, and a pool would cost it more than they do.
         let runtime = single_threaded_runtime()?;
         let line = this.settings.show_progress();
@@ -64,6 +66,9 @@ where
     ///
     /// The process was started as a daemon, but not in the way that this library does it.
     pub fn serve_if_spawned<C: Client + Serves<T>>(self) -> Result<Self> {
+        if let Some(errand) = Errand::take(&self.settings.name) {
+            restart::<C, S, T>(self, errand);
+        }
         match Heir::announce(&self.settings.name)? {
             Some(heir) => serve_spawned::<C, S, T>(self, heir),
             None if Activation::is_offered() => serve_activated::<C, S, T>(self),
@@ -114,7 +119,7 @@ where
         let Inherited { place, life, listener, payload } = heir.receive()?;
         let orders = Orders::from_bytes(&payload)?;
         let tenancy = Some(Tenancy::from_inherited(place, life)?);
-        Ok((orders, Door { listener, tenancy, kept: false }))
+        Ok((orders, Door { listener, tenancy, kept: false, manner: Manner::Spawned }))
     };
     let watchdog = Watchdog::new(daemon.settings.drain_limit);
     let result = run::<C, S, T>(daemon, moved_in, Arc::clone(&status), None, &watchdog, &mut held);
@@ -132,6 +137,27 @@ where
     std::process::exit(code)
 }
 
+/// Puts a new daemon in the place of the one that runs, for whoever has asked for it; exits the
+/// process.
+#[cold]
+#[inline(never)]
+fn restart<C, S, T>(mut daemon: Daemon<S, T>, errand: Errand) -> !
+where
+    C: Client + Serves<T>,
+{
+    daemon.settings.errand = Some(errand);
+    let restarted = single_threaded_runtime()
+        .and_then(|runtime| runtime.block_on(daemon.settings.connect::<C>(true, None)).map(drop));
+    let code = match restarted {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("{}", chain(&error));
+            EXIT_FAILED
+        }
+    };
+    std::process::exit(code)
+}
+
 /// Serves in a process that somebody else looks after.
 fn serve_foreground<C, S, T>(daemon: Daemon<S, T>) -> Result<()>
 where
@@ -143,7 +169,10 @@ where
     let (place, build) = daemon.settings.own_place()?;
     let claim = async move {
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
-        Ok((orders, Door { listener, tenancy: Some(tenancy), kept: false }))
+        Ok((
+            orders,
+            Door { listener, tenancy: Some(tenancy), kept: false, manner: Manner::Foreground },
+        ))
     };
     let watchdog = Watchdog::new(daemon.settings.drain_limit);
     let nobody = Arc::new(Status::nowhere());
@@ -186,7 +215,9 @@ where
     let listener = activation.unix(None)?.ok_or_else(|| {
         Error::new(ErrorKind::Usage, "none of the inherited sockets is a Unix socket")
     })?;
-    let door = async { Ok((orders, Door { listener, tenancy: None, kept: true })) };
+    let door = async {
+        Ok((orders, Door { listener, tenancy: None, kept: true, manner: Manner::Activated }))
+    };
     let watchdog = Watchdog::new(daemon.settings.drain_limit);
     let nobody = Arc::new(Status::nowhere());
     run::<C, S, T>(daemon, door, nobody, Some(activation), &watchdog, &mut None)

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use crate::daemon::Tenancy;
 use crate::error::{Error, Result};
 use crate::handle::DaemonHandle;
-use crate::server::Server;
+use crate::server::{Manner, Server};
 
 /// The socket of a daemon, and what makes it the daemon's.
 pub(crate) struct Door {
@@ -19,6 +19,7 @@ pub(crate) struct Door {
     pub(crate) tenancy: Option<Tenancy>,
     /// Somebody keeps the socket open when the daemon leaves.
     pub(crate) kept: bool,
+    pub(crate) manner: Manner,
 }
 
 /// Where connections are accepted and greeted.

@@ -1,14 +1,17 @@
 //! Greetings over a byte stream.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rustix::event::PollFlags;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::time::timeout;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mux::blocking::{Ready, wait};
 use crate::wire::greeting::{Answer, Hello, Malformed, PREFIX, Prefix};
 
 /// The first greeting of a caller.
@@ -78,6 +81,34 @@ impl Ear {
         }
     }
 
+    /// Reads one answer of a daemon and blocks meanwhile; `None` if none has come in time.
+    pub(crate) fn answer_within(
+        &mut self,
+        stream: &std::os::unix::net::UnixStream,
+        limit: Duration,
+    ) -> Result<Option<Answer>, Heard> {
+        let until = Instant::now().checked_add(limit);
+        loop {
+            if let Some((prefix, fields)) = self.take()? {
+                let answer = Answer::parse(prefix, &fields);
+                return answer.map(Some).map_err(|error| Heard::Error(malformed(error)));
+            }
+            if let Ready::TimedOut = wait(&[(stream.as_fd(), PollFlags::IN)], until) {
+                return Ok(None);
+            }
+            let mut chunk = [0; CHUNK];
+            match io::Read::read(&mut &*stream, &mut chunk) {
+                Ok(0) => return Err(Heard::Nothing),
+                Ok(count) => self.bytes.extend_from_slice(&chunk[..count]),
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::ConnectionReset => return Err(Heard::Nothing),
+                    _ => return Err(cannot_read(error)),
+                },
+            }
+        }
+    }
+
     /// What came behind the last greeting.
     pub(crate) fn into_rest(self) -> Vec<u8> {
         self.bytes
@@ -110,7 +141,7 @@ impl Ear {
                     io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
                         return Err(Heard::Nothing);
                     }
-                    _ => return Err(Heard::Error(Error::system("cannot read a greeting", error))),
+                    _ => return Err(cannot_read(error)),
                 },
             }
         }
@@ -142,6 +173,10 @@ impl Ear {
         fields.drain(..PREFIX);
         Ok(Some((prefix, fields)))
     }
+}
+
+fn cannot_read(error: io::Error) -> Heard {
+    Heard::Error(Error::system("cannot read a greeting", error))
 }
 
 /// Most greetings fit into this.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::builder::BoxError;
 use crate::codec;
 use crate::daemon::{Hold, Lease, Tenancy, Watchdog};
 use crate::error::{Result, chain};
@@ -29,9 +30,13 @@ struct Core {
     tenancy: Option<Arc<Tenancy>>,
     drain: Duration,
     watchdog: OnceLock<Watchdog>,
+    log_level: Mutex<Option<LogLevel>>,
 }
 
 type Hook = Box<dyn FnOnce() + Send>;
+
+/// Sets the level of the program's log.
+pub(crate) type LogLevel = Arc<dyn Fn(&str) -> Result<(), BoxError> + Send + Sync>;
 
 impl std::fmt::Debug for Core {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,6 +101,7 @@ impl DaemonHandle {
             tenancy,
             drain,
             watchdog: OnceLock::new(),
+            log_level: Mutex::new(None),
         }))
     }
 
@@ -160,6 +166,35 @@ impl DaemonHandle {
     /// The drain limit counts for hooks too.
     pub fn on_shutdown(&self, hook: impl FnOnce() + Send + 'static) {
         self.0.hooks.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
+    }
+
+    /// Lets the level of the program's log be set from outside, by `autod log-level`; a later hook
+    /// takes the place of an earlier one.
+    ///
+    /// The hook is given what the user wrote, such as `debug`, and runs on a thread that may block.
+    /// Its error is what the user reads. Without a hook the user is told that the level cannot be
+    /// set.
+    ///
+    /// ```no_run
+    /// # use autod_core as autod;
+    /// # fn set_level(_: u8) {}
+    /// # fn example(session: &autod::Session) {
+    /// session.daemon().on_log_level(|level| {
+    ///     set_level(level.parse::<u8>()?);
+    ///     Ok(())
+    /// });
+    /// # }
+    /// ```
+    pub fn on_log_level<F>(&self, hook: F)
+    where
+        F: Fn(&str) -> Result<(), BoxError> + Send + Sync + 'static,
+    {
+        let mut current = self.0.log_level.lock().unwrap_or_else(PoisonError::into_inner);
+        *current = Some(Arc::new(hook));
+    }
+
+    pub(crate) fn log_level_hook(&self) -> Option<LogLevel> {
+        self.0.log_level.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What keeps the daemon alive now.

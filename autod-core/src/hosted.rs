@@ -9,7 +9,7 @@ use crate::builder::Daemon;
 use crate::client::Client;
 use crate::error::Result;
 use crate::handle::DaemonHandle;
-use crate::server::{Server, Shop};
+use crate::server::{Facts, Manner, Server, Shop};
 use crate::service::Serves;
 use crate::voucher::Voucher;
 
@@ -57,6 +57,7 @@ where
             drain: self.settings.drain_limit,
             root: None,
             kept: false,
+            facts: Facts::new(self.settings.name.clone(), Manner::Foreground),
         };
         Ok(Hosted(Arc::new(server.open(Handle::current()))))
     }

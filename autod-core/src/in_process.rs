@@ -19,7 +19,7 @@ use crate::session::Session;
 use crate::start::Start;
 use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::{Holds, Limits, Receives};
 
 /// What is on its way between the two ends at most, in bytes.
 const ON_THE_WAY: usize = 64 << 10;
@@ -130,7 +130,7 @@ fn ends(limits: &Limits) -> (End, End) {
     let (near, far) = tokio::io::duplex(ON_THE_WAY);
     let end = |side, transport| {
         let shared =
-            Shared::new(side, Receives::from(limits), Receives::from(limits), limits.memory);
+            Shared::new(side, Receives::from(limits), Receives::from(limits), Holds::from(limits));
         End { shared, transport }
     };
     (end(Side::Connector, near), end(Side::Acceptor, far))

@@ -4,20 +4,24 @@
 
 mod activation;
 mod arguments;
+pub mod blocking;
 mod boot;
 mod builder;
 mod callbacks;
 mod caller;
 mod client;
 mod codec;
+pub mod control;
 mod daemon;
 mod desk;
+mod errand;
 mod error;
 #[cfg(feature = "fault-points")]
 #[doc(hidden)]
 pub mod fault;
 #[cfg(not(feature = "fault-points"))]
 mod fault;
+mod flat_json;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -58,6 +62,8 @@ pub use handle::{DaemonHandle, Status};
 pub use hosted::Hosted;
 pub use in_process::in_process;
 pub use listening::Listening;
+#[doc(hidden)]
+pub use mux::blocking as blocking_calls;
 pub use mux::{ByteStream, Call, Connection, Incoming, Origin, Pipe, deadline};
 #[doc(hidden)]
 pub use mux::{Upstream, call, call_fallible, open, open_fallible, pipe, pipe_fallible};

@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result, chain};
 use crate::fault::{self, Point};
 use crate::handle::{DaemonHandle, Ending, Phase};
 use crate::mux::panic_message;
-use crate::server::Server;
+use crate::server::{Facts, Manner, Server};
 use crate::service::Serves;
 use crate::settings::Orders;
 use crate::start::Start;
@@ -65,7 +65,8 @@ where
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
-        let door = Door { listener, tenancy: Some(tenancy), kept: false };
+        let door =
+            Door { listener, tenancy: Some(tenancy), kept: false, manner: Manner::Foreground };
         Listening::begin::<C, S, T>(self, orders, door, nobody, Desk::Here)
     }
 
@@ -85,7 +86,7 @@ where
     ) -> Result<Listening> {
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
-        let door = Door { listener, tenancy: None, kept: false };
+        let door = Door { listener, tenancy: None, kept: false, manner: Manner::Foreground };
         Listening::begin::<C, S, T>(self, orders, door, nobody, Desk::Here)
     }
 }
@@ -104,7 +105,7 @@ impl Listening {
         S: Send + Sync + 'static,
         T: Send + Sync + 'static,
     {
-        let Door { listener, tenancy, kept } = door;
+        let Door { listener, tenancy, kept, manner } = door;
         let cannot_serve = |error| Error::system("cannot serve on the socket", error);
         listener.set_nonblocking(true).map_err(cannot_serve)?;
         let socket = listener
@@ -113,7 +114,21 @@ impl Listening {
             .and_then(|address| address.as_pathname().map(Path::to_owned))
             .unwrap_or_default();
         let socket = tenancy.as_ref().map_or(socket, |tenancy| tenancy.place().sock().to_owned());
+        if let Some(tenancy) = &tenancy {
+            tenancy.register();
+        }
         let tenancy = tenancy.map(Arc::new);
+        let facts = Facts {
+            socket: socket.clone(),
+            log: tenancy
+                .as_ref()
+                .filter(|_| manner == Manner::Spawned)
+                .map(|tenancy| tenancy.place().log_path()),
+            root: orders.root().map(Path::to_owned),
+            autoclose: orders.autoclose,
+            started_in: orders.started_in().map(Path::to_owned),
+            ..Facts::new(daemon.settings.name.clone(), manner)
+        };
         let lease = Lease::new(None, Instant::now());
         let drain = daemon.settings.drain_limit;
         let root = orders.find_root()?;
@@ -126,6 +141,7 @@ impl Listening {
             drain,
             root,
             kept,
+            facts,
         };
         let make_state = daemon
             .take_init()

@@ -24,7 +24,7 @@ pub struct Session(Arc<SessionInner>);
 struct SessionInner {
     daemon: DaemonHandle,
     voucher: Voucher,
-    caller: Caller,
+    caller: Arc<Caller>,
     /// What the caller serves.
     offer: Option<Offer>,
     connection: Connection,
@@ -34,11 +34,12 @@ impl Session {
     pub(crate) fn new(
         daemon: DaemonHandle,
         voucher: Voucher,
-        caller: Caller,
+        caller: impl Into<Arc<Caller>>,
         offer: Option<Offer>,
         shared: Arc<Shared>,
         build: String,
     ) -> Self {
+        let caller = caller.into();
         let (pid, life) = (std::process::id(), daemon.life());
         let origin = Origin { pid, build, life, started: None, retries: 0 };
         let connection = Connection::lent(shared, origin);

@@ -3,7 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::{self, apart};
 use crate::callbacks::Callbacks;
-use crate::client::{Client, Connector, OnProgress, Spoken};
+use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
+use crate::errand::Errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::identity::Build;
 use crate::mux::Connection;
@@ -33,6 +35,8 @@ pub(crate) struct Settings {
     pub(crate) instance: Option<OsString>,
     pub(crate) root: Option<PathBuf>,
     pub(crate) sockfile: Option<PathBuf>,
+    /// The place of a daemon that is there already; goes before all others.
+    pub(crate) errand: Option<Errand>,
     pub(crate) autoclose: Option<Duration>,
     pub(crate) debug: bool,
     pub(crate) args: Result<Vec<u8>, String>,
@@ -62,6 +66,7 @@ impl Settings {
             instance: None,
             root: None,
             sockfile: None,
+            errand: None,
             autoclose: None,
             debug: false,
             args: Ok(Vec::new()),
@@ -87,7 +92,11 @@ impl Settings {
 
     /// Knocks and says hello without waiting for anything, so that the daemon answers while the
     /// caller sets up what it needs. `None`: connecting takes more than that.
-    pub(crate) fn begin<C: Client>(&self) -> Option<Early> {
+    pub(crate) fn begin(
+        &self,
+        table: &'static Table,
+        callbacks: Option<&Callbacks>,
+    ) -> Option<Early> {
         // In debug mode the log is followed before anything is asked.
         if self.debug || check_guard().is_err() || self.find_root().is_err() {
             return None;
@@ -95,7 +104,7 @@ impl Settings {
         let build = self.build();
         let place = self.place_of(&build).ok()?;
         let Knock::Open(stream) = place.knock().ok()? else { return None };
-        let spoken = self.connector(&place, &build, C::TABLE).speak(stream).ok()?;
+        let spoken = self.connector(&place, &build, table, callbacks).speak(stream).ok()?;
         Some(Early { place, build, spoken })
     }
 
@@ -103,9 +112,9 @@ impl Settings {
     pub(crate) async fn connect<C: Client>(&self, anew: bool, early: Option<Early>) -> Result<C> {
         check_guard()?;
         if let Some(Early { place, build, spoken }) = early {
-            let connector = self.connector(&place, &build, C::TABLE);
-            if let Some(connection) = connector.finish(spoken).await? {
-                return Ok(C::from_connection(connection));
+            let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+            if let Some(contact) = connector.finish(spoken).await? {
+                return Ok(C::from_connection(connector.connection(contact)));
             }
         }
         self.connect_or_start_boxed(C::TABLE, anew).await.map(C::from_connection)
@@ -119,23 +128,32 @@ impl Settings {
         table: &'static Table,
         anew: bool,
     ) -> Pin<Box<dyn Future<Output = Result<Connection>> + Send + '_>> {
-        Box::pin(self.connect_or_start(table, anew))
+        let callbacks = self.callbacks.as_ref();
+        Box::pin(self.connect_or_start(table, anew, callbacks, |connector, contact| {
+            Ok(connector.connection(contact))
+        }))
     }
 
-    async fn connect_or_start(&self, table: &'static Table, anew: bool) -> Result<Connection> {
+    async fn connect_or_start<R>(
+        &self,
+        table: &'static Table,
+        anew: bool,
+        callbacks: Option<&Callbacks>,
+        join: fn(&Connector<'_>, Contact) -> Result<R>,
+    ) -> Result<R> {
         let build = self.build();
         let launch = self.launch(&build)?;
         let mut tries = 0;
         loop {
             let place = self.place_of(&build)?;
-            let connector = self.connector(&place, &build, table);
+            let connector = self.connector(&place, &build, table, callbacks);
             let connected = connector.connect_or_start(&launch, anew).await;
             // Somebody removed the directory meanwhile. Nothing was executed yet.
             if connected.is_err() && tries < TRIES && !place.is_still_here() {
                 tries += 1;
                 continue;
             }
-            return connected;
+            return join(&connector, connected?);
         }
     }
 
@@ -143,7 +161,54 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, C::TABLE).connect().await.map(C::from_connection)
+        let connector = self.connector(&place, &build, C::TABLE, self.callbacks.as_ref());
+        Ok(C::from_connection(connector.connection(connector.connect().await?)))
+    }
+
+    /// As [`connect`](Self::connect), without a runtime if the daemon runs and is to be used.
+    pub(crate) fn connect_blocking(
+        &self,
+        table: &'static Table,
+        early: Option<Early>,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        if let Some(Early { place, build, spoken }) = early {
+            let connector = self.connector(&place, &build, table, None);
+            if let Some(connection) = connector.finish_blocking(spoken)? {
+                return Ok(connection);
+            }
+        }
+        self.start_blocking(table, false)
+    }
+
+    #[cold]
+    fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        apart(self.connect_or_start(table, anew, None, |connector, contact| {
+            connector.blocking_connection(contact)
+        }))
+    }
+
+    pub(crate) fn restart_blocking(&self, table: &'static Table) -> Result<blocking::Connection> {
+        check_guard()?;
+        self.start_blocking(table, true)
+    }
+
+    pub(crate) fn connect_existing_blocking(
+        &self,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        check_guard()?;
+        let build = self.build();
+        let place = self.place_of(&build)?;
+        let connector = self.connector(&place, &build, table, None);
+        let Knock::Open(stream) = place.knock()? else {
+            return apart(async { connector.blocking_connection(connector.connect().await?) });
+        };
+        // Whatever build it is of, it is used.
+        match connector.finish_blocking(connector.speak(stream)?)? {
+            Some(connection) => Ok(connection),
+            None => apart(async { connector.blocking_connection(connector.connect().await?) }),
+        }
     }
 
     /// Whoever calls by name takes any build of any service.
@@ -152,15 +217,16 @@ impl Settings {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        let usual = self.connector(&place, &build, &Table::NONE);
-        Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual }.connect().await
+        let usual = self.connector(&place, &build, &Table::NONE, self.callbacks.as_ref());
+        let connector = Connector { codec: Codec::Json, upgrade: Upgrade::Compatible, ..usual };
+        Ok(connector.connection(connector.connect().await?))
     }
 
     pub(crate) async fn stop(&self) -> Result<bool> {
         check_guard()?;
         let build = self.build();
         let place = self.place_of(&build)?;
-        self.connector(&place, &build, &Table::NONE).stop().await
+        self.connector(&place, &build, &Table::NONE, None).stop().await
     }
 
     pub(crate) fn place(&self) -> Result<Place> {
@@ -191,6 +257,9 @@ impl Settings {
 
     /// The place of the daemons of a build.
     fn place_of(&self, build: &Build) -> Result<Place> {
+        if let Some(errand) = &self.errand {
+            return Place::reopen(&errand.sock, errand.explicit, &self.name);
+        }
         if let Some(path) = &self.sockfile {
             return Ok(Place::at(path)?.named(&self.name));
         }
@@ -204,6 +273,7 @@ impl Settings {
         place: &'a Place,
         build: &'a Build,
         table: &'static Table,
+        callbacks: Option<&'a Callbacks>,
     ) -> Connector<'a> {
         Connector {
             place,
@@ -216,7 +286,7 @@ impl Settings {
             deadline: Instant::now() + self.connect_timeout,
             silence: self.silence_timeout,
             on_progress: self.on_progress.clone(),
-            callbacks: self.callbacks.as_ref(),
+            callbacks,
         }
     }
 
@@ -225,7 +295,8 @@ impl Settings {
             Error::new(ErrorKind::Codec, "the daemon's args cannot be handed over").caused_by(text)
         })?;
         let root = self.root.clone().map(|root| root.into_os_string().into_vec());
-        Ok(Orders { autoclose: self.autoclose, args, root })
+        let started_in = std::env::current_dir().ok().map(|path| path.into_os_string().into_vec());
+        Ok(Orders { autoclose: self.autoclose, args, root, started_in })
     }
 
     /// The project root, if one is named; it has to be there.
@@ -316,7 +387,9 @@ pub(crate) struct Orders {
     pub(crate) autoclose: Option<Duration>,
     pub(crate) args: Vec<u8>,
     /// Bytes, because a path need not be text.
-    pub(crate) root: Option<Vec<u8>>,
+    root: Option<Vec<u8>>,
+    /// Where the starter stood: the same words mean the same only there.
+    started_in: Option<Vec<u8>>,
 }
 
 impl Orders {
@@ -332,6 +405,14 @@ impl Orders {
 
     /// The project root, as the daemon finds it.
     pub(crate) fn find_root(&self) -> Result<Option<Root>> {
-        self.root.as_deref().map(|root| Root::find(OsStr::from_bytes(root).as_ref())).transpose()
+        self.root().map(Root::find).transpose()
+    }
+
+    pub(crate) fn root(&self) -> Option<&Path> {
+        self.root.as_deref().map(|root| OsStr::from_bytes(root).as_ref())
+    }
+
+    pub(crate) fn started_in(&self) -> Option<&Path> {
+        self.started_in.as_deref().map(|path| OsStr::from_bytes(path).as_ref())
     }
 }

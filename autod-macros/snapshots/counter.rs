@@ -82,6 +82,11 @@ impl<__T: Counter + ?::core::marker::Sized> Counter for ::std::sync::Arc<__T> {
 pub struct CounterClient {
     connection: ::autod::__private::Connection,
 }
+/// The client of [`Counter`] that blocks.
+#[allow(dead_code, deprecated)]
+pub struct CounterBlockingClient {
+    connection: ::autod::__private::blocking::Connection,
+}
 #[allow(deprecated)]
 const _: () = {
     const __METHOD_0: ::autod::__private::Method = ::autod::__private::Method {
@@ -294,6 +299,112 @@ const _: () = {
             Self { connection: __connection }
         }
         fn connection(&self) -> &::autod::__private::Connection {
+            &self.connection
+        }
+    }
+    #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
+    impl CounterBlockingClient {
+        /// Adds `n` and returns the new total.
+        #[inline]
+        pub fn add(&self, n: i64) -> ::core::result::Result<i64, ::autod::Error> {
+            ::autod::__private::blocking::call(
+                &self.connection,
+                &__METHOD_0,
+                (n,),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// The total now, and after every change.
+        #[inline]
+        pub fn watch(&self) -> ::autod::blocking::Incoming<i64> {
+            ::autod::__private::blocking::open(
+                &self.connection,
+                &__METHOD_1,
+                (),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        #[cfg(feature = "division")]
+        /// Calls [`Counter::div`].
+        #[inline]
+        pub fn div(
+            &self,
+            a: i64,
+            b: i64,
+        ) -> ::core::result::Result<i64, ::autod::CallError<String>> {
+            ::autod::__private::blocking::call_fallible(
+                &self.connection,
+                &__METHOD_2,
+                (a, b),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Counter::load`].
+        #[inline]
+        pub fn load(
+            &self,
+        ) -> ::core::result::Result<
+            <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Value,
+            ::autod::CallError<
+                <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
+            >,
+        > {
+            ::autod::__private::blocking::call_fallible(
+                &self.connection,
+                &__METHOD_3,
+                (),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Counter::save`].
+        #[inline]
+        pub fn save(
+            &self,
+            path: String,
+        ) -> ::core::result::Result<(), ::autod::CallError<String>> {
+            ::autod::__private::blocking::call_fallible(
+                &self.connection,
+                &__METHOD_4,
+                (path,),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Counter::close`].
+        #[inline]
+        pub fn close(&self) -> ::core::result::Result<(), ::autod::Error> {
+            ::autod::__private::blocking::call(
+                &self.connection,
+                &__METHOD_5,
+                (),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for CounterBlockingClient {
+        fn clone(&self) -> Self {
+            Self {
+                connection: ::core::clone::Clone::clone(&self.connection),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Debug for CounterBlockingClient {
+        fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            __f.debug_struct("CounterBlockingClient")
+                .field("connection", &self.connection)
+                .finish()
+        }
+    }
+    #[automatically_derived]
+    impl ::autod::__private::blocking::Client for CounterBlockingClient {
+        type Async = CounterClient;
+        fn from_connection(
+            __connection: ::autod::__private::blocking::Connection,
+        ) -> Self {
+            Self { connection: __connection }
+        }
+        fn connection(&self) -> &::autod::__private::blocking::Connection {
             &self.connection
         }
     }

@@ -48,6 +48,47 @@ impl ::autod::__private::Client for CounterClient {
         &self.connection
     }
 }
+/// The client of [`Counter`] that blocks.
+#[allow(dead_code, deprecated)]
+pub struct CounterBlockingClient {
+    connection: ::autod::__private::blocking::Connection,
+}
+#[allow(dead_code)]
+impl CounterBlockingClient {
+    /// Calls [`Counter::add`].
+    pub fn add(
+        &self,
+        _: impl ::core::marker::Sized,
+    ) -> ::core::result::Result<i64, ::autod::Error> {
+        ::core::unimplemented!()
+    }
+}
+#[automatically_derived]
+impl ::core::clone::Clone for CounterBlockingClient {
+    fn clone(&self) -> Self {
+        Self {
+            connection: ::core::clone::Clone::clone(&self.connection),
+        }
+    }
+}
+#[automatically_derived]
+impl ::core::fmt::Debug for CounterBlockingClient {
+    fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+        __f.debug_struct("CounterBlockingClient")
+            .field("connection", &self.connection)
+            .finish()
+    }
+}
+#[automatically_derived]
+impl ::autod::__private::blocking::Client for CounterBlockingClient {
+    type Async = CounterClient;
+    fn from_connection(__connection: ::autod::__private::blocking::Connection) -> Self {
+        Self { connection: __connection }
+    }
+    fn connection(&self) -> &::autod::__private::blocking::Connection {
+        &self.connection
+    }
+}
 impl ::autod::__private::Service for CounterClient {
     const TABLE: &'static ::autod::__private::Table = &::autod::__private::Table::new(
         "Counter",

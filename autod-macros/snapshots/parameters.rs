@@ -71,6 +71,17 @@ where
     connection: ::autod::__private::Connection,
     parameters: ::core::marker::PhantomData<fn() -> (K, V)>,
 }
+/// The client of [`Store`] that blocks.
+#[allow(dead_code, deprecated)]
+pub struct StoreBlockingClient<K: Ord, V = String, const MOST: usize = 3>
+where
+    V: Clone,
+    K: ::autod::Value,
+    V: ::autod::Value,
+{
+    connection: ::autod::__private::blocking::Connection,
+    parameters: ::core::marker::PhantomData<fn() -> (K, V)>,
+}
 #[allow(deprecated)]
 const _: () = {
     const __METHOD_0: ::autod::__private::Method = ::autod::__private::Method {
@@ -243,6 +254,107 @@ const _: () = {
             }
         }
         fn connection(&self) -> &::autod::__private::Connection {
+            &self.connection
+        }
+    }
+    #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
+    impl<K: Ord, V, const MOST: usize> StoreBlockingClient<K, V, MOST>
+    where
+        V: Clone,
+        K: ::autod::Value,
+        V: ::autod::Value,
+    {
+        /// Calls [`Store::put`].
+        #[inline]
+        pub fn put(
+            &self,
+            key: K,
+            value: V,
+        ) -> ::core::result::Result<Option<V>, ::autod::Error> {
+            ::autod::__private::blocking::call(
+                &self.connection,
+                &__METHOD_0,
+                (key, value),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Store::take`].
+        #[inline]
+        pub fn take(
+            &self,
+            key: K,
+        ) -> ::core::result::Result<V, ::autod::CallError<String>> {
+            ::autod::__private::blocking::call_fallible(
+                &self.connection,
+                &__METHOD_1,
+                (key,),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Store::values`].
+        #[inline]
+        pub fn values(
+            &self,
+            keys: impl ::core::iter::IntoIterator<
+                Item = K,
+                IntoIter: ::core::marker::Send + 'static,
+            >,
+        ) -> ::autod::blocking::Incoming<V> {
+            ::autod::__private::blocking::open(
+                &self.connection,
+                &__METHOD_2,
+                (),
+                ::autod::__private::Upstream::iterator::<K>(keys),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl<K: Ord, V, const MOST: usize> ::core::clone::Clone
+    for StoreBlockingClient<K, V, MOST>
+    where
+        V: Clone,
+        K: ::autod::Value,
+        V: ::autod::Value,
+    {
+        fn clone(&self) -> Self {
+            Self {
+                connection: ::core::clone::Clone::clone(&self.connection),
+                parameters: ::core::marker::PhantomData,
+            }
+        }
+    }
+    #[automatically_derived]
+    impl<K: Ord, V, const MOST: usize> ::core::fmt::Debug
+    for StoreBlockingClient<K, V, MOST>
+    where
+        V: Clone,
+        K: ::autod::Value,
+        V: ::autod::Value,
+    {
+        fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            __f.debug_struct("StoreBlockingClient")
+                .field("connection", &self.connection)
+                .finish()
+        }
+    }
+    #[automatically_derived]
+    impl<K: Ord, V, const MOST: usize> ::autod::__private::blocking::Client
+    for StoreBlockingClient<K, V, MOST>
+    where
+        V: Clone,
+        K: ::autod::Value,
+        V: ::autod::Value,
+    {
+        type Async = StoreClient<K, V, MOST>;
+        fn from_connection(
+            __connection: ::autod::__private::blocking::Connection,
+        ) -> Self {
+            Self {
+                connection: __connection,
+                parameters: ::core::marker::PhantomData,
+            }
+        }
+        fn connection(&self) -> &::autod::__private::blocking::Connection {
             &self.connection
         }
     }

@@ -63,6 +63,11 @@ impl<__T: Meter + ?::core::marker::Sized> Meter for ::std::sync::Arc<__T> {
 pub struct MeterClient {
     connection: ::autod::__private::Connection,
 }
+/// The client of [`Meter`] that blocks.
+#[allow(dead_code, deprecated)]
+pub struct MeterBlockingClient {
+    connection: ::autod::__private::blocking::Connection,
+}
 #[allow(deprecated)]
 const _: () = {
     const __METHOD_0: ::autod::__private::Method = ::autod::__private::Method {
@@ -209,6 +214,92 @@ const _: () = {
             Self { connection: __connection }
         }
         fn connection(&self) -> &::autod::__private::Connection {
+            &self.connection
+        }
+    }
+    #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
+    impl MeterBlockingClient {
+        /// Calls [`Meter::sum`].
+        #[inline]
+        pub fn sum(
+            &self,
+            start: i64,
+            numbers: impl ::core::iter::IntoIterator<
+                Item = i64,
+                IntoIter: ::core::marker::Send + 'static,
+            >,
+        ) -> ::core::result::Result<i64, ::autod::Error> {
+            ::autod::__private::blocking::call(
+                &self.connection,
+                &__METHOD_0,
+                (start,),
+                ::autod::__private::Upstream::iterator::<i64>(numbers),
+            )
+        }
+        /// Calls [`Meter::twice`].
+        #[inline]
+        pub fn twice(
+            &self,
+            numbers: impl ::core::iter::IntoIterator<
+                Item = i64,
+                IntoIter: ::core::marker::Send + 'static,
+            >,
+        ) -> ::autod::blocking::Incoming<i64> {
+            ::autod::__private::blocking::open(
+                &self.connection,
+                &__METHOD_1,
+                (),
+                ::autod::__private::Upstream::iterator::<i64>(numbers),
+            )
+        }
+        /// Calls [`Meter::open`].
+        #[inline]
+        pub fn open(
+            &self,
+            name: String,
+        ) -> ::autod::blocking::Incoming<i64, ::autod::CallError<String>> {
+            ::autod::__private::blocking::open_fallible(
+                &self.connection,
+                &__METHOD_2,
+                (name,),
+                ::autod::__private::Upstream::NONE,
+            )
+        }
+        /// Calls [`Meter::upper`].
+        #[inline]
+        pub fn upper(&self) -> ::autod::blocking::Pipe<u64, ::autod::CallError<String>> {
+            ::autod::__private::blocking::pipe_fallible(
+                &self.connection,
+                &__METHOD_3,
+                (),
+            )
+        }
+    }
+    #[automatically_derived]
+    impl ::core::clone::Clone for MeterBlockingClient {
+        fn clone(&self) -> Self {
+            Self {
+                connection: ::core::clone::Clone::clone(&self.connection),
+            }
+        }
+    }
+    #[automatically_derived]
+    impl ::core::fmt::Debug for MeterBlockingClient {
+        fn fmt(&self, __f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+            __f.debug_struct("MeterBlockingClient")
+                .field("connection", &self.connection)
+                .finish()
+        }
+    }
+    #[automatically_derived]
+    impl ::autod::__private::blocking::Client for MeterBlockingClient {
+        type Async = MeterClient;
+        fn from_connection(
+            __connection: ::autod::__private::blocking::Connection,
+        ) -> Self {
+            Self { connection: __connection }
+        }
+        fn connection(&self) -> &::autod::__private::blocking::Connection {
             &self.connection
         }
     }

@@ -38,6 +38,12 @@ mod types;
 /// }
 /// ```
 ///
+/// Beside it stands `CounterBlockingClient`, for programs and threads without a runtime. Its methods
+/// give at once what those of the other promise: a `Result` in the place of a call, an iterator
+/// (`autod::blocking::Incoming`) in that of a stream, an `autod::blocking::Pipe` that reads and writes;
+/// a stream among the arguments is anything that becomes an iterator. Both names are taken beside the
+/// trait: a service called `CounterBlocking` would need the second one for its own client.
+///
 /// The implementation writes `async fn` and `impl Stream` as the trait does; an argument that is a
 /// stream of `T` it takes as `autod::Incoming<T>`. A stream is the last argument. The trait gets the
 /// supertraits `Send + Sync + 'static`, its futures and streams are `Send`, and `Arc<T>` implements

@@ -25,6 +25,16 @@ impl Service<'_> {
         client_ident(&self.item.ident)
     }
 
+    /// The name of the type of the client that blocks.
+    pub(crate) fn blocking_client(&self) -> Ident {
+        format_ident!("{}BlockingClient", self.item.ident.unraw(), span = self.item.ident.span())
+    }
+
+    /// The client that blocks with its parameters.
+    pub(crate) fn blocking_client_type(&self) -> TokenStream {
+        self.applied(&self.blocking_client())
+    }
+
     /// The trait with its parameters: `Store<T>`.
     pub(crate) fn contract(&self) -> TokenStream {
         self.applied(&self.item.ident)

@@ -6,6 +6,7 @@
 extern crate autod as other_name;
 
 mod bad_input;
+mod blocking;
 mod builds;
 mod callbacks;
 mod carried;

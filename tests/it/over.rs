@@ -169,7 +169,7 @@ async fn orders_are_not_obeyed() {
     stream.read_to_end(&mut answer).await.unwrap();
     assert_eq!(answer[6], 5, "not a Reject: {answer:?}");
     let text = String::from_utf8_lossy(&answer);
-    assert!(text.contains("takes orders on its own socket only"), "{text}");
+    assert!(text.contains("takes orders and questions on its own socket only"), "{text}");
     connect(joined(&hosted, Voucher::Nobody, 4096)).await.unwrap();
 }
 

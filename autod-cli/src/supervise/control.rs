@@ -42,13 +42,13 @@ pub(crate) async fn serve(
         .map_err(|error| {
             if error.is_already_running() {
                 let text = format!("{shown} has a supervisor already: {error}");
-                Failure::new(ALREADY_RUNNING, text)
+                Failure::coded(ALREADY_RUNNING, text)
             } else {
-                crate::in_full(error).into()
+                crate::failure::in_full(error).into()
             }
         })?;
-    listening.ready().await.map_err(crate::in_full)?;
-    let supervisor = opened.await.map_err(crate::in_full)?;
+    listening.ready().await.map_err(crate::failure::in_full)?;
+    let supervisor = opened.await.map_err(crate::failure::in_full)?;
     Ok((supervisor, listening))
 }
 
@@ -77,6 +77,6 @@ fn refusal(error: autod_activator::Error) -> Refusal {
     if error.is_unknown_service() {
         Refusal::Unknown
     } else {
-        Refusal::Failed(crate::in_full(error))
+        Refusal::Failed(crate::failure::in_full(error))
     }
 }

@@ -54,14 +54,14 @@ impl Supervisors {
             };
             // A socket is what the last one left; or the supervisor has ended meanwhile.
             if !(error.is_not_running() || error.is_closing()) {
-                found.silent.push(crate::in_full(error));
+                found.silent.push(crate::failure::in_full(error));
             }
         }
         found.running.sort_by(|one, other| one.overview.file.cmp(&other.overview.file));
         match file {
             Some(file) if found.running.is_empty() && found.silent.is_empty() => {
                 let text = format!("no supervisor of {} runs", file.display());
-                Err(Failure::new(NOT_RUNNING, text))
+                Err(Failure::coded(NOT_RUNNING, text))
             }
             _ => Ok(found),
         }
@@ -90,11 +90,11 @@ impl Supervisors {
             (Some((one, _)), Some((other, _))) => {
                 let [one, other] = [one, other].map(|supervisor| &supervisor.overview.file);
                 let text = format!("{one} and {other} have a service {name}; say which with -c");
-                Err(Failure::new(USAGE, text))
+                Err(Failure::coded(USAGE, text))
             }
             (None, _) if self.silent.is_empty() => {
                 let text = format!("no running supervisor has a service {name}");
-                Err(Failure::new(UNKNOWN, text))
+                Err(Failure::coded(UNKNOWN, text))
             }
             (None, _) => Err(self.silent.join("\n").into()),
         }
@@ -124,9 +124,9 @@ impl Supervisor {
 fn failure(name: &str, error: CallError<Refusal>) -> Failure {
     match error {
         CallError::Service(Refusal::Unknown) => {
-            Failure::new(UNKNOWN, format!("no running supervisor has a service {name}"))
+            Failure::coded(UNKNOWN, format!("no running supervisor has a service {name}"))
         }
         CallError::Service(Refusal::Failed(text)) => text.into(),
-        CallError::Autod(error) => crate::in_full(error).into(),
+        CallError::Autod(error) => crate::failure::in_full(error).into(),
     }
 }

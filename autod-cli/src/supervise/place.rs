@@ -57,7 +57,7 @@ pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
 
 /// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.
 fn directory() -> Result<PathBuf, String> {
-    let path = Daemon::new(NAME).socket_path().map_err(crate::in_full)?;
+    let path = Daemon::new(NAME).socket_path().map_err(crate::failure::in_full)?;
     Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
 }
 

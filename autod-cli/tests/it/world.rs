@@ -43,6 +43,48 @@ impl World {
         command
     }
 
+    /// A copy of the fixture. Another process writes it: a descriptor of ours that can write would be
+    /// in the hands of every child that another test forks at that moment.
+    #[track_caller]
+    pub(crate) fn copy_of_fixture(&self) -> PathBuf {
+        let path = self.join("copy");
+        out(self.command("cp").args([&example("fixture"), &path]));
+        path
+    }
+
+    /// A command of the fixture, whose daemon is called `fixture`.
+    pub(crate) fn fixture(&self, arguments: &[&str]) -> Command {
+        let mut command = self.command(example("fixture"));
+        command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The fixture's daemon, started if it has to be: its process id.
+    #[track_caller]
+    pub(crate) fn daemon(&self) -> i32 {
+        out(&mut self.fixture(&["pid"])).parse().expect("a pid")
+    }
+
+    /// What `autod` prints with these words and `--json`, when all goes well.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let text = out(self.autod(arguments).arg("--json"));
+        serde_json::from_str(&text).expect("JSON")
+    }
+
+    /// The row of `autod ps` about the daemon of this test with that name.
+    #[track_caller]
+    pub(crate) fn row(&self, options: &[&str], name: &str) -> Option<serde_json::Value> {
+        let text = out(self.autod(&["ps", "--json"]).args(options));
+        let mut rows = text.lines().map(|line| serde_json::from_str(line).expect("an object"));
+        let mine = |row: &serde_json::Value| {
+            let socket = row["socket"].as_str();
+            row["name"] == name
+                && socket.is_some_and(|socket| Path::new(socket).starts_with(self.0.path()))
+        };
+        rows.find(mine)
+    }
+
     /// `autod up --json` with this file, listening.
     pub(crate) fn up(&self, file: &Path) -> Up {
         let mut command = self.autod(&["up", "--json", "-c", file.to_str().expect("a path")]);
@@ -83,6 +125,24 @@ impl Drop for World {
         }
         eprintln!("processes are left over: {:?}", self.processes());
     }
+}
+
+/// What a command prints that ends well.
+#[track_caller]
+pub(crate) fn out(command: &mut Command) -> String {
+    let output = command.output().expect("a program");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {} {error}", output.status);
+    String::from_utf8(output.stdout).expect("text").trim_end().to_owned()
+}
+
+/// The exit code of a command that fails, and what it says.
+#[track_caller]
+pub(crate) fn fails(command: &mut Command) -> (i32, String) {
+    let output = command.output().expect("a program");
+    assert!(!output.status.success(), "{command:?} did not fail");
+    let text = String::from_utf8(output.stderr).expect("text");
+    (output.status.code().expect("a code"), text)
 }
 
 pub(crate) fn kill(pid: i32, signal: Signal) {

@@ -42,6 +42,11 @@ impl Spoken {
         fault::pass(Point::CallerSaidHello);
         Ok(Self { stream, unsent })
     }
+
+    /// The connection, if the kernel has taken all of the hello.
+    pub(super) fn into_said(self) -> Option<std::os::unix::net::UnixStream> {
+        self.unsent.is_empty().then_some(self.stream)
+    }
 }
 
 /// A connection on which a greeting is over.
@@ -58,6 +63,17 @@ pub(super) enum Met {
     Predecessor(u64),
     /// Start over.
     Nobody,
+}
+
+/// What follows from the end of a greeting.
+pub(super) enum Weighed {
+    Use(Accept),
+    /// The daemon of this life has to make way for ours.
+    Predecessor(u64),
+    /// The daemon is about to end.
+    Closing,
+    /// The daemon hung up before it answered.
+    HungUp,
 }
 
 /// How an attempt may go on.
@@ -84,6 +100,8 @@ pub(super) enum Greeted {
     Closing,
     /// The daemon hung up before it answered.
     HungUp,
+    /// The answer to a question.
+    Reported(String),
 }
 
 impl Connector<'_> {
@@ -105,36 +123,23 @@ impl Connector<'_> {
         purpose: Purpose,
         life: u64,
     ) -> Result<Spoken> {
-        Spoken::say(stream, &self.introduction().hello(purpose, life), self.place.sock())
+        self.say_hello(stream, &self.introduction().hello(purpose, life))
+    }
+
+    pub(super) fn say_hello(
+        &self,
+        stream: std::os::unix::net::UnixStream,
+        hello: &Hello,
+    ) -> Result<Spoken> {
+        Spoken::say(stream, hello, self.place.sock())
     }
 
     pub(super) async fn meet(&self, spoken: Spoken, attempts: &mut Attempts) -> Result<Met> {
         let (line, greeted) = self.listen(spoken, attempts.quiet).await?;
-        match greeted {
-            Greeted::Accepted(accept) => match self.judge(&accept.build, true, attempts) {
-                Verdict::Use => return Ok(Met::Daemon(line, accept)),
-                Verdict::Replace => return Ok(Met::Predecessor(accept.life)),
-                Verdict::Refuse => return Err(self.refused(&accept.build, accept.pid)),
-            },
-            Greeted::Rejected(rejection) if rejection.code == RejectCode::StartFailed => {
-                // In the words of the starter's own error.
-                let text =
-                    format!("{} daemon failed to start: {}", self.place.app(), rejection.text);
-                return Err(Error::new(ErrorKind::StartFailed, text));
-            }
-            // Whatever it is, there is somebody to replace.
-            Greeted::Rejected(rejection) if attempts.must_replace && rejection.life != 0 => {
-                return Ok(Met::Predecessor(rejection.life));
-            }
-            Greeted::Rejected(rejection) => {
-                let other_shape = rejection.code == RejectCode::Fingerprint;
-                if other_shape && self.judge(&rejection.build, false, attempts) == Verdict::Replace
-                {
-                    return Ok(Met::Predecessor(rejection.life));
-                }
-                return Err(rejected(rejection));
-            }
-            Greeted::Closing => {
+        match self.weigh(greeted, attempts)? {
+            Weighed::Use(accept) => return Ok(Met::Daemon(line, accept)),
+            Weighed::Predecessor(older) => return Ok(Met::Predecessor(older)),
+            Weighed::Closing => {
                 self.check_closing()?;
                 // A daemon that says so closes its door right after. Who goes on saying it is not
                 // asked for all that the processor gives.
@@ -143,7 +148,7 @@ impl Connector<'_> {
                     tokio::time::sleep(CLOSING_PAUSE).await;
                 }
             }
-            Greeted::HungUp => {
+            Weighed::HungUp => {
                 attempts.hung_up += 1;
                 self.check_manners(attempts.hung_up)?;
             }
@@ -151,6 +156,38 @@ impl Connector<'_> {
         // Lets a current-thread runtime run others between two attempts.
         tokio::task::yield_now().await;
         Ok(Met::Nobody)
+    }
+
+    /// What follows from the end of a greeting.
+    pub(super) fn weigh(&self, greeted: Greeted, attempts: &Attempts) -> Result<Weighed> {
+        match greeted {
+            Greeted::Accepted(accept) => match self.judge(&accept.build, true, attempts) {
+                Verdict::Use => Ok(Weighed::Use(accept)),
+                Verdict::Replace => Ok(Weighed::Predecessor(accept.life)),
+                Verdict::Refuse => Err(self.refused(&accept.build, accept.pid)),
+            },
+            Greeted::Rejected(rejection) if rejection.code == RejectCode::StartFailed => {
+                // In the words of the starter's own error.
+                let text =
+                    format!("{} daemon failed to start: {}", self.place.app(), rejection.text);
+                Err(Error::new(ErrorKind::StartFailed, text))
+            }
+            // Whatever it is, there is somebody to replace.
+            Greeted::Rejected(rejection) if attempts.must_replace && rejection.life != 0 => {
+                Ok(Weighed::Predecessor(rejection.life))
+            }
+            Greeted::Rejected(rejection) => {
+                let other_shape = rejection.code == RejectCode::Fingerprint;
+                if other_shape && self.judge(&rejection.build, false, attempts) == Verdict::Replace
+                {
+                    return Ok(Weighed::Predecessor(rejection.life));
+                }
+                Err(rejected(rejection))
+            }
+            Greeted::Closing => Ok(Weighed::Closing),
+            Greeted::Reported(_) => Err(reported()),
+            Greeted::HungUp => Ok(Weighed::HungUp),
+        }
     }
 
     fn judge(&self, theirs: &str, same_shape: bool, attempts: &Attempts) -> Verdict {
@@ -189,16 +226,21 @@ impl Connector<'_> {
                 Ok(Answer::Accept(accept)) => break Greeted::Accepted(accept),
                 Ok(Answer::Closing) => break Greeted::Closing,
                 Ok(Answer::Reject(rejection)) => break Greeted::Rejected(rejection),
-                Ok(Answer::Wait(text)) => {
-                    if let Some(progress) = self.on_progress.as_ref().filter(|_| !quiet)
-                        && !text.is_empty()
-                    {
-                        progress(&text);
-                    }
-                }
+                Ok(Answer::Report(report)) => break Greeted::Reported(report),
+                Ok(Answer::Wait(_)) if quiet => {}
+                Ok(Answer::Wait(text)) => self.tell(&text),
             }
         };
         Ok((Line { stream, rest: ear.into_rest() }, greeted))
+    }
+
+    /// Passes on how far a start is.
+    pub(super) fn tell(&self, text: &str) {
+        if let Some(progress) = &self.on_progress
+            && !text.is_empty()
+        {
+            progress(text);
+        }
     }
 
     /// The policy does not let us use this daemon.
@@ -245,4 +287,9 @@ pub(super) fn rejected(rejection: Rejection) -> Error {
         RejectCode::Life | RejectCode::Other => ErrorKind::Protocol,
     };
     Error::new(kind, rejection.text)
+}
+
+/// An answer to a question that was not asked.
+pub(super) fn reported() -> Error {
+    Error::new(ErrorKind::Protocol, "the daemon answers what it was not asked")
 }

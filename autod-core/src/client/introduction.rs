@@ -12,7 +12,7 @@ use crate::identity::Build;
 use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side, Transport};
 use crate::service::Table;
 use crate::wire::greeting::{Accept, CallerFields, Hello, Purpose, VERSION};
-use crate::wire::limits::{Limits, Receives};
+use crate::wire::limits::{Holds, Limits, Receives};
 
 /// What a caller brings along, whatever the transport is.
 #[derive(Clone, Copy)]
@@ -45,6 +45,7 @@ impl Introduction<'_> {
             codec: self.codec.name().to_owned(),
             receives: Receives::from(self.limits),
             life,
+            control: String::new(),
             offer,
             caller,
         }
@@ -64,8 +65,8 @@ impl Introduction<'_> {
         T: Transport + Send + 'static,
     {
         let ours = Receives::from(self.limits);
-        let memory = self.limits.memory;
-        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, memory);
+        let holds = Holds::from(self.limits);
+        let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, holds);
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started, retries };
         let dispatch = dispatch_of(self.callbacks, &shared, &origin);

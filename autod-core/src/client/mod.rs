@@ -3,6 +3,8 @@
 //! What may be tried again and what may not is LIFECYCLE.md, "Connecting": before the Accept
 //! nothing was executed, so everything starts over; after it, nothing is sent twice.
 
+mod ask;
+mod blocking;
 mod encounter;
 mod introduction;
 mod orders;
@@ -16,6 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(crate) use self::ask::Asked;
 pub(crate) use self::encounter::Spoken;
 use self::encounter::{Attempts, Line, Met};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
@@ -41,6 +44,15 @@ pub trait Client: Service + Clone + Send + Sync {
 
     /// The connection that this client uses.
     fn connection(&self) -> &Connection;
+}
+
+/// A daemon that has accepted.
+pub(crate) struct Contact {
+    line: Line,
+    accept: Accept,
+    /// How long the start took, if it was ours.
+    took: Option<Duration>,
+    retries: u32,
 }
 
 /// Hears how a start goes.
@@ -71,30 +83,30 @@ static CONNECTED: AtomicBool = AtomicBool::new(false);
 
 impl Connector<'_> {
     /// Connects to a daemon that runs.
-    pub(crate) async fn connect(&self) -> Result<Connection> {
+    pub(crate) async fn connect(&self) -> Result<Contact> {
         let mut attempts = Attempts::default();
         loop {
             let stream = self.knock_existing().await?.ok_or_else(|| self.not_running())?;
             let met = self.meet(self.speak(stream)?, &mut attempts).await?;
             if let Met::Daemon(line, accept) = met {
-                return Ok(self.connection(line, accept, None, &attempts));
+                return Ok(contact(line, accept, None, &attempts));
             }
         }
     }
 
     /// Hears the answer to a hello that was said before. `None`: more has to be done than that.
-    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Connection>> {
+    pub(crate) async fn finish(&self, spoken: Spoken) -> Result<Option<Contact>> {
         let may_replace = !CONNECTED.load(Ordering::Relaxed);
         let mut attempts = Attempts { may_replace, ..Attempts::default() };
         Ok(match self.meet(spoken, &mut attempts).await? {
-            Met::Daemon(line, accept) => Some(self.connection(line, accept, None, &attempts)),
+            Met::Daemon(line, accept) => Some(contact(line, accept, None, &attempts)),
             Met::Predecessor(_) | Met::Nobody => None,
         })
     }
 
     /// Connects; starts a daemon if none runs, and replaces one of an older build if that is the
     /// policy. With `anew`, one that runs is replaced in any case.
-    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Connection> {
+    pub(crate) async fn connect_or_start(&self, launch: &Launch, anew: bool) -> Result<Contact> {
         let mut starter =
             Starter::new(self.place, launch, Began::now(), self.deadline).explicit(anew);
         let mut attempts = Attempts {
@@ -115,7 +127,7 @@ impl Connector<'_> {
                         Turn::Again => continue,
                         Turn::Knocked(stream) => stream,
                         Turn::Started(starting) => match self.attend(*starting, &attempts).await? {
-                            Some(connection) => return Ok(connection),
+                            Some(contact) => return Ok(contact),
                             None => continue,
                         },
                     }
@@ -125,7 +137,7 @@ impl Connector<'_> {
                 if attempts.must_replace { self.probe(stream)? } else { self.speak(stream)? };
             match self.meet(spoken, &mut attempts).await? {
                 Met::Daemon(line, accept) => {
-                    return Ok(self.connection(line, accept, None, &attempts));
+                    return Ok(contact(line, accept, None, &attempts));
                 }
                 Met::Nobody => {}
                 Met::Predecessor(life) => {
@@ -133,8 +145,8 @@ impl Connector<'_> {
                     let Some(starting) = succeeded else { continue };
                     // Once per start, whatever comes of it.
                     (attempts.may_replace, attempts.must_replace) = (false, false);
-                    if let Some(connection) = self.attend(starting, &attempts).await? {
-                        return Ok(connection);
+                    if let Some(contact) = self.attend(starting, &attempts).await? {
+                        return Ok(contact);
                     }
                 }
             }
@@ -143,11 +155,7 @@ impl Connector<'_> {
 
     /// The daemon that we have started gets its first client at once, so that it is in use before
     /// it can feel idle; its own word over the status channel decides whether it failed.
-    async fn attend(
-        &self,
-        starting: Starting<'_>,
-        before: &Attempts,
-    ) -> Result<Option<Connection>> {
+    async fn attend(&self, starting: Starting<'_>, before: &Attempts) -> Result<Option<Contact>> {
         let (pid, began) = (starting.pid(), starting.started_at());
         let progress = self.on_progress.clone();
         let outcome = starting.outcome(move |text| {
@@ -171,19 +179,12 @@ impl Connector<'_> {
         let Met::Daemon(line, accept) = met? else { return Ok(None) };
         // An Accept of another process would not be this start's doing.
         let took = (accept.pid == pid).then(|| began.elapsed());
-        Ok(Some(self.connection(line, accept, took, before)))
+        Ok(Some(contact(line, accept, took, before)))
     }
 
-    fn connection(
-        &self,
-        line: Line,
-        accept: Accept,
-        took: Option<Duration>,
-        attempts: &Attempts,
-    ) -> Connection {
-        fault::pass(Point::CallerAccepted);
-        CONNECTED.store(true, Ordering::Relaxed);
-        let retries = attempts.closing + attempts.hung_up;
+    /// The connection of a contact, driven by a task.
+    pub(crate) fn connection(&self, contact: Contact) -> Connection {
+        let Contact { line, accept, took, retries } = contact;
         self.introduction().connection(line.stream, line.rest, accept, took, retries)
     }
 
@@ -225,4 +226,14 @@ impl Connector<'_> {
         };
         Error::new(ErrorKind::Timeout, message)
     }
+}
+
+fn contact(line: Line, accept: Accept, took: Option<Duration>, attempts: &Attempts) -> Contact {
+    note_accepted();
+    Contact { line, accept, took, retries: attempts.closing + attempts.hung_up }
+}
+
+fn note_accepted() {
+    fault::pass(Point::CallerAccepted);
+    CONNECTED.store(true, Ordering::Relaxed);
 }

@@ -5,7 +5,7 @@
 use tokio::net::UnixStream;
 
 use super::Connector;
-use super::encounter::{Attempts, Greeted, TRIES, rejected};
+use super::encounter::{Attempts, Greeted, TRIES, rejected, reported};
 use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::fault::{self, Point};
@@ -72,6 +72,7 @@ impl Connector<'_> {
                     return Ok(Some(rejection.life));
                 }
                 Greeted::Rejected(rejection) => return Err(rejected(rejection)),
+                Greeted::Reported(_) => return Err(reported()),
                 Greeted::Closing => self.check_closing()?,
                 Greeted::HungUp => {
                     hung_up += 1;

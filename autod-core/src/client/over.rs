@@ -3,7 +3,7 @@
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
-use super::encounter::rejected;
+use super::encounter::{rejected, reported};
 use super::{Client, Introduction};
 use crate::builder::Daemon;
 use crate::codec::Codec;
@@ -92,6 +92,7 @@ impl Introduction<'_> {
                 Ok(Answer::Closing) => {
                     return Err(Error::new(ErrorKind::Closing, "the service is closing"));
                 }
+                Ok(Answer::Report(_)) => return Err(reported()),
                 Err(Heard::Error(error)) => return Err(error),
                 Err(Heard::Nothing) => {
                     let text = "the other end hung up before it accepted";

@@ -10,10 +10,10 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 
 use super::files::{Found, read_start};
-use super::json::{Object, Writer, cut};
 use super::locks::SpawnLock;
 use super::machine;
 use super::place::Place;
+use crate::flat_json::{Object, Writer, cut};
 
 const FIRST: u64 = 200;
 const LAST: u64 = 5_000;

@@ -13,6 +13,7 @@ use futures_util::future::{Either, select};
 use super::files::Found;
 use super::log;
 use super::place::Place;
+use super::tail::Tail;
 use crate::error::{Error, Result};
 
 /// A position in the log of a place.
@@ -45,6 +46,15 @@ impl<'a> Follow<'a> {
             Err(error) => return Err(failed(place, error)),
         };
         Ok(Self { place, file, position: 0, watch })
+    }
+
+    /// Follows what comes behind a tail.
+    pub(crate) fn behind(place: &'a Place, tail: Tail) -> Result<Self> {
+        let watch = Watch::new(place)?;
+        if let Some(file) = &tail.file {
+            watch.file(file).map_err(|error| failed(place, error))?;
+        }
+        Ok(Self { place, file: tail.file, position: tail.position, watch })
     }
 
     /// Copies until told to stop, and then once more, so that nothing is lost.

@@ -21,7 +21,7 @@ use crate::fault::{self, Point};
 /// Number of the inherited socket, the nonce that the settings repeat, and the daemon's name.
 const STATUS: &str = "AUTOD_STATUS_FD";
 /// Stands until a daemon has taken over.
-const DEPTH: &str = "AUTOD_DEPTH";
+pub(crate) const DEPTH: &str = "AUTOD_DEPTH";
 
 /// A process that was started as a daemon and has said so. Its starter hands over next.
 #[derive(Debug)]

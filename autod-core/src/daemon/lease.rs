@@ -131,6 +131,12 @@ impl Lease {
         self.count().connections
     }
 
+    /// In how much time the lease is over if nobody comes; `None` while somebody is there, and
+    /// without a linger.
+    pub(crate) fn expires_in(&self) -> Option<Duration> {
+        self.count().expiry().map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
     /// The reasons of the holds and for how long they have been held.
     pub(crate) fn holds(&self) -> Vec<(String, Duration)> {
         let now = Instant::now();

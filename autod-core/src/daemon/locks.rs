@@ -21,7 +21,7 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// The right to start, publish and unpublish.
 #[derive(Debug)]
-pub(crate) struct SpawnLock(File);
+pub(crate) struct SpawnLock(pub(super) File);
 
 impl SpawnLock {
     /// The first phase of each holder. It is no progress: a herd that finds nothing to do shows it all the time.
@@ -201,15 +201,28 @@ fn keep_young(file: &File) {
     }
 }
 
-enum Attempt {
+/// Takes a lock whose file is there, for a look; nothing is made or written. `None` if it is not
+/// there.
+pub(super) fn look_at(place: &Place, name: &OsStr) -> Result<Option<Attempt>> {
+    match place.find(name)? {
+        Some(_) => take_opened(place, name, OFlags::empty()).map(Some),
+        None => Ok(None),
+    }
+}
+
+pub(super) enum Attempt {
     Taken(File),
     Held(File),
 }
 
 fn take(place: &Place, name: &OsStr) -> Result<Attempt> {
+    take_opened(place, name, OFlags::CREATE)
+}
+
+fn take_opened(place: &Place, name: &OsStr, how: OFlags) -> Result<Attempt> {
     // Each round means that somebody replaced the file in between, which no autod does.
     for _ in 0..16 {
-        let file = open(place, name)?;
+        let file = open_with(place, name, how)?;
         let held = loop {
             match file.try_lock() {
                 Ok(()) => break false,
@@ -243,9 +256,12 @@ fn is_at_its_path(file: &File, place: &Place, name: &OsStr) -> bool {
 }
 
 fn open(place: &Place, name: &OsStr) -> Result<File> {
+    open_with(place, name, OFlags::CREATE)
+}
+
+fn open_with(place: &Place, name: &OsStr, how: OFlags) -> Result<File> {
     // A named pipe would block without NONBLOCK; a regular file does not mind it.
-    let flags =
-        OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | how;
     let euid = rustix::process::geteuid().as_raw();
     for _ in 0..16 {
         let file = match rustix::fs::openat(place.handle(), name, flags, Mode::RUSR | Mode::WUSR) {

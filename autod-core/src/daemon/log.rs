@@ -2,6 +2,7 @@
 //!
 //! The daemon's standard output and error are this file, so nothing here knows its lines.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
@@ -82,8 +83,12 @@ fn failed(place: &Place, what: &str, error: impl Into<io::Error>) -> Error {
 }
 
 pub(super) fn open(place: &Place) -> io::Result<File> {
+    open_named(place, &place.names().log)
+}
+
+pub(super) fn open_named(place: &Place, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    Ok(rustix::fs::openat(place.handle(), &*place.names().log, flags, Mode::empty())?.into())
+    Ok(rustix::fs::openat(place.handle(), name, flags, Mode::empty())?.into())
 }
 
 /// Notes something in the log before the daemon writes there.

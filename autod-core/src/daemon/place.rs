@@ -96,6 +96,17 @@ impl Place {
         Self::new(app.to_owned(), directory, sock.to_owned(), false, Vec::new())
     }
 
+    /// The place in a directory of its own.
+    pub(super) fn inside(app: &str, directory: Directory) -> Result<Self> {
+        let sock = directory.path.join("sock");
+        Self::new(app.to_owned(), directory, sock, false, Vec::new())
+    }
+
+    /// Whether both are one place.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.directory.found.is_same(&other.directory.found) && self.names.life == other.names.life
+    }
+
     fn new(
         app: String,
         directory: Directory,

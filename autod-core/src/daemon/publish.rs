@@ -74,9 +74,23 @@ impl Place {
         ))
     }
 
-    fn find_door(&self) -> Result<Option<Found>> {
+    pub(super) fn find_door(&self) -> Result<Option<Found>> {
         Found::at(self.door_directory(), self.door_name())
             .map_err(|error| self.failed("examine", error))
+    }
+
+    /// Removes the doors that a dead daemon has left, and tells whether there were any.
+    pub(super) fn remove_dead_doors(&self) -> Result<bool> {
+        self.remove_private_doors()?;
+        match self.find_door()? {
+            Some(found) if found.kind == FileType::Socket => {
+                self.check_door()?;
+                rustix::fs::unlinkat(self.door_directory(), self.door_name(), AtFlags::empty())
+                    .map_err(|error| self.failed("remove", error))?;
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
     }
 
     fn check_door(&self) -> Result<()> {

@@ -9,9 +9,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 use super::files::read_start;
-use super::json::{Object, Writer, cut};
 use super::machine;
 use crate::fault::{self, Point};
+use crate::flat_json::{Object, Writer, cut};
 
 const SIZE: usize = 512;
 

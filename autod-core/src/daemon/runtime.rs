@@ -44,6 +44,23 @@ impl Surroundings {
         }
     }
 
+    /// Where directories of daemons may stand, by whatever environment they were started, the best
+    /// first.
+    pub(super) fn bases(&self) -> Vec<Base> {
+        let variable = self.runtime_variable.as_deref().filter(|value| !value.is_empty());
+        let variable = variable.map(|value| (PathBuf::from(value), 0o022));
+        // That it is not there is no fault: not every system has it.
+        let fixed = self.run_user.clone().filter(|path| path.exists()).map(|base| (base, 0o077));
+        let private = variable.into_iter().chain(fixed).map(|(path, forbidden)| Base {
+            finding: self.judge_base(&path, forbidden).err(),
+            suffix: String::new(),
+            path,
+        });
+        let suffix = format!("-{}", self.euid);
+        let shared = Base { path: self.temporary.clone(), suffix, finding: None };
+        private.chain([shared]).collect()
+    }
+
     /// Finds or makes the directory called `name`, and says which better places did not do.
     pub(super) fn find(&self, name: &str) -> Result<(Directory, Vec<String>)> {
         let mut notes = Vec::new();
@@ -92,6 +109,25 @@ impl Surroundings {
             return Err(format!("is open to others (mode {:04o})", found.mode));
         }
         Ok(())
+    }
+}
+
+/// A directory in which directories of daemons stand, and how their names end there.
+pub(super) struct Base {
+    pub(super) path: PathBuf,
+    pub(super) suffix: String,
+    /// Why it cannot be used.
+    pub(super) finding: Option<String>,
+}
+
+/// Opens a directory of ours that is there; `None` if there is none.
+pub(super) fn look_into(path: &Path, euid: u32) -> Result<Option<Directory>> {
+    match open_directory(path, false) {
+        Ok(handle) => judge(handle, path, euid).map(Some),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(error) => {
+            Err(Error::system(format!("cannot open the directory {}", path.display()), error))
+        }
     }
 }
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 
-use super::json::cut;
 use super::passing::{self, no_signal};
+use crate::flat_json::cut;
 
 /// The longest text of one message.
 const TEXT: usize = 16 << 10;

@@ -102,9 +102,20 @@ impl Tenancy {
         self.place.publish(spawn, &self.life)
     }
 
+    /// Lets the daemon be found, wherever its socket stands.
+    pub(crate) fn register(&self) {
+        if self.place.is_explicit() {
+            super::registry::enter(&self.place);
+        }
+    }
+
     /// Takes the door away.
     pub(crate) fn unpublish(&self, spawn: &SpawnLock) -> Result<()> {
-        self.place.unpublish(spawn, &self.life)
+        self.place.unpublish(spawn, &self.life)?;
+        if self.place.is_explicit() {
+            super::registry::leave(self.place.sock());
+        }
+        Ok(())
     }
 
     /// The directory, both locks and the door, by paths that lead to the files we hold.

@@ -79,13 +79,17 @@ impl Home {
 
     /// A place in a private directory.
     pub(super) fn private_place(&self) -> Place {
-        let surroundings = Surroundings {
+        Place::in_surroundings(&self.surroundings(), "counter", None).unwrap()
+    }
+
+    /// Where private directories stand.
+    pub(super) fn surroundings(&self) -> Surroundings {
+        Surroundings {
             runtime_variable: Some(self.path().into()),
             run_user: None,
             temporary: self.path().to_owned(),
             euid: rustix::process::geteuid().as_raw(),
-        };
-        Place::in_surroundings(&surroundings, "counter", None).unwrap()
+        }
     }
 
     /// How to start the daemon that behaves as `mode` says.

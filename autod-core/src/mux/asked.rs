@@ -9,6 +9,9 @@
 //!                       +------> Abandoned ------ terminal frame ---+
 //! ```
 //!
+//! A stream for which there is no room is `Overfull` until its user has heard of it: it is abandoned,
+//! and ends with an error of this end.
+//!
 //! The terminal frame is a Reply or a Fail; an End or a Fail if the answer is a stream of items.
 
 use std::task::Waker;
@@ -65,6 +68,8 @@ pub(super) enum Stage {
     Open(Expect),
     Ended(End),
     Abandoned(Expect),
+    /// Told to stop, because there is no room for it; its user is still to be told.
+    Overfull(Expect),
 }
 
 /// What a frame of the answering end asks of us.
@@ -73,6 +78,8 @@ pub(super) enum Answer {
     Nothing,
     /// The other end takes no more of our stream: it has to be ended.
     EndStream,
+    /// There is no room for its stream: the call has to be cancelled.
+    Cancel,
 }
 
 impl Slot {
@@ -93,4 +100,9 @@ pub(super) fn fits(kind: Kind, expect: Expect, sends: bool) -> bool {
         Kind::Credit | Kind::Cancel => sends,
         Kind::Call | Kind::Goodbye => false,
     }
+}
+
+/// The last word about a stream for which there is no room.
+pub(super) fn overfull() -> End {
+    End::Fail(FailCode::Overfull, b"this end holds too much of what is not taken".to_vec())
 }

@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::spares::SPARES;
+use super::transport::Room;
 use crate::wire::frame::{self, Header, Kind};
 
 /// A shorter piece costs less copied than kept apart.
@@ -60,8 +61,9 @@ impl Batch {
         self.accompanied = accompanied;
     }
 
-    pub(super) fn is_accompanied(&self) -> bool {
-        self.accompanied
+    /// What the kernel should take of a batch with pieces.
+    pub(super) fn room(&self) -> Room {
+        if self.accompanied { Room::Narrow } else { Room::Wide }
     }
 
     pub(super) fn put(&mut self, kind: Kind, id: u32, payload: &[u8]) {
@@ -119,6 +121,12 @@ impl Batch {
             count += 1;
         }
         count
+    }
+
+    /// The first header, if nothing of it has been written.
+    pub(super) fn unwritten_header(&self) -> Option<Header> {
+        let start = (self.written == 0).then_some(&self.bytes)?;
+        Header::parse(start).ok().flatten()
     }
 
     pub(super) fn is_written(&self) -> bool {

@@ -114,6 +114,15 @@ fn in_words(end: End, method: Called) -> Error {
             ErrorKind::Limit,
             format!("{callee} holds too much for this connection to take the arguments of {name}"),
         ),
+        FailCode::Overfull => {
+            Error::new(ErrorKind::Limit, format!("the stream of {name} was cut off"))
+                .caused_by(if text.is_empty() {
+                    "the daemon holds too much of what is not taken".to_owned()
+                } else {
+                    text.into_owned()
+                })
+                .maybe_executed()
+        }
         FailCode::Service | FailCode::Refused => {
             Error::new(ErrorKind::Protocol, format!("{callee} refused {name}"))
                 .caused_by(text.into_owned())

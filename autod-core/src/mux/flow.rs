@@ -26,7 +26,7 @@ pub(super) enum Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     Yes,
-    /// There is no credit; the waker is kept.
+    /// There is no credit, or it is not its turn; the waker is kept.
     Wait,
     /// Nobody takes it any more.
     Over,
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    fn outflow(&mut self, role: Role) -> Option<&mut Outflow> {
+    pub(super) fn outflow(&mut self, role: Role) -> Option<&mut Outflow> {
         if self.lost.is_some() {
             return None;
         }
@@ -63,42 +63,57 @@ impl State {
         }
     }
 
-    /// Whether a message could be sent now.
+    /// Whether a message may begin now. Whoever is told so sends it at once by
+    /// [`send_now`](Self::send_now), or lets others have the turn.
     pub(super) fn may_send(&mut self, role: Role, waker: &Waker) -> Sent {
-        let Some(outflow) = self.outflow(role) else { return Sent::Over };
-        if outflow.may_begin(waker) { Sent::Yes } else { Sent::Wait }
-    }
-
-    /// Spends the credit for a message of a stream, if there is some.
-    fn spend(&mut self, role: Role, length: usize, waker: &Waker) -> Sent {
-        let Some(outflow) = self.outflow(role) else { return Sent::Over };
-        if !outflow.may_begin(waker) {
-            return Sent::Wait;
-        }
-        outflow.spend(length);
-        Sent::Yes
-    }
-
-    /// Sends a message of a stream if there is credit, and how many items were dropped before it.
-    pub(super) fn send(&mut self, role: Role, skipped: u64, payload: &[u8], waker: &Waker) -> Sent {
-        let sent = self.spend(role, payload.len(), waker);
-        if sent == Sent::Yes {
-            let id = self.id(role);
-            if skipped > 0 {
-                self.outbox.push(Kind::Skip, id, &skipped.to_le_bytes());
+        let level = self.outbox.waiting();
+        let mut turns = std::mem::take(&mut self.turns);
+        let sent = self.outflow(role).map_or(Sent::Over, |outflow| {
+            if outflow.may_begin(waker) && turns.may_begin(role, outflow, level, waker) {
+                Sent::Yes
+            } else {
+                Sent::Wait
             }
-            self.outbox.push(Kind::Items, id, payload);
-        }
+        });
+        self.turns = turns;
         sent
+    }
+
+    /// Sends a message of a stream if it may begin, and how many items were dropped before it.
+    pub(super) fn send(&mut self, role: Role, skipped: u64, payload: &[u8], waker: &Waker) -> Sent {
+        match self.may_send(role, waker) {
+            Sent::Yes => self.send_now(role, skipped, payload),
+            other => other,
+        }
+    }
+
+    /// Sends a message that [`may_send`](Self::may_send) has just allowed. Nobody else spends the
+    /// credit of a stream.
+    pub(super) fn send_now(&mut self, role: Role, skipped: u64, payload: &[u8]) -> Sent {
+        let Some(outflow) = self.outflow(role) else { return Sent::Over };
+        outflow.spend(payload.len());
+        let id = self.id(role);
+        if skipped > 0 {
+            self.outbox.push(Kind::Skip, id, &skipped.to_le_bytes());
+        }
+        self.outbox.push(Kind::Items, id, payload);
+        Sent::Yes
     }
 
     /// As [`send`](Self::send), without a copy: takes the message if it is sent.
     pub(super) fn send_long(&mut self, role: Role, payload: &mut Message, waker: &Waker) -> Sent {
-        let sent = self.spend(role, payload.len(), waker);
-        if sent == Sent::Yes {
-            self.outbox.push_owned(Kind::Items, self.id(role), std::mem::take(payload));
+        match self.may_send(role, waker) {
+            Sent::Yes => self.send_long_now(role, payload),
+            other => other,
         }
-        sent
+    }
+
+    /// As [`send_now`](Self::send_now), without a copy.
+    pub(super) fn send_long_now(&mut self, role: Role, payload: &mut Message) -> Sent {
+        let Some(outflow) = self.outflow(role) else { return Sent::Over };
+        outflow.spend(payload.len());
+        self.outbox.push_owned(Kind::Items, self.id(role), std::mem::take(payload));
+        Sent::Yes
     }
 
     /// Says that our stream has ended, and no more than that.
@@ -124,10 +139,11 @@ impl State {
             Role::Caller(index) => self.outgoing.take(index),
             Role::Callee(ticket) => self.serving.take(ticket),
         };
-        if let Some((chunk, credit)) = taken {
-            if credit > 0 && self.lost.is_none() {
-                self.outbox.push(Kind::Credit, self.id(role), &credit.to_le_bytes());
-            }
+        let (chunk, credit) = taken;
+        if credit > 0 && self.lost.is_none() {
+            self.outbox.push(Kind::Credit, self.id(role), &credit.to_le_bytes());
+        }
+        if let Some(chunk) = chunk {
             return Some(Received::Chunk(chunk));
         }
         match role {
@@ -149,6 +165,10 @@ impl State {
             InputEnd::Closing => Error::new(
                 ErrorKind::Closing,
                 format!("the caller's stream ended because {}", self.leaving_text()),
+            ),
+            InputEnd::Overfull => Error::new(
+                ErrorKind::Limit,
+                "the caller's stream was cut off: this end holds too much of what is not taken",
             ),
             _ => Error::new(ErrorKind::Cancelled, "the call that sent this stream is over"),
         }))

@@ -21,12 +21,12 @@ use crate::error::ErrorKind;
 use crate::wire::frame::{
     BEFORE_ARGUMENTS, FailCode, GoodbyeCode, HEADER, Header, Kind, MAX_PIECE, Options,
 };
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 const LIMITS: Receives = Receives { message: 150_000, calls: 4, window: 4096 };
 
 /// Below the sum of what the calls may send.
-const MEMORY: usize = 200_000;
+const HOLDS: Holds = Holds { memory: 200_000, window: 16_384 };
 
 /// The bytes of a script, of which there are always more: zeros.
 struct Script<'a>(&'a [u8]);
@@ -89,7 +89,7 @@ struct Party {
 impl Party {
     fn new(side: Side) -> Self {
         Self {
-            shared: Shared::new(side, LIMITS, LIMITS, MEMORY),
+            shared: Shared::new(side, LIMITS, LIMITS, HOLDS),
             side,
             calls: Vec::new(),
             arrived: VecDeque::new(),

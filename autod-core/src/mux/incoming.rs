@@ -144,6 +144,19 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         std::future::poll_fn(|context| Pin::new(&mut *self).poll_next(context)).await
     }
 
+    /// The next item, if it has been taken from the connection already.
+    pub(super) fn next_now(&mut self) -> Option<Result<T, E>> {
+        (self.chunk.count > 0).then(|| self.next_of_chunk())
+    }
+
+    fn next_of_chunk(&mut self) -> Result<T, E> {
+        self.decode_next().map_err(|cause| {
+            let error = self.undecodable(cause);
+            self.close();
+            error.into()
+        })
+    }
+
     fn decode_next(&mut self) -> Result<T, Error> {
         self.chunk.count -= 1;
         // The last item may take what is apart.
@@ -209,11 +222,7 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Stream for Incoming<T, E> {
                 }
             }
         }
-        Poll::Ready(Some(this.decode_next().map_err(|cause| {
-            let error = this.undecodable(cause);
-            this.close();
-            error.into()
-        })))
+        Poll::Ready(Some(this.next_of_chunk()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The end of a stream that receives it, at either end of a call.
 //!
 //! Plain data. Bound: what has come and was not given back as credit is less than a window and one
-//! message.
+//! message. What passes the first window is counted with that of all other streams: for a message
+//! that does not fit the stream is cut off, a window that does not fit does not grow.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 
+use super::account::Share;
 use super::pieces::{Part, Pieces};
 use crate::codec::Message;
 use crate::wire::frame::{Broken, ENVELOPE, Header, Kind, MAX_PIECE};
@@ -21,8 +23,10 @@ pub(super) enum Form {
 /// What both ends allow a stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// The credit with which a stream begins, and which it never passes.
+    /// The credit with which a stream begins.
     pub(super) window: usize,
+    /// How far we let the window of a stream to us grow.
+    pub(super) most: usize,
     /// The largest message that we receive.
     pub(super) message: usize,
 }
@@ -35,6 +39,8 @@ pub(super) struct Chunk {
     /// The items that were dropped before it.
     pub(super) skipped: u64,
     pub(super) bytes: Message,
+    /// The credit that was spent for it.
+    cost: usize,
     /// Where the next item, or the next byte, begins.
     pub(super) at: usize,
 }
@@ -46,16 +52,32 @@ pub(super) struct Inflow {
     chunks: VecDeque<Chunk>,
     /// Dropped since the last chunk came.
     skipped: u64,
-    /// Bytes that came and were not given back as credit.
+    /// The credit that the stream began with, and what it has grown by.
+    window: usize,
+    /// Bytes of whole messages that came and were not given back as credit.
     held: usize,
-    /// The part of `held` that the user has taken.
+    /// Bytes of the message that is not whole.
+    partial: usize,
+    /// The part of `held` that the user has done with.
     taken: usize,
+    /// The part of `held` that the user has in hand.
+    in_hand: usize,
+    share: Option<Share>,
     pub(super) waker: Option<Waker>,
 }
 
+/// What a piece leads to.
+#[derive(Debug)]
+pub(super) enum Piece {
+    More,
+    Whole(Message),
+    /// There is no room for it beside what is held already.
+    Full,
+}
+
 impl Inflow {
-    pub(super) fn new(form: Form) -> Self {
-        Self { form, ..Self::default() }
+    pub(super) fn new(form: Form, window: usize, share: Share) -> Self {
+        Self { form, window, share: Some(share), ..Self::default() }
     }
 
     /// Whether the last message is whole.
@@ -69,11 +91,26 @@ impl Inflow {
         header: Header,
         payload: Part<'_>,
         bounds: Bounds,
-    ) -> Result<Option<Message>, Broken> {
-        if header.kind == Kind::Items && self.is_whole() && self.held >= bounds.window {
+    ) -> Result<Piece, Broken> {
+        let items = header.kind == Kind::Items;
+        if items && self.is_whole() && self.held >= self.window {
             return Err(Broken::Credit(header.id));
         }
-        self.pieces.add(header, payload, bounds.message + ENVELOPE)
+        let length = payload.len();
+        let whole = self.pieces.add(header, payload, bounds.message + ENVELOPE)?;
+        if items {
+            self.partial += length;
+            if !self.count_excess() {
+                return Ok(Piece::Full);
+            }
+        }
+        Ok(whole.map_or(Piece::More, Piece::Whole))
+    }
+
+    /// Counts what is held beyond the window. `false` if there is no room for it.
+    fn count_excess(&mut self) -> bool {
+        let excess = (self.held + self.partial).saturating_sub(self.window);
+        self.share.as_mut().is_none_or(|share| share.set_excess(excess))
     }
 
     /// Lends what has come of a message, so that more can be read behind it.
@@ -84,12 +121,14 @@ impl Inflow {
     /// Adds a whole message of Items.
     pub(super) fn push(&mut self, mut bytes: Message) -> Result<(), Broken> {
         self.held += bytes.len();
+        self.partial = 0;
         if self.form == Form::Items {
             bytes.reach(size_of::<u32>());
             let (count, _) = bytes.head.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
             let count = u32::from_le_bytes(*count);
             let skipped = std::mem::take(&mut self.skipped);
-            self.chunks.push_back(Chunk { count, skipped, bytes, at: 4 });
+            let cost = bytes.len();
+            self.chunks.push_back(Chunk { count, skipped, cost, bytes, at: 4 });
             return Ok(());
         }
         bytes.join();
@@ -99,9 +138,10 @@ impl Inflow {
         // Many short writes of the other end become one chunk, so that memory goes with the bytes.
         match self.chunks.back_mut() {
             Some(last) if last.bytes.len() + bytes.len() <= MAX_PIECE => {
+                last.cost += bytes.len();
                 last.bytes.head.make_mut().extend_from_slice(&bytes.head);
             }
-            _ => self.chunks.push_back(Chunk { bytes, ..Chunk::default() }),
+            _ => self.chunks.push_back(Chunk { cost: bytes.len(), bytes, ..Chunk::default() }),
         }
         Ok(())
     }
@@ -112,23 +152,36 @@ impl Inflow {
         Ok(())
     }
 
-    /// The next chunk, and the credit to give back if the stream goes on.
-    pub(super) fn take(&mut self, bounds: Bounds) -> Option<(Chunk, u32)> {
+    /// The next chunk. The user has done with the one before.
+    pub(super) fn take(&mut self) -> Option<Chunk> {
+        self.taken += std::mem::take(&mut self.in_hand);
         let chunk = self.chunks.pop_front()?;
-        self.taken += chunk.bytes.len();
+        self.in_hand = chunk.cost;
+        Some(chunk)
+    }
+
+    /// The credit to give back if the stream goes on.
+    pub(super) fn credit(&mut self, bounds: Bounds) -> u32 {
         // Half a window at a time: rarely enough to be cheap, early enough to keep the line full.
-        if self.taken * 2 < bounds.window {
-            return Some((chunk, 0));
+        if self.taken * 2 < self.window {
+            return 0;
         }
-        let credit = u32::try_from(self.taken).unwrap_or(u32::MAX);
-        self.held -= self.taken;
-        self.taken = 0;
-        Some((chunk, credit))
+        let taken = std::mem::take(&mut self.taken);
+        self.held -= taken;
+        // Whoever takes half a window can do with more of it.
+        let more = self.window.min(bounds.most.saturating_sub(self.window));
+        let has_room = more > 0 && self.share.as_mut().is_some_and(|share| share.grow(more));
+        let grown = if has_room { more } else { 0 };
+        self.window += grown;
+        self.count_excess();
+        u32::try_from(taken + grown).unwrap_or(u32::MAX)
     }
 
     /// No more is to come: what is not whole stays so.
     pub(super) fn forget_pieces(&mut self) {
         self.pieces.clear();
+        self.partial = 0;
+        self.count_excess();
     }
 
     /// Nobody is interested any more.
@@ -136,12 +189,14 @@ impl Inflow {
         self.pieces.clear();
         self.chunks = VecDeque::new();
         self.waker = None;
+        self.share = None;
     }
 
-    /// The bytes that were not given back as credit.
+    /// The credit that the sender has left, when nothing is on its way.
     #[cfg(test)]
-    pub(super) fn held(&self) -> usize {
-        self.held
+    pub(super) fn room(&self) -> Option<i64> {
+        self.share.as_ref()?;
+        Some(i64::try_from(self.window).unwrap() - i64::try_from(self.held).unwrap())
     }
 
     /// The bytes that wait for the user.

@@ -5,13 +5,14 @@
 //!   Flowing ------> Finished
 //!      |    Cancel
 //!      +----------> Cancelled           from here on what comes is thrown away,
-//!      +----------> Closing, Refused    until the caller has ended the stream
-//!        our doing
+//!      +----------> Closing, Refused,   until the caller has ended the stream
+//!        our doing   Overfull
 //! ```
 
 use std::task::Waker;
 
-use super::inflow::{Bounds, Chunk, Form, Inflow};
+use super::account::Share;
+use super::inflow::{Bounds, Chunk, Form, Inflow, Piece};
 use super::pieces::Part;
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, Header, Kind};
@@ -27,6 +28,8 @@ pub(super) enum InputEnd {
     Closing,
     /// The handler wants no more.
     Refused,
+    /// The connection holds too much to take more of it.
+    Overfull,
 }
 
 #[derive(Debug)]
@@ -38,8 +41,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn new(form: Form) -> Self {
-        Self { inflow: Inflow::new(form), end: None, ended: false }
+    pub(super) fn new(form: Form, window: usize, share: Share) -> Self {
+        Self { inflow: Inflow::new(form, window, share), end: None, ended: false }
     }
 
     /// Whether the caller has ended the stream.
@@ -47,14 +50,14 @@ impl Input {
         self.ended
     }
 
-    /// Items, or an End.
+    /// Items, or an End. `false` if there is no room for it: that is the end of the stream.
     pub(super) fn on_frame(
         &mut self,
         header: Header,
         payload: Part<'_>,
         bounds: Bounds,
         wakers: &mut Vec<Waker>,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let Header { kind, id, .. } = header;
         if self.ended || (kind == Kind::End && !self.inflow.is_whole()) {
             return Err(Broken::Unexpected(kind, id));
@@ -63,13 +66,19 @@ impl Input {
             self.ended = true;
             self.end.get_or_insert(InputEnd::Finished);
         } else if self.end.is_some() {
-            return Ok(());
+            return Ok(true);
         } else {
-            let Some(message) = self.inflow.piece(header, payload, bounds)? else { return Ok(()) };
-            self.inflow.push(message)?;
+            match self.inflow.piece(header, payload, bounds)? {
+                Piece::More => return Ok(true),
+                Piece::Whole(message) => self.inflow.push(message)?,
+                Piece::Full => {
+                    self.end = Some(InputEnd::Overfull);
+                    self.inflow.forget_pieces();
+                }
+            }
         }
         wakers.extend(self.inflow.waker.take());
-        Ok(())
+        Ok(self.end != Some(InputEnd::Overfull))
     }
 
     /// Lends what has come of a message, so that more can be read behind it. `None` if it is
@@ -106,10 +115,10 @@ impl Input {
         wakers.extend(self.inflow.waker.take());
     }
 
-    /// The next part of the stream and the credit to give for it.
-    pub(super) fn take(&mut self, bounds: Bounds) -> Option<(Chunk, u32)> {
-        let (chunk, credit) = self.inflow.take(bounds)?;
-        Some((chunk, if self.end.is_none() { credit } else { 0 }))
+    /// The next part of the stream and the credit to give for those before it.
+    pub(super) fn take(&mut self, bounds: Bounds) -> (Option<Chunk>, u32) {
+        let chunk = self.inflow.take();
+        (chunk, if self.end.is_none() { self.inflow.credit(bounds) } else { 0 })
     }
 
     /// Why there is no more. If there may be, the waker is woken then.
@@ -121,8 +130,8 @@ impl Input {
     }
 
     #[cfg(test)]
-    pub(super) fn held(&self) -> Option<usize> {
-        self.end.is_none().then(|| self.inflow.held())
+    pub(super) fn room(&self) -> Option<i64> {
+        self.end.is_none().then(|| self.inflow.room()).flatten()
     }
 
     #[cfg(test)]

@@ -10,10 +10,12 @@
 //! what is there, polls each handler once and appends the answers of those that are ready, so that
 //! a batch of calls is answered by one write, without a task or a wake-up in between.
 
+mod account;
 mod arrival;
 mod asked;
 mod backlog;
 mod batch;
+pub mod blocking;
 mod bytes;
 mod call;
 mod company;
@@ -48,7 +50,9 @@ mod serving;
 mod shared;
 mod spares;
 mod state;
+mod tally;
 mod transport;
+mod turns;
 #[cfg(feature = "json")]
 pub(crate) mod untyped;
 mod wakers;
@@ -70,6 +74,7 @@ pub(crate) use pulse::Pulse;
 pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use state::Side;
+pub(crate) use tally::{Figures, OpenCall, Tally};
 pub(crate) use transport::Transport;
 
 #[cfg(test)]

@@ -72,9 +72,7 @@ impl Outbox {
         let long: usize = self
             .long
             .iter()
-            .map(|long| {
-                long.messages.iter().map(Uncut::len).sum::<usize>() - long.cut
-            })
+            .map(|long| long.messages.iter().map(Uncut::len).sum::<usize>() - long.cut)
             .sum();
         self.ready.len() + long
     }
@@ -201,6 +199,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mux::transport::Room;
     use crate::wire::frame::{HEADER, Header};
 
     fn drain(outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
@@ -268,6 +267,37 @@ mod tests {
         outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE].into());
         let ids: Vec<_> = drain(&mut outbox).iter().map(|(header, _)| header.id).collect();
         assert_eq!(ids, [2, 4, 2, 4, 2, 4]);
+    }
+
+    #[test]
+    fn the_longest_message_is_no_sign_that_nobody_reads() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Reply, 2, vec![1; 90 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE].into());
+        assert_eq!(outbox.waiting_beside(), 3 * MAX_PIECE);
+        outbox.push_owned(Kind::Reply, 6, vec![3; 100 * MAX_PIECE].into());
+        assert_eq!(outbox.waiting_beside(), 93 * MAX_PIECE);
+    }
+
+    #[test]
+    fn the_kernel_takes_little_while_short_messages_go_between_the_pieces() {
+        let room = |outbox: &mut Outbox| {
+            let mut batch = Batch::default();
+            outbox.take(&mut batch);
+            batch.room()
+        };
+        let mut outbox = Outbox::default();
+        // Nobody waits behind a long message yet.
+        outbox.push(Kind::Reply, 8, b"short");
+        outbox.push_owned(Kind::Reply, 2, vec![1; 2 * ALONE].into());
+        assert_eq!(room(&mut outbox), Room::Wide);
+        outbox.push(Kind::Reply, 4, b"short");
+        let batches = ALONE / (2 * MAX_PIECE);
+        for _ in 1..batches {
+            assert_eq!(room(&mut outbox), Room::Narrow);
+        }
+        // The headers make no difference, and no short one has come for long enough.
+        assert_eq!(room(&mut outbox), Room::Wide);
     }
 
     #[test]

@@ -1,23 +1,27 @@
 //! The end of a stream that sends it, at either end of a call.
 //!
 //! Plain data: what may still be sent. A message may begin while there is credit, so that one that
-//! is longer than the window can be sent at all; the credit then goes below zero.
+//! is longer than the window can be sent at all; the credit then goes below zero. One that may begin
+//! has to have its turn besides, see `turns`.
 
 use std::task::Waker;
 
+use super::turns::Turn;
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, Kind};
+use crate::wire::limits::MOST_CREDIT;
 
 #[derive(Debug)]
 pub(super) struct Outflow {
     credit: i64,
-    /// Waits for credit.
+    pub(super) turn: Turn,
+    /// Waits for credit, or for its turn.
     pub(super) waker: Option<Waker>,
 }
 
 impl Outflow {
     pub(super) fn new(window: usize) -> Self {
-        Self { credit: wide(window), waker: None }
+        Self { credit: wide(window), turn: Turn::Free, waker: None }
     }
 
     /// A Credit frame has come.
@@ -25,11 +29,10 @@ impl Outflow {
         &mut self,
         id: u32,
         credit: u32,
-        window: usize,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         self.credit += i64::from(credit);
-        if self.credit > wide(window) {
+        if self.credit > wide(MOST_CREDIT) {
             return Err(Broken::Credit(id));
         }
         wakers.extend(self.waker.take());

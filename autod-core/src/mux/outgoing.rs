@@ -4,10 +4,12 @@
 //! only when the other end has said its last word about it, and we ours: the end of our stream. So a
 //! late frame cannot reach a younger call, in neither direction.
 
+use std::sync::Arc;
 use std::task::Waker;
 
-use super::asked::{Answer, End, Expect, Opening, Slot, Stage, fits};
-use super::inflow::{Bounds, Chunk, Form, Inflow};
+use super::account::{Account, Share};
+use super::asked::{Answer, End, Expect, Opening, Slot, Stage, fits, overfull};
+use super::inflow::{Bounds, Chunk, Form, Inflow, Piece};
 use super::loss::Loss;
 use super::outflow::{Outflow, credit};
 use super::pieces::Part;
@@ -22,16 +24,18 @@ pub(super) struct Outgoing {
     /// How many the other end takes at once.
     limit: usize,
     bounds: Bounds,
+    account: Arc<Account>,
     queue: Queue,
 }
 
 impl Outgoing {
-    pub(super) fn new(limit: u32, bounds: Bounds) -> Self {
+    pub(super) fn new(limit: u32, bounds: Bounds, account: Arc<Account>) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
             limit: limit as usize,
             bounds,
+            account,
             queue: Queue::default(),
         }
     }
@@ -53,8 +57,13 @@ impl Outgoing {
         let index = self.free.pop()?;
         let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Open(opening.expect);
-        if opening.expect == Expect::Bytes {
-            slot.inflow = Inflow::new(Form::Bytes);
+        let form = match opening.expect {
+            Expect::Value => None,
+            Expect::Items => Some(Form::Items),
+            Expect::Bytes => Some(Form::Bytes),
+        };
+        if let Some(form) = form {
+            slot.inflow = Inflow::new(form, self.bounds.window, Share::new(&self.account));
         }
         slot.inflow.waker = Some(waker.clone());
         slot.sends = opening.sends;
@@ -70,6 +79,16 @@ impl Outgoing {
     /// Calls that are open or whose end nobody has taken.
     pub(super) fn in_use(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        matches!(self.slots[index as usize].stage, Stage::Ended(_))
+    }
+
+    /// Whether a caller waits for a slot, or has not taken the one that it was granted.
+    pub(super) fn has_queue(&self) -> bool {
+        !self.queue.is_empty()
     }
 
     /// A caller left the queue.
@@ -93,21 +112,28 @@ impl Outgoing {
         wakers: &mut Vec<Waker>,
     ) -> Option<End> {
         let slot = &mut self.slots[index as usize];
-        if !matches!(slot.stage, Stage::Ended(_)) {
-            set_waker(&mut slot.inflow.waker, waker);
-            return None;
+        match slot.stage {
+            Stage::Ended(_) => {}
+            Stage::Overfull(expect) => {
+                slot.stage = Stage::Abandoned(expect);
+                return Some(overfull());
+            }
+            _ => {
+                set_waker(&mut slot.inflow.waker, waker);
+                return None;
+            }
         }
         let Stage::Ended(end) = std::mem::take(&mut slot.stage) else { return None };
         self.release(index, wakers);
         Some(end)
     }
 
-    /// The next part of a stream and the credit to give for it.
-    pub(super) fn take(&mut self, index: u32) -> Option<(Chunk, u32)> {
+    /// The next part of a stream and the credit to give for those before it.
+    pub(super) fn take(&mut self, index: u32) -> (Option<Chunk>, u32) {
         let slot = &mut self.slots[index as usize];
-        let (chunk, credit) = slot.inflow.take(self.bounds)?;
+        let chunk = slot.inflow.take();
         let flows = matches!(slot.stage, Stage::Open(_)) && !slot.half_closed;
-        Some((chunk, if flows { credit } else { 0 }))
+        (chunk, if flows { slot.inflow.credit(self.bounds) } else { 0 })
     }
 
     /// Whether the callee has ended its byte stream, and the answer is to come.
@@ -140,6 +166,11 @@ impl Outgoing {
                 self.release(index, wakers);
                 false
             }
+            Stage::Overfull(expect) => {
+                slot.stage = Stage::Abandoned(expect);
+                slot.inflow.clear();
+                false
+            }
             Stage::Free | Stage::Abandoned(_) => false,
         }
     }
@@ -157,7 +188,7 @@ impl Outgoing {
         let slot = self.slots.get_mut(index as usize).ok_or_else(unexpected)?;
         let (expect, abandoned) = match slot.stage {
             Stage::Open(expect) => (expect, false),
-            Stage::Abandoned(expect) => (expect, true),
+            Stage::Abandoned(expect) | Stage::Overfull(expect) => (expect, true),
             Stage::Free | Stage::Ended(_) => return Err(unexpected()),
         };
         let whole_ones = matches!(kind, Kind::Credit | Kind::Cancel | Kind::End | Kind::Skip);
@@ -170,8 +201,10 @@ impl Outgoing {
             _ => false,
         };
         if abandoned {
-            if terminal {
-                self.release(index, wakers);
+            match slot.stage {
+                Stage::Overfull(_) if terminal => slot.stage = Stage::Ended(overfull()),
+                _ if terminal => self.release(index, wakers),
+                _ => {}
             }
             return Ok(Answer::Nothing);
         }
@@ -179,7 +212,7 @@ impl Outgoing {
             Kind::Credit => {
                 let credit = credit(payload.bytes())?;
                 if let Some(outflow) = &mut slot.outflow {
-                    outflow.grant(id, credit, self.bounds.window, wakers)?;
+                    outflow.grant(id, credit, wakers)?;
                 }
                 return Ok(Answer::Nothing);
             }
@@ -191,8 +224,16 @@ impl Outgoing {
             Kind::Items | Kind::End if slot.half_closed => return Err(unexpected()),
             _ => {}
         }
-        let Some(message) = slot.inflow.piece(header, payload, self.bounds)? else {
-            return Ok(Answer::Nothing);
+        let message = match slot.inflow.piece(header, payload, self.bounds)? {
+            Piece::Whole(message) => message,
+            Piece::More => return Ok(Answer::Nothing),
+            Piece::Full => {
+                slot.stage = Stage::Overfull(expect);
+                slot.inflow.forget_pieces();
+                wakers.extend(slot.inflow.waker.take());
+                wakers.extend(slot.outflow.take().and_then(|outflow| outflow.waker));
+                return Ok(Answer::Cancel);
+            }
         };
         match kind {
             Kind::Items => slot.inflow.push(message)?,
@@ -243,12 +284,12 @@ impl Outgoing {
         self.free.len() == self.slots.len() && self.queue.is_empty()
     }
 
-    /// What is held of the callee's stream, as long as it flows.
+    /// The credit that the callee's stream has left, as long as it flows.
     #[cfg(test)]
-    pub(super) fn held(&self, index: u32) -> Option<usize> {
+    pub(super) fn room_of(&self, index: u32) -> Option<i64> {
         let slot = &self.slots[index as usize];
         let flows = matches!(slot.stage, Stage::Open(_)) && !slot.half_closed;
-        flows.then(|| slot.inflow.held())
+        flows.then(|| slot.inflow.room()).flatten()
     }
 
     #[cfg(test)]

@@ -52,11 +52,15 @@ pub(super) trait Queue {
     /// Whether something has to be sent before more is added.
     fn is_full(&self, limit: usize) -> bool;
 
-    /// Sends one message of what is there.
+    /// It is empty and has to wait: an empty buffer need not be kept meanwhile.
+    fn rest(&mut self) {}
+
+    /// Sends one message of what is there. `now`: it was asked a moment ago whether it may.
     fn poll_send(
         &mut self,
         shared: &Shared,
         role: Role,
+        now: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>>;
 }
@@ -68,13 +72,16 @@ pub(super) struct Pack {
     bytes: Vec<u8>,
     /// The last item is long: the rest of it.
     tail: Vec<u8>,
+    /// How large the buffer was that was let go.
+    room: usize,
     /// An item that did not fit behind the others.
     next: Message,
 }
 
 impl Pack {
     pub(super) fn new() -> Self {
-        Self { count: 0, bytes: vec![0; HEAD], tail: Vec::new(), next: Message::default() }
+        let (bytes, tail) = (Vec::new(), Vec::new());
+        Self { count: 0, bytes, tail, room: HEAD, next: Message::default() }
     }
 
     /// The message was taken; the item that did not fit begins the next one.
@@ -90,6 +97,10 @@ impl Queue for Pack {
     const DROPS: bool = false;
 
     fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
+        if self.bytes.is_empty() {
+            self.bytes.reserve_exact(self.room);
+            self.bytes.resize(HEAD, 0);
+        }
         let start = self.bytes.len();
         let tail = encode(&mut self.bytes, item, form)?;
         let fits = tail.is_empty() && self.bytes.len() - HEAD <= form.limit;
@@ -106,6 +117,11 @@ impl Queue for Pack {
         self.count == 0
     }
 
+    fn rest(&mut self) {
+        self.room = self.bytes.capacity().clamp(HEAD, 2 * PACK);
+        self.bytes = Vec::new();
+    }
+
     fn is_full(&self, limit: usize) -> bool {
         self.next.len() + self.tail.len() > 0
             || self.bytes.len() >= PACK.min(limit)
@@ -116,17 +132,24 @@ impl Queue for Pack {
         &mut self,
         shared: &Shared,
         role: Role,
+        now: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         self.bytes[..HEAD].copy_from_slice(&self.count.to_le_bytes());
-        if self.tail.is_empty() {
-            ready!(shared.poll_send(role, 0, &self.bytes, context))?;
-        } else {
+        if !self.tail.is_empty() {
             let (head, tail) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.tail));
             let mut message = Message { head: head.into(), tail };
-            let sent = shared.poll_send_long(role, &mut message, context);
+            let sent = if now {
+                Poll::Ready(shared.send_long_now(role, &mut message))
+            } else {
+                shared.poll_send_long(role, &mut message, context)
+            };
             (self.bytes, self.tail) = (message.head.into_vec(), message.tail);
             ready!(sent)?;
+        } else if now {
+            shared.send_now(role, 0, &self.bytes)?;
+        } else {
+            ready!(shared.poll_send(role, 0, &self.bytes, context))?;
         }
         self.sent();
         Poll::Ready(Ok(()))
@@ -200,13 +223,12 @@ impl Queue for Newest {
         &mut self,
         shared: &Shared,
         role: Role,
+        _: bool,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         ready!(shared.poll_may_send(role, context))?;
         let message = self.message();
-        // Nobody else spends this credit.
-        ready!(shared.poll_send(role, std::mem::take(&mut self.dropped), &message, context))?;
-        Poll::Ready(Ok(()))
+        Poll::Ready(shared.send_now(role, std::mem::take(&mut self.dropped), &message))
     }
 }
 

@@ -189,7 +189,7 @@ impl<T, E: From<Error>> Pipe<T, E> {
         std::future::poll_fn(|context| self.poll_finish(context)).await
     }
 
-    fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<Result<T, E>> {
+    pub(super) fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<Result<T, E>> {
         ready!(self.poll_shut(context));
         while ready!(self.poll_chunk(context)).is_some() {}
         let end = match self.end.take() {

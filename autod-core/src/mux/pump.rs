@@ -57,11 +57,17 @@ where
     ) -> Poll<Result<(), Stopped>> {
         let mut held_up = false;
         for _ in 0..PACKS {
+            // What cannot be sent is not made, so that a stream which waits holds nothing.
+            let asks = !Q::DROPS && self.queue.is_empty() && self.end.is_none();
+            if asks && shared.poll_may_send(role, context)?.is_pending() {
+                self.queue.rest();
+                return Poll::Pending;
+            }
             // Nothing is dropped that could be sent.
             let drops = held_up;
             let form = Form { codec: shared.codec, limit: shared.peer_message };
             let more = self.fill(form, drops, context);
-            held_up = self.poll_empty(shared, role, context)?.is_pending();
+            held_up = self.poll_empty(shared, role, asks, context)?.is_pending();
             if held_up && !(more && Q::DROPS) {
                 return Poll::Pending;
             }
@@ -100,10 +106,11 @@ where
         &mut self,
         shared: &Shared,
         role: Role,
+        mut now: bool,
         context: &Context<'_>,
     ) -> Result<Poll<()>, Over> {
         while !self.queue.is_empty() {
-            match self.queue.poll_send(shared, role, context) {
+            match self.queue.poll_send(shared, role, std::mem::take(&mut now), context) {
                 Poll::Ready(sent) => sent?,
                 Poll::Pending => return Ok(Poll::Pending),
             }

@@ -68,7 +68,6 @@ impl Queue {
         wakers.extend(self.waiting.iter_mut().filter_map(|(_, waker)| waker.take()));
     }
 
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.granted.is_empty()
     }

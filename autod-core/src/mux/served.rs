@@ -8,12 +8,15 @@
 //!                                                ended, or there is none
 //! ```
 
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::account::{Account, Share};
 use super::inflow::{Bounds, Form};
 use super::input::Input;
 use super::outflow::{Outflow, credit};
 use super::pieces::{Part, Partial};
+use super::tally::Mark;
 use crate::wire::frame::{Broken, FailCode, Header, Kind, Options};
 
 #[derive(Debug, Default)]
@@ -22,6 +25,8 @@ pub(super) struct Slot {
     pub(super) stage: Stage,
     /// The bytes of arguments that came, until the call has its answer: its handler has them.
     pub(super) held: usize,
+    /// What the call is counted as.
+    pub(super) mark: Mark,
     /// When the last call was answered, by the count of the outbox.
     pub(super) answered: Option<u64>,
 }
@@ -60,7 +65,7 @@ pub(super) struct Running {
 }
 
 impl Running {
-    pub(super) fn new(options: Options, bounds: Bounds) -> Self {
+    pub(super) fn new(options: Options, bounds: Bounds, account: &Arc<Account>) -> Self {
         let form = match options {
             Options::Plain => None,
             Options::Items => Some(Form::Items),
@@ -72,7 +77,7 @@ impl Running {
             kept: false,
             streaming: false,
             outflow: Some(Outflow::new(bounds.window)),
-            input: form.map(|form| Box::new(Input::new(form))),
+            input: form.map(|form| Box::new(Input::new(form, bounds.window, Share::new(account)))),
         }
     }
 
@@ -121,12 +126,11 @@ impl Slot {
         &mut self,
         header: Header,
         payload: &[u8],
-        bounds: Bounds,
         wakers: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
         let credit = credit(payload)?;
         if let Stage::Running(Running { outflow: Some(outflow), .. }) = &mut self.stage {
-            outflow.grant(header.id, credit, bounds.window, wakers)?;
+            outflow.grant(header.id, credit, wakers)?;
         }
         Ok(())
     }
@@ -142,8 +146,12 @@ impl Slot {
         match &mut self.stage {
             Stage::Draining if header.kind == Kind::End => self.stage = Stage::Idle,
             Stage::Draining => {}
-            Stage::Running(Running { input: Some(input), .. }) => {
-                input.on_frame(header, payload, bounds, wakers)?;
+            Stage::Running(running) => {
+                let input = running.input.as_mut();
+                let input = input.ok_or(Broken::Unexpected(header.kind, header.id))?;
+                if !input.on_frame(header, payload, bounds, wakers)? {
+                    running.stop(FailCode::Overfull, wakers);
+                }
             }
             _ => return Err(Broken::Unexpected(header.kind, header.id)),
         }

@@ -4,13 +4,16 @@
 //! in use is a broken protocol. Whoever answers shows a [`Ticket`]; one of an older call in the
 //! same slot is worth nothing.
 
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::account::Account;
 use super::inflow::{Bounds, Chunk};
 use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::pieces::Part;
 use super::served::{Body, Running, Slot, Stage};
+use super::tally::Mark;
 use super::wakers::set_waker;
 use crate::codec::Message;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
@@ -27,9 +30,7 @@ pub(super) struct Serving {
     slots: Vec<Slot>,
     limit: usize,
     bounds: Bounds,
-    /// The most bytes of arguments that all calls together may hold.
-    memory: usize,
-    held: usize,
+    account: Arc<Account>,
     running: usize,
     /// Those of them that nobody stops.
     kept: usize,
@@ -46,17 +47,8 @@ pub(super) enum Step {
 }
 
 impl Serving {
-    pub(super) fn new(limit: u32, bounds: Bounds, memory: usize) -> Self {
-        Self {
-            slots: Vec::new(),
-            limit: limit as usize,
-            // A lone call of the greatest size always has room.
-            memory: memory.max(bounds.message + ENVELOPE),
-            bounds,
-            held: 0,
-            running: 0,
-            kept: 0,
-        }
+    pub(super) fn new(limit: u32, bounds: Bounds, account: Arc<Account>) -> Self {
+        Self { slots: Vec::new(), limit: limit as usize, bounds, account, running: 0, kept: 0 }
     }
 
     /// Calls that have no answer yet.
@@ -96,7 +88,7 @@ impl Serving {
             Kind::Call => self.on_call(header, payload),
             Kind::Cancel => Ok(self.on_cancel(id >> 1, wakers)),
             Kind::Credit => {
-                self.slots[index].on_credit(header, payload.bytes(), self.bounds, wakers)?;
+                self.slots[index].on_credit(header, payload.bytes(), wakers)?;
                 Ok(Step::None)
             }
             Kind::Items | Kind::End => {
@@ -125,14 +117,13 @@ impl Serving {
             body.partial.add(header, payload);
             if body.partial.len() > self.bounds.message + ENVELOPE {
                 body.refused = Some(FailCode::TooLarge);
-            } else if self.held + length > self.memory {
-                body.refused = Some(FailCode::Memory);
-            } else {
-                self.held += length;
+            } else if self.account.take(length) {
                 slot.held += length;
+            } else {
+                body.refused = Some(FailCode::Memory);
             }
             if body.refused.is_some() {
-                self.held -= std::mem::take(&mut slot.held);
+                self.account.give(std::mem::take(&mut slot.held));
                 body.partial.keep(BEFORE_ARGUMENTS);
             }
         }
@@ -158,7 +149,7 @@ impl Serving {
 
     fn run(&mut self, index: u32, options: Options) -> Ticket {
         let slot = &mut self.slots[index as usize];
-        slot.stage = Stage::Running(Running::new(options, self.bounds));
+        slot.stage = Stage::Running(Running::new(options, self.bounds, &self.account));
         self.running += 1;
         Ticket { index, generation: slot.generation }
     }
@@ -223,10 +214,11 @@ impl Serving {
         self.running_mut(ticket).is_some_and(|running| running.outflow.take().is_some())
     }
 
-    /// The next part of the caller's stream and the credit to give for it.
-    pub(super) fn take(&mut self, ticket: Ticket) -> Option<(Chunk, u32)> {
+    /// The next part of the caller's stream and the credit to give for those before it.
+    pub(super) fn take(&mut self, ticket: Ticket) -> (Option<Chunk>, u32) {
         let bounds = self.bounds;
-        self.running_mut(ticket)?.input.as_mut()?.take(bounds)
+        let input = self.running_mut(ticket).and_then(|running| running.input.as_mut());
+        input.map_or((None, 0), |input| input.take(bounds))
     }
 
     /// Why no more of the caller's stream is to come.
@@ -259,9 +251,22 @@ impl Serving {
         }
     }
 
-    /// Ends the call. `false` if it had ended before.
-    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> bool {
-        let Some(running) = self.running_mut(ticket) else { return false };
+    /// Says what a call is counted as that has just become whole.
+    pub(super) fn mark(&mut self, ticket: Ticket, mark: Mark) {
+        if let Some(slot) = self.slots.get_mut(ticket.index as usize) {
+            slot.mark = mark;
+        }
+    }
+
+    /// What the calls are counted as that have no answer yet.
+    pub(super) fn marks(&self) -> impl Iterator<Item = Mark> {
+        let running = |slot: &&Slot| matches!(slot.stage, Stage::Running(_));
+        self.slots.iter().filter(running).map(|slot| slot.mark)
+    }
+
+    /// Ends the call, and tells what it is counted as. `None` if it had ended before.
+    pub(super) fn finish(&mut self, ticket: Ticket, wakers: &mut Vec<Waker>) -> Option<Mark> {
+        let running = self.running_mut(ticket)?;
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
         let kept = usize::from(running.kept);
@@ -269,10 +274,11 @@ impl Serving {
         let stage = if drains { Stage::Draining } else { Stage::Idle };
         let slot = &mut self.slots[ticket.index as usize];
         slot.stage = stage;
-        self.held -= std::mem::take(&mut slot.held);
+        self.account.give(std::mem::take(&mut slot.held));
         self.running -= 1;
+        let mark = std::mem::take(&mut slot.mark);
         self.kept -= kept;
-        true
+        Some(mark)
     }
 
     /// Notes when a call was answered, by the count of the outbox.
@@ -318,10 +324,10 @@ impl Serving {
             && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
     }
 
-    /// What is held of the caller's stream, as long as it flows.
+    /// The credit that the caller's stream has left, as long as it flows.
     #[cfg(test)]
-    pub(super) fn held(&mut self, ticket: Ticket) -> Option<usize> {
-        self.running_mut(ticket)?.input.as_ref()?.held()
+    pub(super) fn room(&mut self, ticket: Ticket) -> Option<i64> {
+        self.running_mut(ticket)?.input.as_ref()?.room()
     }
 
     #[cfg(test)]

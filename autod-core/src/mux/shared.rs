@@ -18,15 +18,17 @@ use super::queue::Place;
 use super::serving::Ticket;
 use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
+use super::tally::{Ledger, OpenCall, Tally};
 use crate::codec::{Codec, Message};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// What waits for the other end to read, for the driver to look at without the lock.
+    /// What waits for the other end to read beside the longest message, for the driver to look at
+    /// without the lock.
     waiting: AtomicUsize,
     pub(super) side: Side,
     /// The largest message that the other end receives.
@@ -46,6 +48,15 @@ pub(super) enum Next {
     WriteAndEnd,
 }
 
+/// What the next moment may bring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outlook {
+    pub(super) lost: bool,
+    /// Somebody waits for a slot.
+    pub(super) queue: bool,
+    pub(super) expected: Expected,
+}
+
 /// Nobody takes a stream any more.
 #[derive(Debug)]
 pub(super) struct Over;
@@ -59,9 +70,8 @@ fn sent(sent: Sent) -> Poll<Result<(), Over>> {
 }
 
 impl Shared {
-    /// `memory`: the bytes of [`Limits::memory`](crate::Limits::memory).
-    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Arc<Self> {
-        Self::speaking(Codec::default(), side, ours, theirs, memory)
+    pub(crate) fn new(side: Side, ours: Receives, theirs: Receives, holds: Holds) -> Arc<Self> {
+        Self::speaking(Codec::default(), side, ours, theirs, holds)
     }
 
     /// As [`new`](Self::new), with another codec than the usual one.
@@ -70,16 +80,30 @@ impl Shared {
         side: Side,
         ours: Receives,
         theirs: Receives,
-        memory: usize,
+        holds: Holds,
     ) -> Arc<Self> {
         Arc::new(Self {
-            state: Mutex::new(State::new(side, ours, theirs, memory)),
+            state: Mutex::new(State::new(side, ours, theirs, holds)),
             waiting: AtomicUsize::new(0),
             side,
             peer_message: theirs.message as usize,
             codec,
             ended: CancellationToken::new(),
         })
+    }
+
+    /// Counts the calls of the other end from now on.
+    pub(crate) fn count_calls(&self, tally: &Arc<Tally>) {
+        self.lock().ledger = Some(Box::new(Ledger::new(Arc::clone(tally))));
+    }
+
+    /// How many calls of the other end are open, and the first of them if they are counted.
+    pub(crate) fn open_calls(&self, limit: usize) -> (usize, Vec<OpenCall>) {
+        let state = self.lock();
+        let calls = state.ledger.iter().flat_map(|ledger| {
+            state.serving.marks().take(limit).map(|mark| ledger.open_call(mark))
+        });
+        (state.serving.running(), calls.collect())
     }
 
     /// User code never runs under the lock, so a poisoned state is still whole.
@@ -98,7 +122,7 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         let result = change(&mut state, &mut wakers);
-        if !state.outbox.is_empty() || state.is_leaving() {
+        if !state.outbox.is_empty() || !state.turns.is_empty() || state.is_leaving() {
             wakers.extend(state.driver.take());
         }
         self.note_waiting(&state);
@@ -220,7 +244,7 @@ impl Shared {
         role: Role,
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
-        sent(self.lock().may_send(role, context.waker()))
+        sent(self.change(|state, _| state.may_send(role, context.waker())))
     }
 
     /// Sends a message of a stream, and how many items were dropped before it.
@@ -242,6 +266,22 @@ impl Shared {
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         sent(self.change(|state, _| state.send_long(role, payload, context.waker())))
+    }
+
+    /// As [`send_now`](Self::send_now), and takes a message that is in two parts.
+    pub(super) fn send_long_now(&self, role: Role, payload: &mut Message) -> Result<(), Over> {
+        match self.change(|state, _| state.send_long_now(role, payload)) {
+            Sent::Over => Err(Over),
+            Sent::Yes | Sent::Wait => Ok(()),
+        }
+    }
+
+    /// Sends a message for which [`poll_may_send`](Self::poll_may_send) was ready just now.
+    pub(super) fn send_now(&self, role: Role, skipped: u64, payload: &[u8]) -> Result<(), Over> {
+        match self.change(|state, _| state.send_now(role, skipped, payload)) {
+            Sent::Over => Err(Over),
+            Sent::Yes | Sent::Wait => Ok(()),
+        }
     }
 
     pub(super) fn half_close(&self, role: Role) {
@@ -270,6 +310,9 @@ impl Shared {
     ) -> Result<Taken, Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.on_bytes(bytes, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
@@ -290,6 +333,9 @@ impl Shared {
     ) -> Result<(), Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
+        if let Some(ledger) = &mut state.ledger {
+            ledger.read();
+        }
         let result = state.give_back(loan, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
@@ -300,15 +346,26 @@ impl Shared {
     /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
     /// before it has gone to [`sleep`](Self::sleep).
     pub(super) fn next(&self, empty: &mut Batch) -> Next {
+        let mut wakers = Vec::new();
         let mut state = self.lock();
         state.driver = None;
+        if let Some(ledger) = &mut state.ledger {
+            ledger.settle();
+        }
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
+        state.call_next(&mut wakers);
         self.note_waiting(&state);
-        if end && state.outbox.is_empty() {
-            return Next::WriteAndEnd;
-        }
-        if empty.is_empty() { Next::Nothing } else { Next::Write }
+        let next = if end && state.outbox.is_empty() {
+            Next::WriteAndEnd
+        } else if empty.is_empty() {
+            Next::Nothing
+        } else {
+            Next::Write
+        };
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        next
     }
 
     /// Leaves the driver's waker, unless there is something for it to do: then `false`.
@@ -318,6 +375,12 @@ impl Shared {
     pub(super) fn sleep(&self, context: &Context<'_>) -> bool {
         let mut state = self.lock();
         if state.try_leave() || state.unused || !state.outbox.is_empty() {
+            return false;
+        }
+        let mut wakers = Vec::new();
+        if state.call_more(&mut wakers) {
+            drop(state);
+            wakers.into_iter().for_each(Waker::wake);
             return false;
         }
         state.outbox.shrink();
@@ -330,7 +393,7 @@ impl Shared {
         true
     }
 
-    /// Whether more waits for the other end to read than this.
+    /// Whether more waits for the other end to read than this, beside the longest message.
     pub(super) fn has_unread(&self, limit: usize) -> bool {
         self.waiting.load(Relaxed) > limit
     }
@@ -338,6 +401,21 @@ impl Shared {
     /// What the other end is likely to say soon.
     pub(super) fn expected(&self) -> Expected {
         self.lock().expected()
+    }
+
+    /// What a thread that is about to wait for the other end has to know.
+    pub(super) fn outlook(&self) -> Outlook {
+        let state = self.lock();
+        Outlook {
+            lost: state.lost.is_some(),
+            queue: state.outgoing.has_queue(),
+            expected: state.expected(),
+        }
+    }
+
+    /// Calls of this end that are open or whose end nobody has taken.
+    pub(super) fn calls_in_use(&self) -> usize {
+        self.lock().outgoing.in_use()
     }
 
     /// What ends the calls of this end now that it has said goodbye.
@@ -371,6 +449,11 @@ impl Shared {
     /// Completes when the connection is gone.
     pub(crate) async fn ended(&self) {
         self.ended.cancelled().await;
+    }
+
+    #[cfg(test)]
+    pub(super) fn has_ended(&self, index: u32) -> bool {
+        self.lock().outgoing.has_ended(index)
     }
 
     #[cfg(test)]

@@ -10,8 +10,10 @@
 //! ```
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 
+use super::account::Account;
 use super::asked::{Answer, End, Opening};
 use super::inflow::Bounds;
 use super::loss::Loss;
@@ -20,10 +22,14 @@ use super::outgoing::Outgoing;
 use super::pieces::Part;
 use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
+use super::tally::Ledger;
+use super::turns::Turns;
 use crate::codec::Message;
 use crate::error::{Error, ErrorKind};
-use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
-use crate::wire::limits::Receives;
+use crate::wire::frame::{
+    BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE,
+};
+use crate::wire::limits::{Holds, Receives};
 
 /// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +47,7 @@ pub(super) struct State {
     pub(super) open: Option<(Header, usize)>,
     pub(super) outgoing: Outgoing,
     pub(super) serving: Serving,
+    pub(super) turns: Turns,
     /// A long answer is not begun while more than this waits for the other end to read.
     memory: usize,
     /// Present while the driver sleeps. While it is awake it looks at the outbox itself before it
@@ -57,6 +64,8 @@ pub(super) struct State {
     pub(super) unused: bool,
     /// Calls of this end are over, because it leaves.
     cut: bool,
+    /// Counts the calls of the other end, if somebody wants to know.
+    pub(super) ledger: Option<Box<Ledger>>,
 }
 
 /// A call to hand to the service.
@@ -77,17 +86,20 @@ pub(super) enum Expected {
 }
 
 impl State {
-    pub(super) fn new(side: Side, ours: Receives, theirs: Receives, memory: usize) -> Self {
+    pub(super) fn new(side: Side, ours: Receives, theirs: Receives, holds: Holds) -> Self {
         // The smaller one counts for both, so neither end's memory is the other's choice.
         let window = ours.window.min(theirs.window) as usize;
-        let bounds = Bounds { window, message: ours.message as usize };
+        let bounds = Bounds { window, most: holds.window, message: ours.message as usize };
+        // A lone message of the greatest size always has room.
+        let account = Account::new(holds.memory.max(bounds.message + ENVELOPE));
         Self {
             side,
             outbox: Outbox::default(),
             open: None,
-            outgoing: Outgoing::new(theirs.calls, bounds),
-            serving: Serving::new(ours.calls, bounds, memory),
-            memory: memory.max(theirs.message as usize),
+            outgoing: Outgoing::new(theirs.calls, bounds, Arc::clone(&account)),
+            serving: Serving::new(ours.calls, bounds, account),
+            turns: Turns::default(),
+            memory: holds.memory.max(theirs.message as usize),
             driver: None,
             was_called: false,
             leaving: None,
@@ -96,6 +108,7 @@ impl State {
             survivors: None,
             unused: false,
             cut: false,
+            ledger: None,
         }
     }
 
@@ -207,10 +220,17 @@ impl State {
         wakers: &mut Vec<Waker>,
     ) {
         let finished = self.serving.finish(ticket, wakers);
+        if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
+            ledger.end(mark, kind, &payload.head);
+            if self.lost.is_some() {
+                // Nothing is handed over any more.
+                ledger.settle();
+            }
+        }
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
         }
-        if finished && self.lost.is_none() && !self.unused {
+        if finished.is_some() && self.lost.is_none() && !self.unused {
             self.serving.answered(ticket, self.outbox.taken());
             // There are no more short ones than calls.
             if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
@@ -266,11 +286,16 @@ impl State {
             _ if of_our_call => match self.outgoing.on_frame(header, payload, wakers)? {
                 Answer::Nothing => {}
                 Answer::EndStream => self.outbox.push(Kind::End, id, &[]),
+                Answer::Cancel => self.outbox.push(Kind::Cancel, id, &[]),
             },
             _ => match self.serving.on_frame(header, payload, wakers)? {
                 Step::None => {}
-                Step::Call(ticket, body) if self.leaving.is_none() => {
+                Step::Call(ticket, mut body) if self.leaving.is_none() => {
                     self.was_called = true;
+                    if let Some(ledger) = &mut self.ledger {
+                        body.reach(BEFORE_ARGUMENTS);
+                        self.serving.mark(ticket, ledger.begin(&body.head));
+                    }
                     arrived.push_back(Arrived { ticket, body });
                 }
                 Step::Call(ticket, _) => {
@@ -365,6 +390,9 @@ impl State {
         let loss = self.lost.get_or_insert(loss).clone();
         self.outgoing.lose(&loss, wakers);
         self.serving.stop(FailCode::Cancelled, wakers);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.settle();
+        }
     }
 
     #[cfg(test)]

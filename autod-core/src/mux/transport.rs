@@ -1,7 +1,7 @@
 //! What a connection needs of its transport, beyond tokio's traits.
 
 use std::io;
-use std::os::fd::AsFd as _;
+use std::os::fd::AsFd;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,9 +21,10 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
 }
 
 /// What the kernel is to take before the other end has read it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Room {
     /// As much as it takes by itself.
+    #[default]
     Usual,
     /// Long messages are written, and nobody waits behind them.
     Wide,
@@ -48,10 +49,15 @@ impl Transport for UnixStream {
     }
 
     fn make_room(&self, room: Room) {
-        if let Some(bytes) = room.bytes() {
-            // It goes on with what it has.
-            let _ = rustix::net::sockopt::set_socket_send_buffer_size(self.as_fd(), bytes);
-        }
+        make_room(self, room);
+    }
+}
+
+/// [`Transport::make_room`] of a socket.
+pub(super) fn make_room(socket: &impl AsFd, room: Room) {
+    if let Some(bytes) = room.bytes() {
+        // It goes on with what it has.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, bytes);
     }
 }
 
@@ -87,5 +93,18 @@ impl Drop for Looking {
 
 fn processors() -> usize {
     static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
+    *COUNT.get_or_init(count_processors)
+}
+
+/// Those that this thread may run on: one system call, where std reads the files of the control
+/// group too, which costs a command more than its call.
+#[cfg(target_os = "linux")]
+fn count_processors() -> usize {
+    rustix::thread::sched_getaffinity(None)
+        .map_or(1, |set| usize::try_from(set.count()).unwrap_or(1))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn count_processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -26,7 +26,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { batch: Batch::default(), room: Room::Usual, ending: false, deaf: false }
+        Self { batch: Batch::default(), room: Room::default(), ending: false, deaf: false }
     }
 
     /// Whether nothing is left that the transport did not take.
@@ -102,7 +102,7 @@ impl Writer {
             let written = if let Some(bytes) = self.batch.as_slice() {
                 Pin::new(&mut *transport).poll_write(context, bytes)
             } else {
-                let room = if self.batch.is_accompanied() { Room::Narrow } else { Room::Wide };
+                let room = self.batch.room();
                 if self.room != room {
                     self.room = room;
                     transport.make_room(room);

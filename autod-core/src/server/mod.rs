@@ -11,10 +11,13 @@
 //! block a thread: the desk of a daemon's process has a thread of its own, and goes on. Which files
 //! prove that this daemon is the one is the business of its [`Tenancy`].
 
+mod control;
+mod facts;
 mod leaving;
 #[cfg(feature = "remote")]
 mod over;
 mod reception;
+mod register;
 mod vigil;
 
 use std::io;
@@ -29,14 +32,16 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::facts::{Facts, Manner};
 use self::leaving::Idle;
+use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
 use crate::error::chain;
 use crate::fault::{self, Point};
 use crate::handle::DaemonHandle;
 use crate::identity::Build;
-use crate::mux::Pulse;
+use crate::mux::{Pulse, Tally};
 use crate::service::Table;
 use crate::wire::limits::Limits;
 
@@ -58,18 +63,23 @@ pub(crate) struct Server {
     pub(crate) root: Option<Root>,
     /// The socket goes on without this daemon: whoever is in its queue is for the next.
     pub(crate) kept: bool,
+    pub(crate) facts: Facts,
 }
 
 /// Everything of a server but its listener.
 pub(crate) struct Shop {
     pub(crate) server: Server,
-    /// Connections that are open, greeted or not.
+    /// Connections that are open, greeted or not. Not those that are turned away unheard.
     open: AtomicUsize,
+    /// Those of them that have not said what they want.
+    unheard: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,
     tasks: TaskTracker,
     sessions: Handle,
     pulse: Arc<Pulse>,
+    tally: Arc<Tally>,
+    register: Arc<Register>,
 }
 
 /// What the desk woke up for.
@@ -83,13 +93,17 @@ enum Event {
 impl Server {
     /// Readies everything but a listener.
     pub(crate) fn open(self, sessions: Handle) -> Shop {
+        let tally = Arc::new(Tally::new(self.table));
         Shop {
             server: self,
             open: AtomicUsize::new(0),
+            unheard: AtomicUsize::new(0),
             leaving: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions,
             pulse: Arc::default(),
+            tally,
+            register: Arc::default(),
         }
     }
 
@@ -155,7 +169,10 @@ impl Desk {
     async fn stay(mut self) {
         loop {
             match self.event().await {
-                Event::Accepted(Ok(stream)) => self.shop.welcome(stream),
+                Event::Accepted(Ok(stream)) => {
+                    self.shop.welcome(stream);
+                    self.shop.hear_out().await;
+                }
                 Event::Accepted(Err(error)) => {
                     tracing::error!(%error, "cannot accept a connection");
                     self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);

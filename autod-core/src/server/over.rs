@@ -26,21 +26,23 @@ impl Shop {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let connected = self.server.daemon.lease().connect();
-        let open = Open::count(self);
+        let mut open = Open::count(self);
         let mut ear = Ear::default();
-        match self.admit(&mut stream, &mut ear, connected, &open).await? {
+        match self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await? {
             // It counts as a user of the daemon until it has ended.
-            Admission::Session(hello, host, _connected) => {
+            Admission::Session(hello, host, _connected, registered) => {
                 let shop = Arc::clone(self);
-                let opening = shop.open_session(stream, voucher, hello, ear, Arc::clone(&host));
-                if let Some((driver, shared)) = Box::pin(opening).await? {
+                let opened_by = Arc::clone(&host);
+                let opening = shop.open_session(stream, voucher, hello, ear, registered, opened_by);
+                if let Some((driver, shared, _registered)) = Box::pin(opening).await? {
                     self.drive(driver, &shared).await;
                 }
                 drop(host);
                 Ok(())
             }
             Admission::Order(_) => {
-                let text = "the daemon takes orders on its own socket only".to_owned();
+                let text =
+                    "the daemon takes orders and questions on its own socket only".to_owned();
                 let answer = self.reject(RejectCode::Other, text);
                 greet::say(&mut stream, &answer, self.server.limits.handshake).await
             }

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Shop;
+use super::register::Registered;
 use crate::caller::Caller;
 use crate::codec::Codec;
 use crate::daemon::{Connected, check_peer, peer};
@@ -26,30 +27,53 @@ use crate::session::Session;
 use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
 use crate::wire::greeting::{self, Accept, Answer, Hello, Purpose, RejectCode, Rejection};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 /// How soon after its Accept a connection makes its first call, if its caller does not dawdle.
 const FIRST_CALL: Duration = Duration::from_millis(250);
+
+/// Connections above the limit whose hello is heard nevertheless: a probe or an order is answered by
+/// a daemon that is full, a session is told so.
+const SPARE: usize = 64;
+
+/// How long one of those may take to say hello, so that their places are soon free again.
+const SPARE_HANDSHAKE: Duration = Duration::from_secs(1);
+
+/// So many may be let in before the first of them is heard.
+const UNHEARD: usize = 256;
+
+/// Turns of the desk's runtime in which nobody is heard until the rest is taken to be silent. Each
+/// is some microseconds long.
+const ROUNDS: usize = 64;
 
 /// An open connection, counted against the limit.
 pub(super) struct Open {
     shop: Arc<Shop>,
     /// How many there are with it.
     number: usize,
+    /// Nobody knows yet what it wants.
+    unheard: bool,
 }
 
 impl Open {
     pub(super) fn count(shop: &Arc<Shop>) -> Self {
         let number = shop.open.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { shop: Arc::clone(shop), number }
+        shop.unheard.fetch_add(1, Ordering::Relaxed);
+        Self { shop: Arc::clone(shop), number, unheard: true }
+    }
+
+    fn heard(&mut self) {
+        if std::mem::take(&mut self.unheard) {
+            self.shop.unheard.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 /// What becomes of a visitor.
 pub(super) enum Admission {
     /// It gets an object of its own.
-    Session(Hello, Arc<dyn Host>, Connected),
-    /// It tells the daemon to end.
+    Session(Hello, Arc<dyn Host>, Connected, Registered),
+    /// It tells the daemon to end, or asks it about itself.
     Order(Hello),
     /// It was answered for good.
     None,
@@ -57,51 +81,86 @@ pub(super) enum Admission {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.heard();
         self.shop.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Shop {
     /// Counts and serves a connection. It counts from here on, whatever it says.
+    ///
+    /// Beyond the limit and what is spared it is turned away unheard, so that those who connect and
+    /// say nothing hold a bounded number of descriptors and tasks.
     pub(super) fn welcome(self: &Arc<Self>, stream: UnixStream) {
+        let open = Open::count(self);
+        if open.number > self.places() + SPARE {
+            let (code, text) = self.full();
+            // A fresh socket takes that much without waiting.
+            let _ = stream.try_write(&self.reject(code, text).to_bytes());
+            return;
+        }
         let connected = self.server.daemon.lease().connect();
         self.pulse.expect();
         let shop = Arc::clone(self);
         self.tasks.spawn(async move {
-            let open = Open::count(&shop);
             if let Err(error) = shop.greet(stream, connected, open).await {
                 tracing::debug!(error = %chain(&error), "a connection ended early");
             }
         });
     }
 
+    /// Hears those who have come before more are let in, as long as that helps: of a flood, those
+    /// who have hung up already take no place from anybody.
+    pub(super) async fn hear_out(&self) {
+        let (mut fewest, mut rounds) = (usize::MAX, 0);
+        loop {
+            let unheard = self.unheard.load(Ordering::Relaxed);
+            if unheard <= UNHEARD || rounds == ROUNDS {
+                return;
+            }
+            rounds = if unheard < fewest { 0 } else { rounds + 1 };
+            fewest = fewest.min(unheard);
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn greet(
         self: &Arc<Self>,
         mut stream: UnixStream,
         connected: Connected,
-        open: Open,
+        mut open: Open,
     ) -> Result<()> {
         fault::pass(Point::DaemonTookConnection);
         let peer = peer(&stream)?;
         check_peer(&peer)?;
         let mut ear = Ear::default();
-        let admission = self.admit(&mut stream, &mut ear, connected, &open).await?;
-        let (hello, host, connected) = match admission {
-            Admission::Session(hello, host, connected) => (hello, host, connected),
+        let voucher = Voucher::Kernel(peer);
+        let admission = self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await?;
+        let (hello, host, users) = match admission {
+            Admission::Session(hello, host, connected, user) => (hello, host, (connected, user)),
+            Admission::Order(hello) if hello.purpose == Purpose::Control => {
+                return self.control(stream, &hello).await;
+            }
             Admission::Order(hello) => return self.obey(stream, &hello).await,
             Admission::None => return Ok(()),
         };
         let shop = Arc::clone(self);
-        let voucher = Voucher::Kernel(peer);
         let serve = |stream| {
-            let opening =
-                Arc::clone(&shop).open_session(stream, voucher, hello, ear, Arc::clone(&host));
+            let (connected, registered) = users;
+            let opening = Arc::clone(&shop).open_session(
+                stream,
+                voucher,
+                hello,
+                ear,
+                registered,
+                Arc::clone(&host),
+            );
             // What that takes is gone when the connection is idle.
             let opening = Box::pin(opening);
             async move {
                 let opened = opening.await;
                 match opened {
-                    Ok(Some((driver, shared))) => shop.drive(driver, &shared).await,
+                    Ok(Some((driver, shared, _registered))) => shop.drive(driver, &shared).await,
                     Ok(None) => {}
                     Err(error) => {
                         tracing::debug!(error = %chain(&error), "a connection ended early");
@@ -130,14 +189,24 @@ impl Shop {
         stream: &mut T,
         ear: &mut Ear,
         connected: Connected,
-        open: &Open,
+        open: &mut Open,
+        voucher: &Voucher,
     ) -> Result<Admission> {
-        let limits = &self.server.limits;
-        let refusal = match self.listen_to(stream, ear).await? {
+        let handshake = self.server.limits.handshake;
+        let patience =
+            if open.number > self.places() { handshake.min(SPARE_HANDSHAKE) } else { handshake };
+        let visitor = self.listen_to(stream, ear, patience).await?;
+        open.heard();
+        let refusal = match visitor {
             None => Answer::Closing,
             Some(visitor) => match self.understand(visitor) {
                 Err(rejection) => rejection,
-                Ok(hello) if matches!(hello.purpose, Purpose::Close | Purpose::Replace) => {
+                Ok(hello)
+                    if matches!(
+                        hello.purpose,
+                        Purpose::Close | Purpose::Replace | Purpose::Control
+                    ) =>
+                {
                     connected.discount();
                     return Ok(Admission::Order(hello));
                 }
@@ -149,23 +218,24 @@ impl Shop {
                 }
                 // Its successor may well be of another opinion than this one.
                 Ok(_) if self.server.daemon.is_leaving() => Answer::Closing,
-                Ok(_) if open.number > limits.connections as usize => {
-                    let text =
-                        format!("the daemon serves {} connections already", limits.connections);
-                    self.reject(RejectCode::Full, text)
+                Ok(_) if open.number > self.places() => {
+                    let (code, text) = self.full();
+                    self.reject(code, text)
                 }
                 Ok(hello) => {
                     let Some((code, text)) = self.refuse(&hello) else {
+                        let caller = Arc::new(Caller::from_fields(&hello.caller));
+                        let user = self.register.enter(voucher.clone(), caller);
                         let host = self.wait_until_ready(stream, ear).await?;
                         return Ok(host.map_or(Admission::None, |host| {
-                            Admission::Session(hello, host, connected)
+                            Admission::Session(hello, host, connected, user)
                         }));
                     };
                     self.reject(code, text)
                 }
             },
         };
-        greet::say(stream, &refusal, limits.handshake).await?;
+        greet::say(stream, &refusal, handshake).await?;
         Ok(Admission::None)
     }
 
@@ -177,15 +247,19 @@ impl Shop {
         voucher: Voucher,
         hello: Hello,
         ear: Ear,
+        registered: Registered,
         host: Arc<dyn Host>,
-    ) -> Result<Option<(Pin<Box<impl Future<Output = ()>>>, Arc<Shared>)>> {
+    ) -> Result<Option<(Pin<Box<impl Future<Output = ()>>>, Arc<Shared>, Registered)>> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
         let codec = Codec::named(&hello.codec).unwrap_or_default();
-        let shared = Shared::speaking(codec, Side::Acceptor, ours, hello.receives, limits.memory);
+        let shared =
+            Shared::speaking(codec, Side::Acceptor, ours, hello.receives, Holds::from(limits));
+        shared.count_calls(&self.tally);
+        registered.serves(&shared);
         let accept = self.accept(&hello);
-        let caller = Caller::from_fields(&hello.caller);
+        let caller = registered.caller();
         let daemon = self.server.daemon.clone();
         let build = self.server.build.to_string();
         let session =
@@ -212,7 +286,7 @@ impl Shop {
         fault::pass(Point::DaemonSaidAccept);
         let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
             .looking(limits.busy_poll, false);
-        Ok(Some((Box::pin(driver.run()), shared)))
+        Ok(Some((Box::pin(driver.run()), shared, registered)))
     }
 
     /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
@@ -255,13 +329,22 @@ impl Shop {
         shared.survivors_ended().await;
     }
 
+    /// How many connections are served.
+    fn places(&self) -> usize {
+        self.server.limits.connections as usize
+    }
+
+    fn full(&self) -> (RejectCode, String) {
+        (RejectCode::Full, format!("the daemon serves {} connections already", self.places()))
+    }
+
     /// Waits for the hello, as long as the daemon does not leave.
     async fn listen_to<T: AsyncRead + Unpin>(
         &self,
         stream: &mut T,
         ear: &mut Ear,
+        limit: Duration,
     ) -> Result<Option<Visitor>> {
-        let limit = self.server.limits.handshake;
         let mut hello = std::pin::pin!(timeout(limit, ear.visitor(stream)));
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
         std::future::poll_fn(|context| {

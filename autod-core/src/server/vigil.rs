@@ -141,6 +141,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         codec: Codec::default().name().to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        control: String::new(),
         offer: None,
         caller: CallerFields::default(),
     };
@@ -150,7 +151,7 @@ async fn ask(stream: std::os::unix::net::UnixStream, service: &str) -> Heard {
         Ok(Answer::Accept(accept)) => Heard::Life(accept.life),
         Ok(Answer::Closing) => Heard::Nothing,
         // Our own desk waits for a hello, and accepts every probe.
-        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_)) => Heard::Stranger,
+        Err(_) | Ok(Answer::Wait(_) | Answer::Reject(_) | Answer::Report(_)) => Heard::Stranger,
     }
 }
 

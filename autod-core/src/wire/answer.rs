@@ -1,6 +1,6 @@
 //! What the accepting end says.
 
-use super::fields::{Builder, Fields, Malformed, Prefix, kind, tag};
+use super::fields::{Builder, Fields, MAX_FIELDS, Malformed, Prefix, kind, tag};
 use super::greeting::{Common, VERSION};
 use super::limits::Receives;
 
@@ -15,7 +15,12 @@ pub(crate) enum Answer {
     Closing,
     /// It cannot be; starting over would not help.
     Reject(Rejection),
+    /// What the daemon tells about itself, as JSON.
+    Report(String),
 }
+
+/// The longest report that fits into a greeting.
+pub(crate) const MAX_REPORT: usize = MAX_FIELDS - 5;
 
 /// Why a connection cannot be, and who says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +109,11 @@ impl Answer {
                 out.field(tag::PID, &rejection.pid.to_le_bytes());
                 out.finish()
             }
+            Self::Report(report) => {
+                let mut out = Builder::new(VERSION, kind::REPORT);
+                out.field(tag::CONTROL, report.as_bytes());
+                out.finish()
+            }
         }
     }
 
@@ -134,6 +144,9 @@ impl Answer {
                 life: common.life.unwrap_or_default(),
                 pid: common.pid.unwrap_or_default(),
             }),
+            kind::REPORT => {
+                Self::Report(common.control.ok_or(Malformed::Missing("the report itself"))?)
+            }
             other => return Err(Malformed::Kind(other)),
         })
     }

@@ -52,6 +52,7 @@ pub(super) mod kind {
     pub(crate) const WAIT: u8 = 3;
     pub(crate) const CLOSING: u8 = 4;
     pub(crate) const REJECT: u8 = 5;
+    pub(crate) const REPORT: u8 = 6;
 }
 
 pub(super) mod tag {
@@ -70,6 +71,7 @@ pub(super) mod tag {
     pub(crate) const PID: u8 = 13;
     pub(crate) const TEXT: u8 = 14;
     pub(crate) const CODE: u8 = 15;
+    pub(crate) const CONTROL: u8 = 17;
     pub(crate) const OFFER: u8 = 16;
 }
 

@@ -134,6 +134,8 @@ pub(crate) enum FailCode {
     Memory = 10,
     /// The deadline of the call has passed.
     Deadline = 11,
+    /// The connection holds too much already to take more of a stream.
+    Overfull = 12,
     /// Anything else that an other version may say; the handler may have been entered.
     Refused = 255,
 }
@@ -153,6 +155,7 @@ impl FailCode {
             9 => Self::AnswerTooLarge,
             10 => Self::Memory,
             11 => Self::Deadline,
+            12 => Self::Overfull,
             _ => Self::Refused,
         }
     }

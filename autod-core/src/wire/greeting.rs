@@ -3,7 +3,7 @@
 //! Their form is the same in every version, so that two ends which share no version can still say
 //! so in words. Unknown fields are skipped.
 
-pub(crate) use super::answer::{Accept, Answer, RejectCode, Rejection};
+pub(crate) use super::answer::{Accept, Answer, MAX_REPORT, RejectCode, Rejection};
 pub(crate) use super::fields::{Malformed, PREFIX, Prefix};
 use super::fields::{array, tag, text};
 pub(crate) use super::hello::{CallerFields, Hello, Offer, Purpose};
@@ -24,6 +24,7 @@ pub(super) struct Common {
     pub(super) pid: Option<u32>,
     pub(super) text: Option<String>,
     pub(super) code: Option<u8>,
+    pub(super) control: Option<String>,
 }
 
 impl Common {
@@ -48,6 +49,7 @@ impl Common {
             tag::LIFE => self.life = Some(u64::from_le_bytes(array(tag, value)?)),
             tag::PID => self.pid = Some(u32::from_le_bytes(array(tag, value)?)),
             tag::TEXT => self.text = Some(text(tag, value)?),
+            tag::CONTROL => self.control = Some(text(tag, value)?),
             tag::CODE => self.code = Some(u8::from_le_bytes(array(tag, value)?)),
             _ => {}
         }

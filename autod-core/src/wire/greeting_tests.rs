@@ -11,6 +11,7 @@ fn hello() -> Hello {
         codec: "bincode2".to_owned(),
         receives: Receives { message: 1 << 20, calls: 16, window: 4096 },
         life: 9,
+        control: String::new(),
         offer: Some(Offer { service: "Prompt".to_owned(), fingerprint: 3 }),
         caller: CallerFields {
             cwd: b"/tmp/\xff".to_vec(),

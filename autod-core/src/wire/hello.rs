@@ -23,6 +23,8 @@ pub(crate) struct Hello {
     pub(crate) receives: Receives,
     /// The life that an order is meant for; 0 is any.
     pub(crate) life: u64,
+    /// What the daemon itself is asked, as JSON; empty but for [`Purpose::Control`].
+    pub(crate) control: String,
     /// What the connecting end serves itself.
     pub(crate) offer: Option<Offer>,
     pub(crate) caller: CallerFields,
@@ -47,6 +49,8 @@ pub(crate) enum Purpose {
     Close = 2,
     /// An order to end because a newer build takes over. Answered like Close.
     Replace = 3,
+    /// A question to the daemon itself, or a wish. Answered with Report, counted as no user.
+    Control = 4,
 }
 
 impl Purpose {
@@ -56,6 +60,7 @@ impl Purpose {
             1 => Self::Probe,
             2 => Self::Close,
             3 => Self::Replace,
+            4 => Self::Control,
             _ => return None,
         })
     }
@@ -103,6 +108,9 @@ impl Hello {
         out.receives(self.receives);
         if self.life != 0 {
             out.field(tag::LIFE, &self.life.to_le_bytes());
+        }
+        if self.purpose == Purpose::Control {
+            out.field(tag::CONTROL, self.control.as_bytes());
         }
         if let Some(offer) = &self.offer {
             let name = offer.service.as_bytes();
@@ -175,6 +183,7 @@ impl Hello {
             codec,
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             life: common.life.unwrap_or_default(),
+            control: common.control.unwrap_or_default(),
             offer,
             caller,
         })

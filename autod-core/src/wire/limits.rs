@@ -22,17 +22,35 @@ pub struct Limits {
     /// 1,048,576.
     pub calls: u32,
     /// The bytes of a stream that may be on their way before the receiver takes them. Default
-    /// 256 KiB, at least 1 KiB, at most 64 MiB.
-    pub window: u32,
-    /// The bytes that one connection may make this end hold for the other one's calls: their
-    /// arguments from the first piece to the answer, and as much again of answers longer than
-    /// 64 KiB that the other end does not read. Default 512 MiB, and never less than one message.
+    /// 256 KiB, at least 1 KiB, at most 64 MiB. A message may pass it: one begins while less is on its
+    /// way.
     ///
-    /// It is not said to the other end. A call beyond it is answered with an error of that call
-    /// ([`Error::is_limit`](crate::Error::is_limit)). What a value takes in memory once it is decoded
-    /// is up to its type: a `Vec` of empty strings takes 24 times its bytes.
+    /// A stream begins with as much as every stream can have within a quarter of
+    /// [`memory`](Self::memory), by default 32 KiB, or with the other end's first window if that is
+    /// smaller. Its window doubles while its items are taken, as long as there is room.
+    pub window: u32,
+    /// The bytes that one connection may make this end hold. Default 512 MiB, and never less than
+    /// one message. It counts
+    ///
+    /// - the arguments of the other end's calls from the first piece to the answer, together with
+    ///   what of a message passes the window of its stream until it is taken;
+    /// - half as much again for what streams hold within their windows: a quarter for the first
+    ///   windows, which are at least 1 KiB each, and a quarter for what they grow by;
+    /// - as much again for answers longer than 64 KiB that the other end does not read. Streams stop
+    ///   while 1 MiB waits to be written, and go on in turn.
+    ///
+    /// It is not said to the other end. A call or stream beyond it ends with an error of its own
+    /// ([`Error::is_limit`](crate::Error::is_limit)); what stays within the window of its stream is
+    /// never refused, whatever others hold. Answers to this end's own calls are not counted. What a
+    /// value takes in memory once it is decoded is up to its type: a `Vec` of empty strings takes 24
+    /// times its bytes.
     pub memory: usize,
-    /// The connections that a daemon serves at once; further ones are told so. Default 16,384.
+    /// The connections that a daemon has open at once, greeted or not. Default 16,384.
+    ///
+    /// Of 64 more the hello is heard, for at most a second: a probe or an order to end is obeyed, a
+    /// session is told that the daemon is full. Whoever comes beyond these is told so unheard, and
+    /// closed. A daemon that has no descriptors left lets callers wait in the socket's queue and
+    /// accepts again as soon as it can.
     pub connections: u32,
     /// How long a new connection may take to say hello. Default 10 s.
     pub handshake: Duration,
@@ -60,6 +78,9 @@ impl Default for Limits {
     }
 }
 
+/// The most credit that a stream may have: none of the windows is larger.
+pub(crate) const MOST_CREDIT: usize = 64 << 20;
+
 /// The part of [`Limits`] that is said to the other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Receives {
@@ -79,10 +100,29 @@ impl Receives {
 
 impl From<&Limits> for Receives {
     fn from(limits: &Limits) -> Self {
+        let calls = limits.calls.clamp(1, 1 << 20);
+        // All first windows together take no more than a quarter of the memory.
+        let share = u32::try_from(limits.memory / 4 / calls as usize).unwrap_or(u32::MAX);
         Self {
             message: limits.message.clamp(1 << 10, 1 << 30),
-            calls: limits.calls.clamp(1, 1 << 20),
-            window: limits.window.clamp(1 << 10, 64 << 20),
+            calls,
+            window: limits.window.min(share).clamp(1 << 10, 64 << 20),
         }
+    }
+}
+
+/// The part of [`Limits`] that is about what an end holds, and is not said to the other one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Holds {
+    /// The bytes of [`Limits::memory`].
+    pub(crate) memory: usize,
+    /// How far a window grows.
+    pub(crate) window: usize,
+}
+
+impl From<&Limits> for Holds {
+    fn from(limits: &Limits) -> Self {
+        let window = limits.window.clamp(1 << 10, 64 << 20) as usize;
+        Self { memory: limits.memory, window }
     }
 }

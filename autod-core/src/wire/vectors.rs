@@ -192,6 +192,7 @@ fn greetings() {
         codec: Codec::Bincode.name().to_owned(),
         receives,
         life: 0,
+        control: String::new(),
         offer: None,
         caller: CallerFields {
             cwd: b"/tmp".to_vec(),
@@ -217,6 +218,16 @@ fn greetings() {
     let bytes = block.take_written("Hello with an order", &order.to_bytes());
     assert_eq!(read_hello(&bytes), Ok(order));
 
+    let question = Hello {
+        purpose: Purpose::Control,
+        service: String::new(),
+        fingerprint: 0,
+        control: r#"{"method":"status"}"#.to_owned(),
+        ..least
+    };
+    let bytes = block.take_written("Hello with a question to the daemon", &question.to_bytes());
+    assert_eq!(read_hello(&bytes), Ok(question));
+
     let accept = Accept {
         version: VERSION,
         service: "Counter".to_owned(),
@@ -240,6 +251,7 @@ fn greetings() {
                 pid: 4242,
             }),
         ),
+        ("Report", Answer::Report(r#"{"ok":{}}"#.to_owned())),
     ] {
         let bytes = block.take_written(name, &answer.to_bytes());
         let (prefix, fields) = parts(&bytes);
@@ -355,6 +367,7 @@ fn json() {
         codec: Codec::Json.name().to_owned(),
         receives: Receives::from(&Limits::default()),
         life: 0,
+        control: String::new(),
         offer: None,
         caller: CallerFields::default(),
     };

@@ -36,7 +36,7 @@ pub(super) fn declaration(service: &Service<'_>) -> TokenStream {
 }
 
 /// What holds the parameters that are types; the type is `Send` and `Sync` whatever they are.
-fn marker(service: &Service<'_>) -> Option<TokenStream> {
+pub(super) fn marker(service: &Service<'_>) -> Option<TokenStream> {
     let types: Vec<_> = service.generics.type_params().map(|parameter| &parameter.ident).collect();
     (!types.is_empty()).then(|| quote!(::core::marker::PhantomData<fn() -> (#(#types,)*)>))
 }
@@ -64,15 +64,7 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
     let returned = returned(service, method);
     let span = answer_span(method);
     let place = at(root, span);
-    let name = match (&method.answer, &method.input) {
-        (Answer::Unit | Answer::Value(_), Input::Bytes { .. }) => "pipe",
-        (Answer::Unit | Answer::Value(_), _) => "call",
-        (Answer::Fallible { .. }, Input::Bytes { .. }) => "pipe_fallible",
-        (Answer::Fallible { .. }, _) => "call_fallible",
-        (Answer::Stream { error: None, .. }, _) => "open",
-        (Answer::Stream { error: Some(_), .. }, _) => "open_fallible",
-    };
-    let function = Ident::new(name, span);
+    let function = Ident::new(function(method), span);
     let upstream = upstream(service, &method.input);
     let stream = match method.input {
         Input::Items { ident, bounds, .. } => {
@@ -91,6 +83,18 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
         #visibility fn #ident(&self, #(#names: #types,)* #stream) -> #returned {
             #body
         }
+    }
+}
+
+/// The function that makes such a call.
+pub(super) fn function(method: &Method<'_>) -> &'static str {
+    match (&method.answer, &method.input) {
+        (Answer::Unit | Answer::Value(_), Input::Bytes { .. }) => "pipe",
+        (Answer::Unit | Answer::Value(_), _) => "call",
+        (Answer::Fallible { .. }, Input::Bytes { .. }) => "pipe_fallible",
+        (Answer::Fallible { .. }, _) => "call_fallible",
+        (Answer::Stream { error: None, .. }, _) => "open",
+        (Answer::Stream { error: Some(_), .. }, _) => "open_fallible",
     }
 }
 

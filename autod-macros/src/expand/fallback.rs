@@ -8,6 +8,7 @@ use quote::{ToTokens, quote};
 use syn::{FnArg, ItemTrait, Pat, TraitItem, TraitItemFn, parse_quote};
 
 use crate::check::item_of_stream;
+use crate::expand::blocking;
 use crate::expand::client::{attributes, connection, declaration, returned};
 use crate::expand::contract::diagnostic;
 use crate::mistakes::Mistakes;
@@ -30,6 +31,9 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
     let contract = tolerated(service);
     let declaration = declaration(service);
     let connection = connection(service);
+    let blocking_declaration = blocking::declaration(service);
+    let blocking_connection = blocking::connection(service);
+    let blocking_client = service.blocking_client_type();
     let root = service.root;
     let client = service.client_type();
     let (parameters, _, clause) = service.generics.split_for_impl();
@@ -39,6 +43,8 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
     let (served, _, _) = served.split_for_impl();
     let name = service.name();
     let methods = distinct(&service.methods).map(|method| stub(service, method));
+    let blocking_methods = distinct(&service.methods)
+        .map(|method| blocking::stub(service, method, &arguments(method)));
     quote! {
         #errors
 
@@ -54,6 +60,15 @@ pub(super) fn service(service: &Service<'_>, mistakes: &Mistakes) -> TokenStream
         }
 
         #connection
+
+        #blocking_declaration
+
+        #[allow(dead_code)]
+        impl #parameters #blocking_client #clause {
+            #(#blocking_methods)*
+        }
+
+        #blocking_connection
 
         impl #parameters #root::__private::Service for #client #clause {
             const TABLE: &'static #root::__private::Table =
@@ -129,20 +144,26 @@ fn stub(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let visibility = &service.item.vis;
     let ident = method.ident();
     let returned = returned(service, method);
+    let arguments = arguments(method);
+    let stream = match method.input {
+        Input::Items { bounds, .. } if method.right => {
+            Some(quote!(_: impl #bounds + ::core::marker::Send + 'static))
+        }
+        _ => None,
+    };
+    quote! {
+        #(#attributes)*
+        #visibility fn #ident(&self, #arguments #stream) -> #returned {
+            ::core::unimplemented!()
+        }
+    }
+}
+
+/// What a stub takes: any arguments, if they are not right.
+fn arguments(method: &Method<'_>) -> TokenStream {
     if method.right {
         let types = method.arguments.iter().map(|argument| argument.ty);
-        let stream = match method.input {
-            Input::Items { bounds, .. } => {
-                Some(quote!(_: impl #bounds + ::core::marker::Send + 'static))
-            }
-            _ => None,
-        };
-        return quote! {
-            #(#attributes)*
-            #visibility fn #ident(&self, #(_: #types,)* #stream) -> #returned {
-                ::core::unimplemented!()
-            }
-        };
+        return quote!(#(_: #types,)*);
     }
     let arguments = method
         .item
@@ -157,10 +178,5 @@ fn stub(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
             (FnArg::Typed(_), _) => true,
         })
         .map(|_| quote!(_: impl ::core::marker::Sized));
-    quote! {
-        #(#attributes)*
-        #visibility fn #ident(&self, #(#arguments),*) -> #returned {
-            ::core::unimplemented!()
-        }
-    }
+    quote!(#(#arguments,)*)
 }

@@ -1,5 +1,6 @@
 //! The tokens of a service. Nothing here can fail: what could be wrong was checked before.
 
+mod blocking;
 mod client;
 mod contract;
 mod fallback;
@@ -46,20 +47,26 @@ pub(crate) fn service(options: TokenStream, tokens: &TokenStream) -> TokenStream
 fn full(service: &Service<'_>) -> TokenStream {
     let contract = contract::contract(service);
     let declaration = client::declaration(service);
+    let blocking = blocking::declaration(service);
     let rows = table::rows(service);
     let table = table::table(service);
     let methods = client::methods(service);
     let connection = client::connection(service);
+    let blocking_methods = blocking::methods(service);
+    let blocking_connection = blocking::connection(service);
     let server = server::server(service);
     quote! {
         #contract
         #declaration
+        #blocking
         #[allow(deprecated)]
         const _: () = {
             #rows
             #table
             #methods
             #connection
+            #blocking_methods
+            #blocking_connection
             #server
         };
     }

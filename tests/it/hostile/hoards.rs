@@ -15,6 +15,12 @@ const MEMORY: usize = 16 << 20;
 const MESSAGE: usize = 4 << 20;
 const HIGH_WATER: usize = 4 << 20;
 
+/// What may wait to be written before streams have to wait.
+const CROWDED: usize = 1 << 20;
+
+/// No stream may have more credit.
+const MOST_CREDIT: u32 = 64 << 20;
+
 /// For each open call its handler; a debug build's are not small.
 const HANDLERS: usize = CALLS as usize * (8 << 10);
 
@@ -135,7 +141,7 @@ fn streams_without_credit_wait_and_hold_their_window() {
 #[test]
 fn too_much_credit_breaks_the_protocol() {
     let ground = Ground::new();
-    for credit in [1, WINDOW, u32::MAX] {
+    for credit in [MOST_CREDIT - WINDOW + 1, u32::MAX] {
         let mut peer = ground.peer();
         peer.send(&call(0, "stall", &[]));
         let first = peer.next().unwrap();
@@ -194,4 +200,60 @@ fn whoever_stops_talking_ends_its_calls() {
     let kinds: Vec<_> = super::peer::frames(&bytes).iter().map(|frame| frame.kind).collect();
     assert!(!kinds.contains(&END) && !kinds.contains(&GOODBYE), "{kinds:?}");
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[test]
+fn all_streams_that_nobody_reads_hold_one_queue() {
+    let ground = bounded();
+    // What is written, twice because buffers double, and the handlers with their streams.
+    ground.endures("unread streams", 4 * CROWDED + 2 * HANDLERS, || {
+        let mut peer = ground.peer();
+        let opened = (0..CALLS).flat_map(|slot| call(slot, "count", &number(u64::MAX)));
+        peer.send(&opened.collect::<Vec<_>>());
+        let mut other = ground.peer();
+        for _ in 0..300 {
+            assert_eq!(other.ask(0, "add", &[0]).kind, REPLY);
+        }
+        // Each gets its turn.
+        let mut heard = vec![false; CALLS as usize];
+        while heard.contains(&false) {
+            let frame = peer.next().unwrap();
+            assert_eq!(frame.kind, ITEMS);
+            heard[frame.id as usize / 2] = true;
+        }
+    });
+}
+
+#[test]
+fn all_streams_that_no_handler_takes_hold_their_windows_and_what_there_is_room_for() {
+    let ground = bounded();
+    let first = MEMORY / 4 / CALLS as usize;
+    let allowance = 2 * (CALLS as usize * first + MEMORY) + 4 * CROWDED + 2 * HANDLERS;
+    ground.endures("untaken streams", allowance, || {
+        let mut peer = ground.peer();
+        let items = [&60_000_u32.to_le_bytes()[..], &vec![1; 60_000]].concat();
+        let mut begin = message("double", &[]);
+        begin[8] = 1;
+        // What it answers with has no credit before all of it is taken.
+        for slot in 0..CALLS {
+            peer.send(&frame(CALL, false, slot * 2, &begin));
+            peer.send(&frame(ITEMS, false, slot * 2, &items));
+        }
+        // Those for which there is no room end, and no others.
+        let room = MEMORY / (items.len() - first);
+        let mut fails = 0;
+        while fails < CALLS as usize - room {
+            let frame = peer.next().unwrap();
+            if frame.kind == FAIL {
+                assert_eq!(frame.payload[0], 12, "{frame:?}");
+                fails += 1;
+            }
+        }
+        let cancels = (0..CALLS).flat_map(|slot| frame(CANCEL, false, slot * 2, &[]));
+        peer.send(&cancels.collect::<Vec<_>>());
+        while fails < CALLS as usize {
+            fails += usize::from(peer.next().unwrap().kind == FAIL);
+        }
+        assert_eq!(peer.ask(0, "add", &[0]).kind, REPLY);
+    });
 }

@@ -7,7 +7,9 @@
 //!   for twice what is in it,
 //! - answers that are not read: `memory` and one message; before that nothing more is begun above
 //!   4 MiB,
-//! - streams: the window and a message for each that is open,
+//! - streams that are not taken: a quarter of `memory` in their first windows, another in what these
+//!   grow by, and with the arguments what of a message passes its window,
+//! - streams that are not read: 1 MiB and a message of all together,
 //! - 8 KiB for each call that is open, for its handler.
 
 mod bystander;

@@ -46,9 +46,15 @@ impl Home {
 
     /// The counter, told to live here.
     pub(crate) fn counter(&self, program: &Path, args: &[&str]) -> Command {
+        let mut command = self.command(program, &["--autoclose", "60"]);
+        command.args(args);
+        command
+    }
+
+    /// A program whose daemon lives here.
+    pub(crate) fn command(&self, program: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        command.env("XDG_RUNTIME_DIR", &self.directory);
-        command.args(["--autoclose", "60"]).args(args);
+        command.env("XDG_RUNTIME_DIR", &self.directory).args(args);
         command
     }
 
@@ -59,9 +65,13 @@ impl Home {
         wait_until_gone(pid)
     }
 
-    /// The life lock names the daemon, and is held only while it lives.
     fn daemon(&self) -> Option<Pid> {
-        let path = self.join("autod-counter/life.lock");
+        ["autod-counter", "autod-blocking"].iter().find_map(|name| self.daemon_of(name))
+    }
+
+    /// The life lock names the daemon, and is held only while it lives.
+    fn daemon_of(&self, name: &str) -> Option<Pid> {
+        let path = self.join(name).join("life.lock");
         match File::open(&path).ok()?.try_lock() {
             Err(TryLockError::WouldBlock) => {}
             Ok(()) | Err(TryLockError::Error(_)) => return None,

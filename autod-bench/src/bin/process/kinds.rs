@@ -12,6 +12,7 @@ use crate::sample::Sample;
 const TRUE: &str = if cfg!(target_os = "linux") { "/bin/true" } else { "/usr/bin/true" };
 pub(crate) const BARE: &str = "bare, warm";
 pub(crate) const WARM: &str = "counter get, warm";
+pub(crate) const BLOCKING: &str = "blocking get, warm";
 pub(crate) const COLD: &str = "counter add 1, cold";
 
 /// The executables, as cargo has put them.
@@ -19,6 +20,7 @@ pub(crate) struct Programs {
     empty: PathBuf,
     bare: PathBuf,
     counter: PathBuf,
+    blocking: PathBuf,
 }
 
 impl Programs {
@@ -36,6 +38,7 @@ impl Programs {
             empty: find("empty")?,
             bare: find("bare")?,
             counter: find("examples/plain-counter")?,
+            blocking: find("examples/plain-blocking")?,
         })
     }
 }
@@ -54,17 +57,23 @@ struct Kind<'a> {
 
 /// Measures all kinds, in the order of the table.
 pub(crate) fn measure(programs: &Programs, options: &Options) -> Result<Vec<Measured>> {
-    let Programs { empty, bare, counter } = programs;
+    let Programs { empty, bare, counter, blocking } = programs;
     let (warm, cold) = (options.warm.get(), options.cold.get());
     let server = BareServer::start(bare)?;
-    let (running, absent) = (Home::new()?, Home::new()?);
+    let (running, absent, other) = (Home::new()?, Home::new()?, Home::new()?);
     Sample::take(&mut running.counter(counter, &["add", "1"]), "1\n")?;
+    Sample::take(&mut other.command(blocking, &["add", "1"]), "1\n")?;
     let kind = |name, runs, run| Kind { name, runs, run };
     take_turns(&[
         kind(TRUE, warm, Box::new(|| Sample::take(&mut Command::new(TRUE), ""))),
         kind("empty", warm, Box::new(|| Sample::take(&mut Command::new(empty), ""))),
         kind(BARE, warm, Box::new(|| Sample::take(Command::new(bare).arg(&server.sock), "1\n"))),
         kind(WARM, warm, Box::new(|| Sample::take(&mut running.counter(counter, &["get"]), "1\n"))),
+        kind(
+            BLOCKING,
+            warm,
+            Box::new(|| Sample::take(&mut other.command(blocking, &["get"]), "1\n")),
+        ),
         kind(
             COLD,
             cold,

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use crate::Result;
-use crate::kinds::{BARE, COLD, Measured, WARM};
+use crate::kinds::{BARE, BLOCKING, COLD, Measured, WARM};
 use crate::sample::Sample;
 
 /// Prints a line for each kind, and how far the goals are.
@@ -14,6 +14,7 @@ pub(crate) fn print(measured: &[Measured]) -> Result<()> {
         Ok(median(&walls(&kind.samples)))
     };
     let (bare, warm, cold) = (wall(BARE)?, wall(WARM)?, wall(COLD)?);
+    let blocking = wall(BLOCKING)?;
 
     let mut out = io::stdout().lock();
     writeln!(
@@ -36,6 +37,7 @@ pub(crate) fn print(measured: &[Measured]) -> Result<()> {
         )?;
     }
     writeln!(out, "warm counter get / bare: {:.2} (goal 1.5, final 1.15)", warm / bare)?;
+    writeln!(out, "warm blocking get / bare: {:.2} (goal 1.05)", blocking / bare)?;
     writeln!(out, "cold / warm: {:.2} (goal 3)", cold / warm)?;
     Ok(())
 }

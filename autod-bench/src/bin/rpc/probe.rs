@@ -27,6 +27,22 @@ impl<'a> Probe<'a> {
         self.placement.client().map_or(Ok(()), cpu::pin_self)
     }
 
+    /// Makes one call after the other, and times each.
+    pub(crate) fn latencies(&self, mut call: impl FnMut(u64) -> Result<()>) -> Result<Outcome> {
+        let running = self.start()?;
+        let mut latencies = Vec::with_capacity(1 << 20);
+        let mut before = Instant::now();
+        let mut n = 0;
+        while before < running.ends() {
+            call(n)?;
+            let now = Instant::now();
+            latencies.push(now - before);
+            before = now;
+            n += 1;
+        }
+        Ok(running.finish(n)?.with_latencies(latencies))
+    }
+
     /// Begins to measure; everything before is warming up.
     pub(crate) fn start(&self) -> Result<Running<'a>> {
         let server = self.server;

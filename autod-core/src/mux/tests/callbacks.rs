@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::flows::{SUM, TWICE, UPPER};
 use super::{
-    COUNT, ECHO, GROW, HALVE, LATER, MEMORY, NEVER, PANIC_LATER, Pair, ROOMY, dispatcher, method,
+    COUNT, ECHO, GROW, HALVE, HOLDS, LATER, NEVER, PANIC_LATER, Pair, ROOMY, dispatcher, method,
     nowhere, settle,
 };
 use crate::codec;
@@ -118,8 +118,8 @@ async fn nest(request: Incall, other: Connection) -> Answered {
 #[tokio::test(start_paused = true)]
 async fn handlers_call_each_other_over_and_over() {
     let (near, far) = duplex(1000);
-    let client = Shared::new(Side::Connector, ROOMY, ROOMY, MEMORY);
-    let server = Shared::new(Side::Acceptor, ROOMY, ROOMY, MEMORY);
+    let client = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
+    let server = Shared::new(Side::Acceptor, ROOMY, ROOMY, HOLDS);
     for (shared, line) in [(&client, near), (&server, far)] {
         let lent = Connection::lent(Arc::clone(shared), nowhere());
         let dispatch = Dispatcher::new(move |call| nest(call, lent.clone()), Arc::default());
@@ -256,7 +256,7 @@ async fn both_ends_answer_at_length_and_nobody_waits_for_ever() {
 /// A client that serves, and its line to a daemon that the test plays.
 fn hostile(line: usize, client: Receives) -> (DuplexStream, Connection) {
     let (near, far) = duplex(line);
-    let shared = Shared::new(Side::Connector, client, ROOMY, MEMORY);
+    let shared = Shared::new(Side::Connector, client, ROOMY, HOLDS);
     let dispatch = dispatcher(&Arc::new(Semaphore::new(0)), &Arc::default());
     tokio::spawn(Driver::new(near, Arc::clone(&shared), dispatch, Vec::new()).run());
     (far, Connection::new(shared, nowhere()))

@@ -180,7 +180,7 @@ async fn a_callee_keeps_to_the_rules_of_a_callers_stream() {
         (false, vec![(Credit, one)], "unexpected Credit frame for 0"),
         (false, vec![(Cancel, &[][..])], "unexpected Cancel frame for 0"),
         (false, vec![(End, &[])], "unexpected End frame for 0"),
-        (true, vec![(Credit, &[9, 0, 0, 0])], "stream 0 used more than its credit"),
+        (true, vec![(Credit, &[0, 0, 0, 4])], "stream 0 used more than its credit"),
         (true, vec![(End, &[]), (Items, one)], "unexpected Items frame for 0"),
         (true, vec![(End, &[]), (End, &[])], "unexpected End frame for 0"),
         (true, vec![(Reply, &[0]), (Credit, one)], "unexpected Credit frame for 0"),

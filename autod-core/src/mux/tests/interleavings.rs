@@ -17,11 +17,15 @@ use crate::mux::flow::{Received, Role, Sent};
 use crate::mux::serving::Ticket;
 use crate::mux::state::{Side, State};
 use crate::wire::frame::{FailCode, Kind};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 const WINDOW: u32 = 1024;
 const CALLS: u32 = 3;
 const LARGEST: usize = 200_000;
+
+/// Windows grow, and there is room for all.
+const GROWN: usize = 8 << 10;
+const HOLDS: Holds = Holds { memory: 8 << 20, window: GROWN };
 
 #[derive(Clone, Copy, Debug)]
 enum Act {
@@ -136,17 +140,12 @@ fn end_of(id: u32, caller: bool) -> usize {
     (id as usize & 1) ^ usize::from(!caller)
 }
 
-/// The credit that a sender has left.
-fn left(held: usize) -> i64 {
-    i64::from(WINDOW) - i64::try_from(held).unwrap()
-}
-
 impl World {
     fn new() -> Self {
         let receives = Receives { message: 1 << 20, calls: CALLS, window: WINDOW };
         Self {
             ends: [Side::Connector, Side::Acceptor]
-                .map(|side| State::new(side, receives, receives, usize::MAX)),
+                .map(|side| State::new(side, receives, receives, HOLDS)),
             lines: [VecDeque::new(), VecDeque::new()],
             calls: BTreeMap::new(),
         }
@@ -371,6 +370,10 @@ impl World {
         if line.len() < length {
             let mut batch = Batch::default();
             from.outbox.take(&mut batch);
+            from.call_next(&mut Vec::new());
+            if batch.is_empty() {
+                from.call_more(&mut Vec::new());
+            }
             line.extend(batch.to_vec());
         }
         let come = length.min(line.len());
@@ -407,13 +410,13 @@ impl World {
             let Some(ticket) = open.ticket.filter(|_| open.caller == Caller::Waits) else {
                 continue;
             };
-            let down = self.ends[asks].outgoing.held(id >> 1).filter(|_| !open.answered);
-            if let (Some(held), Some(outflow)) = (down, self.ends[serves].serving.outflow(ticket)) {
-                assert_eq!(outflow.credit(), left(held), "of the callee");
+            let down = self.ends[asks].outgoing.room_of(id >> 1).filter(|_| !open.answered);
+            if let (Some(room), Some(outflow)) = (down, self.ends[serves].serving.outflow(ticket)) {
+                assert_eq!(outflow.credit(), room, "of the callee");
             }
-            let up = self.ends[serves].serving.held(ticket);
-            if let (Some(held), Some(outflow)) = (up, self.ends[asks].outgoing.outflow(id >> 1)) {
-                assert_eq!(outflow.credit(), left(held), "of the caller");
+            let up = self.ends[serves].serving.room(ticket);
+            if let (Some(room), Some(outflow)) = (up, self.ends[asks].outgoing.outflow(id >> 1)) {
+                assert_eq!(outflow.credit(), room, "of the caller");
             }
         }
     }
@@ -421,7 +424,7 @@ impl World {
     /// At either end, of the calls of both: a call with its arguments, or an answer, and for each direction a window and
     /// one message; some frames of a few bytes.
     fn check_memory(&self) {
-        let call = 2 * (LARGEST + 200) + 2 * (WINDOW as usize + LARGEST) + 4096;
+        let call = 2 * (LARGEST + 200) + 2 * (GROWN + LARGEST) + 4096;
         let most = 2 * CALLS as usize * call;
         for state in &self.ends {
             let waiting = state.outbox.waiting();

@@ -1,5 +1,6 @@
 //! Two ends against each other over a pipe in memory, in virtual time.
 
+mod blocking;
 mod bytes;
 mod callbacks;
 mod calls;
@@ -13,6 +14,7 @@ mod kept;
 mod memory;
 mod policy;
 mod queue;
+mod shares;
 mod streams;
 mod upstream;
 mod waking;
@@ -33,10 +35,13 @@ use super::shared::Shared;
 use super::state::Side;
 use super::{Call, Connection, Incoming, Origin, Upstream, call, deadline, open};
 use crate::service::{Answered, Argument, Kind, Method, Policy, Request, method_id};
-use crate::wire::limits::Receives;
+use crate::wire::limits::{Holds, Receives};
 
 /// What a connection may make an end hold, if its messages are not larger.
 const MEMORY: usize = 1 << 20;
+
+/// With windows that do not grow.
+const HOLDS: Holds = Holds { memory: MEMORY, window: 1 << 10 };
 
 const ROOMY: Receives = Receives { message: 64 << 20, calls: 64, window: 256 << 10 };
 
@@ -213,11 +218,11 @@ impl Pair {
     fn serve(far: DuplexStream, client: Receives, server: Receives) -> Self {
         let gate = Arc::new(Semaphore::new(0));
         let traces = Arc::new(Traces::default());
-        let shared = Shared::new(Side::Acceptor, server, client, MEMORY);
+        let shared = Shared::new(Side::Acceptor, server, client, HOLDS);
         let dispatch = dispatcher(&gate, &traces);
         tokio::spawn(Driver::new(far, Arc::clone(&shared), dispatch, Vec::new()).run());
         let connection =
-            Connection::new(Shared::new(Side::Connector, client, server, MEMORY), nowhere());
+            Connection::new(Shared::new(Side::Connector, client, server, HOLDS), nowhere());
         let back = Connection::lent(Arc::clone(&shared), nowhere());
         Self { connection, back, server: shared, gate, traces }
     }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
 
-use super::{ECHO, MEMORY, ROOMY, handle};
+use super::{ECHO, HOLDS, ROOMY, handle};
 use crate::mux::dispatch::{Dispatcher, NoService};
 use crate::mux::driver::Driver;
 use crate::mux::shared::Shared;
@@ -175,7 +175,7 @@ enum Doing {
 
 /// A caller with one call open who looks for so long, beside whom this is done at that moment.
 fn at_a_moment(doing: Doing, moment: usize, full: bool, answered_at: usize, looks: Duration) {
-    let shared = Shared::new(Side::Connector, ROOMY, ROOMY, MEMORY);
+    let shared = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
     let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
     let connection = Connection::new(Arc::clone(&shared), origin);
     let _first = begin(&connection);
@@ -257,7 +257,7 @@ fn called(calls: u32) -> (Wire, Pin<Box<impl Future<Output = ()>>>) {
         frame::put(&mut wire.0.borrow_mut().inbox, Kind::Call, index << 1, false, &message);
     }
     let receives = Receives { calls, ..ROOMY };
-    let shared = Shared::new(Side::Acceptor, receives, ROOMY, MEMORY);
+    let shared = Shared::new(Side::Acceptor, receives, ROOMY, HOLDS);
     let begin = |request| handle(request, Arc::new(Semaphore::new(0)), Arc::default());
     let dispatch = Dispatcher::new(begin, Arc::default());
     let driver = Driver::new(wire.clone(), shared, dispatch, Vec::new());

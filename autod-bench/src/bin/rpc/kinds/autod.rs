@@ -71,7 +71,7 @@ impl Bench for Server {
     }
 }
 
-fn daemon(socket: &Path) -> autod::Daemon {
+pub(super) fn daemon(socket: &Path) -> autod::Daemon {
     let mut limits = autod::Limits::default();
     // `growth` opens ten thousand streams.
     limits.calls = 1 << 14;

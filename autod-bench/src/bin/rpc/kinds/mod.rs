@@ -1,6 +1,7 @@
 //! The kinds that take turns.
 
 mod autod;
+mod autod_blocking;
 mod raw;
 mod raw_blocking;
 mod raw_mux;
@@ -45,7 +46,7 @@ impl Kind {
         let kinds =
             [&raw_blocking::BLOCKING, &raw_blocking::SPIN, &raw_tokio::TOKIO, &raw_mux::MUX]
                 .into_iter()
-                .chain([&AUTOD, &LISTEN]);
+                .chain([&AUTOD, &LISTEN, &autod_blocking::BLOCKING]);
         #[cfg(feature = "peers")]
         let kinds = kinds.chain([&tarpc::TARPC, &tonic::TONIC, &remoc::REMOC]);
         kinds

@@ -166,18 +166,7 @@ fn lone(probe: &Probe<'_>, mut socket: UnixStream, waiting: Waiting) -> Result<O
     for n in 0..200 {
         call(&mut socket, waiting, n)?;
     }
-    let running = probe.start()?;
-    let mut latencies = Vec::with_capacity(1 << 20);
-    let mut before = Instant::now();
-    let mut n = 0;
-    while before < running.ends() {
-        call(&mut socket, waiting, n)?;
-        let now = Instant::now();
-        latencies.push(now - before);
-        before = now;
-        n += 1;
-    }
-    Ok(running.finish(n)?.with_latencies(latencies))
+    probe.latencies(|n| call(&mut socket, waiting, n))
 }
 
 fn callers(probe: &Probe<'_>, mut socket: UnixStream, count: usize) -> Result<Outcome> {

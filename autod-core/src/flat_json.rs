@@ -1,13 +1,14 @@
-//! One flat JSON object of strings and numbers: the form of all small files of a daemon.
+//! The JSON of a daemon's small files, and of what a daemon tells about itself.
 //!
-//! People read these files with `cat` and scripts with `jq`, so they are JSON; nothing in them is
-//! nested, so this is all of JSON that is needed. What a field means is the callers' knowledge.
+//! People read these files with `cat` and scripts with `jq`, so they are JSON. What is read here is
+//! one flat object of strings and numbers, which is all that the files hold and that a daemon is
+//! asked with; what is written may be nested. What a field means is the callers' knowledge.
 
 use std::fmt::Write as _;
 
 /// Builds the text of one object.
 #[derive(Default)]
-pub(super) struct Writer(String);
+pub(crate) struct Writer(String);
 
 impl Writer {
     fn key(&mut self, key: &str) {
@@ -16,19 +17,78 @@ impl Writer {
         self.0.push(':');
     }
 
-    pub(super) fn text(mut self, key: &str, value: &str) -> Self {
+    pub(crate) fn text(mut self, key: &str, value: &str) -> Self {
         self.key(key);
         quote(&mut self.0, value);
         self
     }
 
-    pub(super) fn number(mut self, key: &str, value: u64) -> Self {
+    pub(crate) fn number(mut self, key: &str, value: u64) -> Self {
         self.key(key);
         let _ = write!(self.0, "{value}");
         self
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn flag(mut self, key: &str, value: bool) -> Self {
+        self.key(key);
+        let _ = write!(self.0, "{value}");
+        self
+    }
+
+    /// Nothing is written for what is not known.
+    pub(crate) fn number_if(self, key: &str, value: Option<u64>) -> Self {
+        match value {
+            Some(value) => self.number(key, value),
+            None => self,
+        }
+    }
+
+    /// Nothing is written for what is not known.
+    pub(crate) fn text_if(self, key: &str, value: Option<&str>) -> Self {
+        match value {
+            Some(value) => self.text(key, value),
+            None => self,
+        }
+    }
+
+    pub(crate) fn object(mut self, key: &str, value: Self) -> Self {
+        self.key(key);
+        self.0.push_str(&value.finish());
+        self
+    }
+
+    pub(crate) fn objects(mut self, key: &str, values: impl IntoIterator<Item = Self>) -> Self {
+        self.key(key);
+        self.list(values, |out, value| out.push_str(&value.finish()));
+        self
+    }
+
+    pub(crate) fn texts<T: AsRef<str>>(
+        mut self,
+        key: &str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        self.key(key);
+        self.list(values, |out, value| quote(out, value.as_ref()));
+        self
+    }
+
+    fn list<T>(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+        mut write: impl FnMut(&mut String, T),
+    ) {
+        self.0.push('[');
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.0.push(',');
+            }
+            write(&mut self.0, value);
+        }
+        self.0.push(']');
+    }
+
+    pub(crate) fn finish(mut self) -> String {
         self.0.push_str(if self.0.is_empty() { "{}" } else { "}" });
         self.0
     }
@@ -53,7 +113,7 @@ fn quote(out: &mut String, text: &str) {
 }
 
 /// The longest beginning of a text that takes at most `limit` bytes.
-pub(super) fn cut(text: &str, limit: usize) -> &str {
+pub(crate) fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -69,11 +129,11 @@ enum Value {
 
 /// One object that was read.
 #[derive(Debug, PartialEq)]
-pub(super) struct Object(Vec<(String, Value)>);
+pub(crate) struct Object(Vec<(String, Value)>);
 
 impl Object {
     /// `None` for everything that is not exactly one flat object.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(std::str::from_utf8(bytes).ok()?);
         let mut fields = Vec::new();
         reader.expect('{')?;
@@ -99,14 +159,14 @@ impl Object {
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value)
     }
 
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
         match self.field(key)? {
             Value::Text(text) => Some(text),
             Value::Number(_) => None,
         }
     }
 
-    pub(super) fn number(&self, key: &str) -> Option<u64> {
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
         match self.field(key)? {
             Value::Number(number) => Some(*number),
             Value::Text(_) => None,
@@ -200,6 +260,23 @@ mod tests {
         assert_eq!(object.number("n"), Some(u64::MAX));
         assert_eq!(object.number("k\""), None);
         assert_eq!(Object::parse(Writer::default().finish().as_bytes()), Some(Object(vec![])));
+    }
+
+    #[test]
+    fn what_is_written_may_be_nested() {
+        let inner = || Writer::default().flag("yes", true).texts("words", ["a\"", "b"]);
+        let none: [&str; 0] = [];
+        let written = Writer::default()
+            .object("one", inner())
+            .objects("many", [inner(), Writer::default()])
+            .texts("none", none)
+            .number_if("known", Some(1))
+            .number_if("unknown", None)
+            .text_if("unknown", None)
+            .finish();
+        let inner = r#"{"yes":true,"words":["a\"","b"]}"#;
+        let expected = format!(r#"{{"one":{inner},"many":[{inner},{{}}],"none":[],"known":1}}"#);
+        assert_eq!(written, expected);
     }
 
     #[test]

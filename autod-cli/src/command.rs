@@ -1,0 +1,178 @@
+//! The words that the command understands.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+/// What people read about the exit codes; docs/command.md has the same.
+const EXIT_CODES: &str = "Exit codes:
+  0  it was done
+  1  it was not; standard error says why
+  2  the command line is wrong
+  3  the daemon or service does not run
+  4  there is no such daemon or service
+  5  the file has a supervisor already
+  6  the daemon does not answer in time
+
+NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
+Colours follow the terminal; NO_COLOR turns them off.";
+
+pub(crate) fn command() -> Command {
+    Command::new("autod")
+        .about("Daemons and servers that run while somebody uses them")
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .after_help(EXIT_CODES)
+        .subcommands([
+            ps(),
+            with_name("status", "Show how a daemon is, and why it is still there").args([
+                config(),
+                json(),
+                timeout("1000"),
+            ]),
+            with_name("start", "Start a service of a supervisor, and wait until it is ready")
+                .arg(config()),
+            with_name("describe", "Show the methods of a daemon, with their types")
+                .args([json(), timeout("1000")]),
+            logs(),
+            with_name("log-level", "Set how much a daemon writes into its log")
+                .arg(
+                    Arg::new("level").required(true).value_name("LEVEL").help(
+                        "What the daemon's program understands, such as info, debug or a filter",
+                    ),
+                )
+                .arg(timeout("1000")),
+            stop(),
+            with_name("restart", "Put a new daemon in the place of one that runs")
+                .long_about(
+                    "Put a new daemon in the place of one that runs. Its program is run again with \
+                     the same arguments in the same directory, and the build that stands there now \
+                     takes over: calls are answered, and a snapshot hands the state on.",
+                )
+                .args([json(), timeout("30000")]),
+            Command::new("doctor")
+                .about("Look for what keeps daemons from running well, and say how to mend it")
+                .args([json(), timeout("1000")]),
+            up(),
+            Command::new("completions").about("Print completions for a shell").hide(true).arg(
+                Arg::new("shell")
+                    .required(true)
+                    .value_name("SHELL")
+                    .value_parser(value_parser!(clap_complete::Shell)),
+            ),
+            Command::new("man").about("Write the manual pages into a directory").hide(true).arg(
+                Arg::new("directory")
+                    .required(true)
+                    .value_name("DIR")
+                    .value_parser(value_parser!(PathBuf)),
+            ),
+        ])
+}
+
+fn ps() -> Command {
+    Command::new("ps")
+        .about("List the daemons of this user, and the services of its supervisors")
+        .args([
+            flag("all", "all", "Show those too that have ended in order").short('a'),
+            flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
+            config(),
+            json(),
+            timeout("1000"),
+        ])
+}
+
+/// For the services of supervisors.
+fn config() -> Arg {
+    Arg::new("config")
+        .short('c')
+        .long("config")
+        .value_name("FILE")
+        .value_parser(value_parser!(PathBuf))
+        .help("Only services of the supervisor of this file")
+}
+
+fn logs() -> Command {
+    with_name("logs", "Show the log of a daemon, also of one that has ended").args([
+        flag("follow", "follow", "Go on with what is appended, until interrupted").short('f'),
+        Arg::new("lines")
+            .short('n')
+            .long("lines")
+            .value_name("COUNT")
+            .value_parser(value_parser!(usize))
+            .help("Only so many of the last lines"),
+        flag("previous", "previous", "The log of the life before this one")
+            .conflicts_with("follow"),
+        json(),
+    ])
+}
+
+fn stop() -> Command {
+    Command::new("stop").about("End daemons, and wait until they are gone").args([
+        Arg::new("name")
+            .required(true)
+            .num_args(1..)
+            .value_name("NAME")
+            .help("Names, process ids or socket paths"),
+        flag("kill", "kill", "Kill one that does not end in time, and a service at once")
+            .alias("force"),
+        config(),
+        json(),
+        timeout("30000"),
+    ])
+}
+
+fn up() -> Command {
+    Command::new("up")
+        .about("Run the services of a file: each starts on its first connection")
+        .arg(
+            Arg::new("config")
+                .short('c')
+                .long("config")
+                .value_name("FILE")
+                .value_parser(value_parser!(PathBuf))
+                .default_value("autod.toml")
+                .help("The file that describes the services"),
+        )
+        .arg(flag("check", "check", "Report everything that is wrong in the file, and end"))
+        .arg(flag("json", "json", "Print events as JSON, one object a line"))
+}
+
+fn with_name(command: &'static str, about: &'static str) -> Command {
+    let name = Arg::new("name").required(true).value_name("NAME");
+    Command::new(command).about(about).arg(name.help("Its name, process id or socket path"))
+}
+
+fn flag(id: &'static str, long: &'static str, help: &'static str) -> Arg {
+    Arg::new(id).long(long).action(ArgAction::SetTrue).help(help)
+}
+
+fn json() -> Arg {
+    flag("json", "json", "Print JSON")
+}
+
+fn timeout(default: &'static str) -> Arg {
+    Arg::new("timeout")
+        .long("timeout")
+        .value_name("MS")
+        .value_parser(value_parser!(u64).range(1..=3_600_000))
+        .default_value(default)
+        .help("How long to wait for a daemon, in milliseconds")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_options_do_not_contradict_each_other() {
+        super::command().debug_assert();
+    }
+
+    /// What a user reads first is no longer than a screen is wide.
+    #[test]
+    fn help_fits_into_a_terminal() {
+        let help = super::command().render_help().to_string();
+        for line in help.lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+    }
+}

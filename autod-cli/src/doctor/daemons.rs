@@ -1,0 +1,85 @@
+//! The daemons that there are: which hang, which were killed, which are of another build.
+
+use std::time::Duration;
+
+use autod::control;
+use futures::future::join_all;
+
+use super::Finding;
+use crate::question::text;
+use crate::state::{BROKEN, DEAD, HUNG, STARTING, Seen, look};
+
+const CHECK: &str = "daemon";
+
+pub(super) async fn examine(patience: Duration) -> Vec<Finding> {
+    let (targets, notes) = control::find();
+    let seen = join_all(targets.iter().map(|target| look(target, patience))).await;
+    let running = seen.iter().filter(|seen| seen.lives()).count();
+    let mut findings: Vec<Finding> = notes
+        .into_iter()
+        // Said before, with its mend.
+        .filter(|note| !note.contains("is passed over"))
+        .map(|note| Finding::error(CHECK, note, "do as it says, or remove the directory"))
+        .collect();
+    findings.extend(seen.iter().filter_map(finding));
+    findings.extend(seen.iter().filter_map(skew));
+    findings.push(match running {
+        0 => Finding::well(CHECK, "no daemon runs"),
+        1 => Finding::well(CHECK, "1 daemon runs"),
+        count => Finding::well(CHECK, format!("{count} daemons run")),
+    });
+    findings
+}
+
+fn finding(seen: &Seen) -> Option<Finding> {
+    let name = &seen.name;
+    let pid = seen.pid().map_or_else(String::new, |pid| format!(" (pid {pid})"));
+    let why = seen.text.as_deref().unwrap_or("it does not say why");
+    match seen.state {
+        HUNG => Some(Finding::error(
+            CHECK,
+            format!("{name}{pid} does not answer: {why}"),
+            format!("look at its log: autod logs {name}; then end it: autod stop --kill {name}"),
+        )),
+        DEAD => Some(Finding::warning(
+            CHECK,
+            format!("{name}{pid} was killed and has left its socket"),
+            "autod ps --reap; the next command of its program does so too",
+        )),
+        STARTING if seen.status.is_none() => Some(Finding::warning(
+            "lock-holder",
+            format!("{name} is being started, and nobody can come until then: {why}"),
+            "wait; if it does not become ready, end the process that is named",
+        )),
+        BROKEN => Some(Finding::error(CHECK, format!("{name}: {why}"), "do as it says")),
+        "unknown" => Some(Finding::warning(
+            "version-skew",
+            format!("{name}{pid} does not let itself be asked: {why}"),
+            format!("autod stop {name}; its next start is of the build that you have"),
+        )),
+        _ => None,
+    }
+}
+
+/// A daemon of another build than the file that it was started from, or of another autod than this.
+fn skew(seen: &Seen) -> Option<Finding> {
+    const CHECK: &str = "version-skew";
+    let (name, status) = (&seen.name, seen.status.as_ref()?);
+    if status["outdated"].as_bool() == Some(true) {
+        return Some(Finding::warning(
+            CHECK,
+            format!("{name} is of an older build than its program ({})", seen.version()),
+            format!("autod restart {name}"),
+        ));
+    }
+    let theirs = text(status, "autod").unwrap_or("?");
+    (theirs != env!("CARGO_PKG_VERSION")).then(|| {
+        Finding::note(
+            CHECK,
+            format!(
+                "{name} is made with autod {theirs}, this command is {}",
+                env!("CARGO_PKG_VERSION")
+            ),
+        )
+    })
+}

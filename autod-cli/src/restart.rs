@@ -1,0 +1,92 @@
+//! `autod restart`: a new daemon in the place of one that runs.
+//!
+//! The daemon's own program does it: it alone knows how its daemon is described. It is run as the
+//! daemon was, with variables that tell it what it is run for.
+
+use std::io::Write as _;
+use std::process::Stdio;
+use std::time::Duration;
+
+use autod::control::Target;
+use serde_json::{Value, json};
+
+use crate::failure::{Done, Failure};
+use crate::name::find;
+use crate::question::{ask, list, text};
+
+/// How long the daemon may take to say how it was started.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Done, Failure> {
+    let target = find(name).await?;
+    let before = ask(&target, "status", &[], PATIENCE.min(patience)).await?;
+    start_anew(&target, &before, patience).await?;
+    let after = ask(&target, "status", &[], PATIENCE.min(patience)).await?;
+    if before["life"] == after["life"] {
+        return Err(Failure::new(format!(
+            "the program of the {} daemon has ended without restarting it: by the arguments of the \
+             daemon it does not come to autod's run any more; stop it, and start it by a command",
+            target.name()
+        )));
+    }
+    if json {
+        let pids =
+            json!({"pid": after["pid"], "before": before["pid"], "version": after["version"]});
+        writeln!(std::io::stdout().lock(), "{pids}")?;
+    }
+    Ok(Done::Well)
+}
+
+async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Result<(), Failure> {
+    let name = target.name();
+    let refuse = |why: &str| {
+        Failure::new(format!(
+            "the {name} daemon cannot be restarted from outside: {why}; end it with `autod stop \
+             {name}` and start it as it was started"
+        ))
+    };
+    match text(status, "manner") {
+        Some("spawned") => {}
+        Some("foreground") => return Err(refuse("it runs in the foreground of a program")),
+        _ => return Err(refuse("a supervisor looks after it")),
+    }
+    let program = text(status, "executable").ok_or_else(|| refuse("its program has no path"))?;
+    let words: Vec<&str> = list(status, "arguments").iter().filter_map(Value::as_str).collect();
+    let Some((first, words)) = words.split_first() else {
+        return Err(refuse("its arguments are not text"));
+    };
+    let directory = text(status, "started_in").unwrap_or("/");
+    let app = text(status, "name").ok_or_else(|| refuse("it does not say what it is called"))?;
+    let mut command = std::process::Command::new(program);
+    std::os::unix::process::CommandExt::arg0(&mut command, first);
+    command
+        .args(words)
+        .current_dir(directory)
+        .envs(target.restart_variables(app))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let child = command.spawn().map_err(|error| {
+        Failure::new(format!(
+            "cannot run the program {program} of the {name} daemon in {directory}: {error}"
+        ))
+    })?;
+    let pid = child.id();
+    // It has a limit of its own for the start; this is for a program that does something else.
+    let waiting = tokio::task::spawn_blocking(move || child.wait_with_output());
+    let output = tokio::time::timeout(patience, waiting).await.map_err(|_| {
+        Failure::no_answer(format!(
+            "the program of the {name} daemon (pid {pid}) has not restarted it within {} ms; it goes on",
+            patience.as_millis()
+        ))
+    })?;
+    let output = output
+        .map_err(std::io::Error::other)
+        .flatten()
+        .map_err(|error| Failure::new(format!("cannot wait for pid {pid}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Failure::new(format!("the {name} daemon was not restarted: {}", said.trim())))
+}

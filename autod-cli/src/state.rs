@@ -1,0 +1,168 @@
+//! How a daemon is, in one word and in full.
+
+use std::time::Duration;
+
+use autod::control::{Life, Sight, Target};
+use serde_json::{Map, Value, json};
+
+use crate::failure::in_full;
+use crate::question::{list, millis, number, opened, text};
+use crate::style::{Colour, time};
+
+/// What is known of one daemon.
+pub(crate) struct Seen {
+    pub(crate) name: String,
+    pub(crate) socket: String,
+    pub(crate) state: &'static str,
+    /// Its own words, if it answers.
+    pub(crate) status: Option<Value>,
+    /// What its lock says, if it does not.
+    pub(crate) life: Option<Life>,
+    /// What else there is to say.
+    pub(crate) text: Option<String>,
+    pub(crate) reaped: bool,
+}
+
+/// The states, as `ps` shows them and scripts compare them.
+pub(crate) const HUNG: &str = "hung";
+pub(crate) const DEAD: &str = "dead";
+pub(crate) const ENDED: &str = "ended";
+pub(crate) const STARTING: &str = "starting";
+pub(crate) const BROKEN: &str = "unusable";
+
+/// Looks at one daemon; whatever goes wrong is what is known of it.
+pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
+    let mut seen = Seen {
+        name: target.name(),
+        socket: target.socket().display().to_string(),
+        state: HUNG,
+        status: None,
+        life: None,
+        text: None,
+        reaped: false,
+    };
+    match target.look("status", &[], patience).await {
+        Ok(Sight::Answers(answer)) => match opened(&answer) {
+            Ok(status) => {
+                seen.state = match text(&status, "state") {
+                    Some("starting") => STARTING,
+                    Some("closing") => "closing",
+                    Some("failed") => "failed",
+                    _ => "ready",
+                };
+                seen.status = Some(status);
+            }
+            Err(text) => (seen.state, seen.text) = ("unknown", Some(text)),
+        },
+        Ok(Sight::Silent(life)) => {
+            seen.life = life;
+            let text = format!("no answer within {}", time(patience));
+            seen.text = Some(text);
+        }
+        Ok(Sight::Refuses(life, text)) => {
+            (seen.state, seen.life, seen.text) = ("unknown", life, Some(text));
+        }
+        Ok(Sight::Starting(who)) => (seen.state, seen.text) = (STARTING, Some(who)),
+        Ok(Sight::Closing(life)) => (seen.state, seen.life) = ("closing", Some(life)),
+        Ok(Sight::Gone { last, leftover }) => {
+            seen.state = if leftover { DEAD } else { ENDED };
+            seen.life = last;
+        }
+        Ok(_) => seen.state = "unknown",
+        Err(error) => (seen.state, seen.text) = (BROKEN, Some(in_full(&error))),
+    }
+    seen
+}
+
+impl Seen {
+    /// Whether a daemon is there.
+    pub(crate) fn lives(&self) -> bool {
+        self.state != DEAD && self.state != ENDED
+    }
+
+    pub(crate) fn colour(&self) -> Colour {
+        match self.state {
+            "ready" => Colour::Green,
+            STARTING | "closing" => Colour::Yellow,
+            ENDED => Colour::Dim,
+            _ => Colour::Red,
+        }
+    }
+
+    pub(crate) fn pid(&self) -> Option<u64> {
+        let own = self.status.as_ref().and_then(|status| number(status, "pid"));
+        own.or_else(|| self.life.as_ref().map(|life| life.pid.into()))
+    }
+
+    pub(crate) fn version(&self) -> String {
+        let own = self.status.as_ref().and_then(|status| text(status, "version"));
+        let own = own.map(str::to_owned);
+        own.or_else(|| self.life.as_ref().map(Life::version)).unwrap_or_default()
+    }
+
+    /// How long ago it was started.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        match &self.status {
+            Some(status) => millis(status, "uptime_ms"),
+            None => self.life.as_ref().and_then(|life| life.age),
+        }
+    }
+
+    /// Why it is still there.
+    pub(crate) fn why(&self) -> String {
+        let Some(status) = &self.status else {
+            return match (self.state, self.reaped) {
+                (_, true) => "its socket was removed".to_owned(),
+                (DEAD, _) => "it was killed; autod ps --reap removes its socket".to_owned(),
+                _ => self.text.clone().unwrap_or_default(),
+            };
+        };
+        if let Some(progress) = text(status, "progress") {
+            return progress.to_owned();
+        }
+        let mut reasons = Vec::new();
+        match number(status, "connections").unwrap_or(0) {
+            0 => {}
+            1 => reasons.push("1 user".to_owned()),
+            count => reasons.push(format!("{count} users")),
+        }
+        for hold in list(status, "holds") {
+            reasons.push(text(hold, "reason").unwrap_or("a hold").to_owned());
+        }
+        if reasons.is_empty() {
+            reasons.push(match millis(status, "closes_in_ms") {
+                Some(left) => format!("goes in {}", time(left)),
+                None if status.get("autoclose_ms").is_none() => {
+                    "stays until it is closed".to_owned()
+                }
+                None => String::new(),
+            });
+        }
+        reasons.join(", ")
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        let mut object = Map::new();
+        object.insert("name".to_owned(), json!(self.name));
+        object.insert("socket".to_owned(), json!(self.socket));
+        object.insert("state".to_owned(), json!(self.state));
+        if let Some(status) = &self.status {
+            object.insert("status".to_owned(), status.clone());
+        }
+        if let Some(life) = &self.life {
+            let mut record =
+                json!({"pid": life.pid, "build": life.build, "version": life.version()});
+            if let Some(age) = life.age {
+                record["age_ms"] = json!(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+            }
+            object.insert("life".to_owned(), record);
+        }
+        if let Some(text) = &self.text {
+            object.insert("text".to_owned(), json!(text));
+        }
+        if self.reaped {
+            object.insert("reaped".to_owned(), json!(true));
+        }
+        Value::Object(object)
+    }
+}

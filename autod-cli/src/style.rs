@@ -1,0 +1,134 @@
+//! Colours, widths and numbers as people read them.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
+/// How text looks on standard output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    colours: bool,
+    /// Columns of the terminal, if it is one.
+    pub(crate) width: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Colour {
+    None,
+    Bold,
+    Dim,
+    Green,
+    Yellow,
+    Red,
+}
+
+impl Style {
+    /// What standard output wants, and the environment.
+    pub(crate) fn of_stdout() -> Self {
+        let is_terminal = std::io::stdout().is_terminal();
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
+        let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
+        Self { colours: is_terminal && !is_dumb && !is_set("NO_COLOR"), width }
+    }
+
+    pub(crate) fn paint(self, colour: Colour, text: &str) -> String {
+        let code = match colour {
+            Colour::None => return text.to_owned(),
+            Colour::Bold => 1,
+            Colour::Dim => 2,
+            Colour::Green => 32,
+            Colour::Yellow => 33,
+            Colour::Red => 31,
+        };
+        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn test(colours: bool, width: Option<usize>) -> Self {
+        Self { colours, width }
+    }
+}
+
+/// A text of a daemon or of a caller, without what a terminal takes for a command.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A time to two digits or so: 320 us, 1.5 s, 3 min, 2 h.
+pub(crate) fn time(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match seconds {
+        0 => {
+            let nanos = time.subsec_nanos();
+            match nanos {
+                0..1_000 => format!("{nanos} ns"),
+                1_000..10_000 => format!("{}.{} us", nanos / 1000, nanos / 100 % 10),
+                10_000..1_000_000 => format!("{} us", nanos / 1000),
+                1_000_000..10_000_000 => {
+                    format!("{}.{} ms", nanos / 1_000_000, nanos / 100_000 % 10)
+                }
+                _ => format!("{} ms", nanos / 1_000_000),
+            }
+        }
+        1..10 => format!("{seconds}.{} s", time.subsec_millis() / 100),
+        10..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+/// Bytes to three digits.
+pub(crate) fn bytes(bytes: u64) -> String {
+    let mut unit = 0;
+    let mut scaled = bytes;
+    while scaled >= 10_000 && unit < 4 {
+        scaled /= 1024;
+        unit += 1;
+    }
+    let mut text = String::new();
+    let _ = write!(text, "{scaled} {}", ["B", "KiB", "MiB", "GiB", "TiB"][unit]);
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        for (nanos, text) in [
+            (0, "0 ns"),
+            (1_550, "1.5 us"),
+            (320_000, "320 us"),
+            (2_500_000, "2.5 ms"),
+            (45_000_000, "45 ms"),
+            (1_540_000_000, "1.5 s"),
+            (75_000_000_000, "75 s"),
+            (180_000_000_000, "3 min"),
+            (3 * 3_600_000_000_000, "3 h"),
+            (72 * 3_600_000_000_000, "3 d"),
+        ] {
+            assert_eq!(time(Duration::from_nanos(nanos)), text);
+        }
+        for (count, text) in [
+            (0, "0 B"),
+            (9_999, "9999 B"),
+            (20_480, "20 KiB"),
+            (6 << 20, "6144 KiB"),
+            (64 << 20, "64 MiB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn colours_are_only_where_they_are_wanted() {
+        assert_eq!(Style::test(true, None).paint(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(Style::test(true, None).paint(Colour::None, "x"), "x");
+        assert_eq!(Style::test(false, None).paint(Colour::Red, "x"), "x");
+        assert_eq!(harmless("a\x1b[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
+    }
+}

@@ -1,0 +1,353 @@
+//! Daemons seen from outside: which there are, how they are, and what they can be asked.
+//!
+//! This is what the `autod` command is made of. It needs neither the program of a daemon nor its
+//! build: every daemon answers the same few questions, in JSON, and answers them while its handlers
+//! are busy. Nothing here starts a daemon, and asking does not keep one alive.
+//!
+//! The questions and the fields of their answers are in PROTOCOL.md, "Control".
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::client::{Asked, Connector};
+use crate::codec::Codec;
+use crate::daemon::{
+    Follow, LifeRecord, Occupied, Place, SpawnRecord, find_places, look, milliseconds_now,
+    remove_dead_links,
+};
+pub use crate::daemon::{Home, Tail};
+use crate::errand;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flat_json::Writer;
+use crate::identity::Build;
+use crate::service::Table;
+use crate::upgrade::Upgrade;
+use crate::wire::limits::Limits;
+
+/// How long somebody may hold the locks of a daemon without a door before that is told.
+const BUSY: Duration = Duration::from_millis(50);
+
+const PAUSE: Duration = Duration::from_millis(2);
+
+/// A place where a daemon may be.
+#[derive(Debug)]
+pub struct Target {
+    place: Place,
+    limits: Limits,
+    build: Build,
+}
+
+/// What was found at a [`Target`].
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Sight {
+    /// It answers the question, in JSON.
+    Answers(String),
+    /// Somebody listens, and answers in no time that it was given: it hangs, or was stopped.
+    Silent(Option<Life>),
+    /// It does not let itself be asked, for this reason: it is of a build that cannot.
+    Refuses(Option<Life>, String),
+    /// Somebody is starting it. These words say who and how far.
+    Starting(String),
+    /// It takes nobody any more and ends when its last call is answered.
+    Closing(Life),
+    /// None runs.
+    Gone {
+        /// The last one that did, if one ever did here.
+        last: Option<Life>,
+        /// It left its socket behind: it was killed.
+        leftover: bool,
+    },
+}
+
+/// What the lock of a daemon says about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Life {
+    /// The process.
+    pub pid: u32,
+    /// The build, as in a greeting.
+    pub build: String,
+    /// Since it was started; `None` if that was before the machine was.
+    pub age: Option<Duration>,
+}
+
+impl Life {
+    fn new(record: &LifeRecord) -> Option<Self> {
+        let age = milliseconds_now().checked_sub(record.since).filter(|_| !record.is_foreign());
+        let age = age.map(Duration::from_millis);
+        (record.pid != 0).then(|| Self { pid: record.pid, build: record.build.clone(), age })
+    }
+
+    /// The version in the build.
+    pub fn version(&self) -> String {
+        Build::parse(&self.build).version().to_owned()
+    }
+}
+
+/// All daemons of this user that can be found, also those that have ended, and what kept others from
+/// being found. Those in the best of the [`homes`] come first.
+pub fn find() -> (Vec<Target>, Vec<String>) {
+    let (places, notes) = find_places();
+    (places.into_iter().map(Target::new).collect(), notes)
+}
+
+/// The directories in which daemons of this user have theirs, the best first: the first without a
+/// finding is where the next daemon goes.
+pub fn homes() -> Vec<Home> {
+    crate::daemon::homes()
+}
+
+/// Forgets daemons whose directories are gone; gives the paths of their sockets.
+pub fn forget_lost() -> Vec<PathBuf> {
+    remove_dead_links()
+}
+
+impl Target {
+    fn new(place: Place) -> Self {
+        Self { place, limits: Limits::default(), build: Build::new("", None) }
+    }
+
+    /// The daemon of a socket.
+    ///
+    /// # Errors
+    ///
+    /// The path names no file, or its directory is not there or not safe.
+    pub fn at(socket: &Path) -> Result<Self> {
+        let absolute = std::path::absolute(socket).map_err(|error| {
+            Error::system(format!("cannot make {} absolute", socket.display()), error)
+        })?;
+        Place::existing_at(&absolute)?.map(Self::new).ok_or_else(|| {
+            let text = format!("there is no directory for the socket {}", absolute.display());
+            Error::new(ErrorKind::NotRunning, text)
+        })
+    }
+
+    /// What people call it: the name of its directory, or the path of its socket.
+    pub fn name(&self) -> String {
+        if self.place.is_explicit() {
+            self.place.sock().display().to_string()
+        } else {
+            self.place.app().to_owned()
+        }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> &Path {
+        self.place.sock()
+    }
+
+    /// Where its log is, if it writes one.
+    pub fn log(&self) -> PathBuf {
+        self.place.log_path()
+    }
+
+    /// Whether its socket was put somewhere on purpose.
+    pub fn is_explicit(&self) -> bool {
+        self.place.is_explicit()
+    }
+
+    /// Asks the daemon one thing, within this time, and tells what there is if it does not answer.
+    ///
+    /// # Errors
+    ///
+    /// The files of the daemon are not safe, or the system lacks something.
+    pub async fn look(
+        &self,
+        method: &str,
+        fields: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<Sight> {
+        let question = question(method, fields);
+        let began = Instant::now();
+        let connector = self.connector(limit);
+        loop {
+            let left = limit.saturating_sub(began.elapsed());
+            match tokio::time::timeout(left, connector.ask(&question)).await {
+                Err(_) => return self.silent(),
+                Ok(Ok(Some(Asked::Report(report)))) => return Ok(Sight::Answers(report)),
+                Ok(Ok(Some(Asked::Rejected(rejection)))) => {
+                    return Ok(Sight::Refuses(self.life()?, rejection));
+                }
+                // It closes its door in a moment, or has.
+                Ok(Ok(Some(Asked::Closing | Asked::HungUp) | None)) => {}
+                Ok(Err(error)) if error.is_timeout() => return self.silent(),
+                Ok(Err(error)) => return Err(error),
+            }
+            let is_late = began.elapsed() >= limit;
+            match look(&self.place)? {
+                Ok(vacancy) => {
+                    let leftover = vacancy.has_door;
+                    return Ok(Sight::Gone {
+                        last: vacancy.last.as_ref().and_then(Life::new),
+                        leftover,
+                    });
+                }
+                Err(Occupied::Lives(record)) if record.is_draining() => {
+                    return Ok(match Life::new(&record) {
+                        Some(life) => Sight::Closing(life),
+                        None => Sight::Silent(None),
+                    });
+                }
+                // It makes a new door, or had none when it was looked for.
+                Err(Occupied::Lives(_)) if is_late => return self.silent(),
+                Err(Occupied::Busy(holder)) if began.elapsed() >= BUSY || is_late => {
+                    return Ok(Sight::Starting(in_words(holder.as_ref())));
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+
+    /// Asks the daemon one thing, and gives its answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_running`]; [`Error::is_timeout`] if it does not answer within this time.
+    pub async fn ask(
+        &self,
+        method: &str,
+        fields: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<String> {
+        let name = self.name();
+        let (kind, text) = match self.look(method, fields, limit).await? {
+            Sight::Answers(report) => return Ok(report),
+            Sight::Silent(life) => {
+                let who = life.map_or_else(String::new, |life| format!(" (pid {})", life.pid));
+                let text = format!(
+                    "the {name} daemon{who} has not answered within {} ms: it hangs or was stopped; \
+                     end it with `autod stop --kill {name}`",
+                    limit.as_millis()
+                );
+                (ErrorKind::Timeout, text)
+            }
+            Sight::Refuses(_, text) => {
+                let text = format!(
+                    "the {name} daemon does not let itself be asked, because {text}; end it with \
+                     `autod stop {name}`, and its next start is of the build that you have"
+                );
+                (ErrorKind::Mismatch, text)
+            }
+            Sight::Starting(who) => (
+                ErrorKind::NotRunning,
+                format!("the {name} daemon is being started: {who}; try again"),
+            ),
+            Sight::Closing(life) => {
+                let text =
+                    format!("the {name} daemon (pid {}) is closing; its last calls run", life.pid);
+                (ErrorKind::NotRunning, text)
+            }
+            Sight::Gone { .. } => {
+                let text = format!(
+                    "the {name} daemon does not run; the next command of its program starts it"
+                );
+                (ErrorKind::NotRunning, text)
+            }
+        };
+        Err(Error::new(kind, text))
+    }
+
+    /// Ends the daemon and waits until it is gone; `false` if none runs. Calls that run are answered
+    /// within the daemon's own drain limit.
+    ///
+    /// # Errors
+    ///
+    /// It does not answer, or is not gone within this time.
+    pub async fn stop(&self, limit: Duration) -> Result<bool> {
+        self.connector(limit).stop().await
+    }
+
+    /// The process of the daemon, as its lock proves now; `None` if none lives, or if it has no
+    /// locks because a supervisor looks after its socket.
+    ///
+    /// # Errors
+    ///
+    /// The locks are not safe to look at.
+    pub fn life(&self) -> Result<Option<Life>> {
+        let began = std::time::Instant::now();
+        loop {
+            match look(&self.place)? {
+                Ok(_) => return Ok(None),
+                Err(Occupied::Lives(record)) => return Ok(Life::new(&record)),
+                // Others who look are done at once; who starts a daemon is not.
+                Err(Occupied::Busy(_)) if began.elapsed() >= BUSY => return Ok(None),
+                Err(Occupied::Busy(_)) => std::thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    /// Removes what a daemon that was killed has left behind: its socket, never its locks, its log or
+    /// its snapshot. `false` if there is nothing, or somebody lives or starts there.
+    ///
+    /// # Errors
+    ///
+    /// The files are not safe to touch, or cannot be removed.
+    pub fn reap(&self) -> Result<bool> {
+        match look(&self.place)? {
+            Ok(vacancy) => vacancy.reap(&self.place),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// The last lines of the log, so many at most; with `previous` those of the life before.
+    ///
+    /// # Errors
+    ///
+    /// There is no log, or it cannot be read.
+    pub fn log_tail(&self, lines: Option<usize>, previous: bool) -> Result<Tail> {
+        crate::daemon::log_tail(&self.place, lines, previous)
+    }
+
+    /// Copies what is appended to the log behind a tail, for ever, across rotations and successors.
+    /// Dropping the future ends it.
+    ///
+    /// # Errors
+    ///
+    /// The log cannot be read or watched, or `writer` fails.
+    pub async fn follow_log(&self, tail: Tail, writer: &mut impl Write) -> Result<()> {
+        Follow::behind(&self.place, tail)?.copy(writer, std::future::pending()).await
+    }
+
+    /// The variables that let the program of the daemon with this name restart it, instead of doing
+    /// what its arguments say. The program has to come to [`Daemon::run`](crate::Daemon::run) or
+    /// [`Daemon::serve_if_spawned`](crate::Daemon::serve_if_spawned) by its arguments, as the
+    /// daemon did. It exits with 0 when the new daemon is ready, or says on its standard error why
+    /// not.
+    pub fn restart_variables(&self, name: &str) -> [(&'static str, OsString); 2] {
+        errand::variables(name, self.place.is_explicit(), self.place.sock())
+    }
+
+    fn connector(&self, limit: Duration) -> Connector<'_> {
+        Connector {
+            place: &self.place,
+            table: &Table::NONE,
+            limits: &self.limits,
+            build: &self.build,
+            upgrade: Upgrade::Compatible,
+            caller_env: &[],
+            callbacks: None,
+            codec: Codec::default(),
+            deadline: Instant::now() + limit,
+            silence: limit,
+            on_progress: None,
+        }
+    }
+
+    fn silent(&self) -> Result<Sight> {
+        Ok(Sight::Silent(self.life()?))
+    }
+}
+
+fn in_words(holder: Option<&SpawnRecord>) -> String {
+    holder.map_or_else(|| "by an unknown process".to_owned(), |holder| format!("by {holder}"))
+}
+
+fn question(method: &str, fields: &[(&str, &str)]) -> String {
+    let question = Writer::default().text("method", method);
+    fields.iter().fold(question, |question, (key, value)| question.text(key, value)).finish()
+}

@@ -1,0 +1,361 @@
+//! What a daemon counts of its calls: how many of each method, how they ended, and how long they
+//! took.
+//!
+//! There is one [`Tally`] for all connections. Each has a [`Ledger`] under its own lock, in which an
+//! answer costs a few additions; the clock is read once for all calls that one read brings, and once
+//! for all answers that are written together. So a call takes from when it was read to when its
+//! answer is handed over to be written, and a stream as long as it is open. What is done with the
+//! figures is not known here.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use crate::service::Table;
+use crate::wire::frame::{FailCode, Kind};
+
+/// Steps within a doubling, as a power of two: a quantile is right to within a quarter.
+const STEPS: u32 = 2;
+
+/// Shorter calls are all alike: 256 ns.
+const SHORTEST: u32 = 8;
+
+/// Up to 2^41 ns, which is half an hour.
+const BUCKETS: usize = ((41 - SHORTEST) << STEPS) as usize;
+
+/// The counts of all connections of a daemon.
+#[derive(Debug)]
+pub(crate) struct Tally {
+    table: &'static Table,
+    epoch: Instant,
+    /// In the order of the table; made when a method is first answered.
+    methods: Box<[OnceLock<Box<Counters>>]>,
+    unknown: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Counters {
+    calls: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    nanoseconds: AtomicU64,
+    longest: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            calls: AtomicU64::default(),
+            failed: AtomicU64::default(),
+            cancelled: AtomicU64::default(),
+            nanoseconds: AtomicU64::default(),
+            longest: AtomicU64::default(),
+            buckets: [const { AtomicU64::new(0) }; BUCKETS],
+        }
+    }
+}
+
+/// The figures of one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) method: &'static str,
+    /// Calls that have ended, however they did.
+    pub(crate) calls: u64,
+    /// Those of them that ended in an error, but for the cancelled ones.
+    pub(crate) failed: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) mean: Duration,
+    pub(crate) median: Duration,
+    pub(crate) p99: Duration,
+    pub(crate) longest: Duration,
+}
+
+/// A call that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OpenCall {
+    /// `None`: the service has no such method.
+    pub(crate) method: Option<&'static str>,
+    pub(crate) age: Duration,
+}
+
+impl Tally {
+    pub(crate) fn new(table: &'static Table) -> Self {
+        Self {
+            table,
+            epoch: Instant::now(),
+            methods: table.methods.iter().map(|_| OnceLock::new()).collect(),
+            unknown: AtomicU64::default(),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        nanoseconds(self.epoch.elapsed())
+    }
+
+    /// The methods that were called, in the order of the table.
+    pub(crate) fn figures(&self) -> impl Iterator<Item = Figures> {
+        let methods = self.table.methods.iter().zip(&self.methods);
+        methods.filter_map(|(method, counters)| Some(counters.get()?.figures(method.name)))
+    }
+
+    /// Calls of methods that the service does not have.
+    pub(crate) fn unknown(&self) -> u64 {
+        self.unknown.load(Relaxed)
+    }
+
+    fn add(&self, ended: Ended, now: u64) {
+        let Some(counters) = self.methods.get(usize::from(ended.mark.method)) else {
+            self.unknown.fetch_add(ended.count, Relaxed);
+            return;
+        };
+        let counters = counters.get_or_init(Box::default);
+        let took = now.saturating_sub(ended.mark.began);
+        counters.calls.fetch_add(ended.count, Relaxed);
+        match ended.outcome {
+            Outcome::Answered => {}
+            Outcome::Failed => drop(counters.failed.fetch_add(ended.count, Relaxed)),
+            Outcome::Cancelled => drop(counters.cancelled.fetch_add(ended.count, Relaxed)),
+        }
+        counters.nanoseconds.fetch_add(took.saturating_mul(ended.count), Relaxed);
+        counters.buckets[bucket(took)].fetch_add(ended.count, Relaxed);
+        if took > counters.longest.load(Relaxed) {
+            counters.longest.fetch_max(took, Relaxed);
+        }
+    }
+}
+
+impl Counters {
+    /// What others count meanwhile may be in some of the figures only.
+    fn figures(&self, method: &'static str) -> Figures {
+        let counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
+        let total: u64 = counts.iter().sum();
+        let longest = self.longest.load(Relaxed);
+        let quantile = |share: u64| {
+            let wanted = (total * share).div_ceil(100);
+            let mut seen = 0;
+            let found = counts.iter().position(|count| {
+                seen += count;
+                seen >= wanted
+            });
+            Duration::from_nanos(found.map_or(0, upper_end).min(longest))
+        };
+        Figures {
+            method,
+            calls: total,
+            failed: self.failed.load(Relaxed),
+            cancelled: self.cancelled.load(Relaxed),
+            mean: Duration::from_nanos(self.nanoseconds.load(Relaxed) / total.max(1)),
+            median: quantile(50),
+            p99: quantile(99),
+            longest: Duration::from_nanos(longest),
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The bucket of so many nanoseconds.
+fn bucket(nanoseconds: u64) -> usize {
+    let value = nanoseconds.max(1 << SHORTEST);
+    let doubling = value.ilog2();
+    let step = (value >> (doubling - STEPS)) & ((1 << STEPS) - 1);
+    let index = u64::from((doubling - SHORTEST) << STEPS) + step;
+    usize::try_from(index).map_or(BUCKETS - 1, |index| index.min(BUCKETS - 1))
+}
+
+/// Where a bucket ends, in nanoseconds.
+fn upper_end(bucket: usize) -> u64 {
+    let bucket = bucket as u64 + 1;
+    let (doubling, step) = (bucket >> STEPS, bucket & ((1 << STEPS) - 1));
+    ((1 << STEPS) + step) << (doubling + u64::from(SHORTEST) - u64::from(STEPS))
+}
+
+/// Which method a call is of, and when it came. The default is that of a call that is not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    method: u16,
+    began: u64,
+}
+
+impl Mark {
+    const UNKNOWN: u16 = u16::MAX;
+    const UNCOUNTED: u16 = u16::MAX - 1;
+}
+
+impl Default for Mark {
+    fn default() -> Self {
+        Self { method: Self::UNCOUNTED, began: 0 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Failed,
+    Cancelled,
+}
+
+/// Calls that have ended alike.
+#[derive(Clone, Copy, Debug)]
+struct Ended {
+    mark: Mark,
+    outcome: Outcome,
+    count: u64,
+}
+
+/// The part of the tally that is under the lock of a connection.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    tally: Arc<Tally>,
+    /// When the bytes came that are looked at now.
+    now: u64,
+    /// The method that was called last, by id and place in the table: most often it is the next one too.
+    last: (u64, u16),
+    /// What has ended since answers were last handed over; no more than calls were open.
+    ended: Vec<Ended>,
+}
+
+impl Ledger {
+    pub(super) fn new(tally: Arc<Tally>) -> Self {
+        Self { tally, now: 0, last: (0, Mark::UNKNOWN), ended: Vec::new() }
+    }
+
+    /// Bytes have come.
+    pub(super) fn read(&mut self) {
+        self.now = self.tally.now();
+    }
+
+    /// A call with this body has come.
+    pub(super) fn begin(&mut self, body: &[u8]) -> Mark {
+        let id = body.first_chunk().map_or(0, |id| u64::from_le_bytes(*id));
+        if id != self.last.0 {
+            let methods = self.tally.table.methods;
+            let place = methods.iter().position(|method| method.id == id);
+            let place = place.and_then(|place| u16::try_from(place).ok());
+            self.last = (id, place.unwrap_or(Mark::UNKNOWN));
+        }
+        Mark { method: self.last.1, began: self.now }
+    }
+
+    /// The call has its last word.
+    pub(super) fn end(&mut self, mark: Mark, kind: Kind, payload: &[u8]) {
+        if mark.method == Mark::UNCOUNTED {
+            return;
+        }
+        let outcome = match (kind, payload.first()) {
+            (Kind::Fail, Some(&code)) if code == FailCode::Cancelled as u8 => Outcome::Cancelled,
+            (Kind::Fail, _) => Outcome::Failed,
+            _ => Outcome::Answered,
+        };
+        match self.ended.last_mut() {
+            Some(last) if (last.mark, last.outcome) == (mark, outcome) => last.count += 1,
+            _ => self.ended.push(Ended { mark, outcome, count: 1 }),
+        }
+    }
+
+    /// What has ended is handed over to be written, or nobody reads it any more.
+    pub(super) fn settle(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let now = self.tally.now();
+        for ended in self.ended.drain(..) {
+            self.tally.add(ended, now);
+        }
+    }
+
+    /// What is known of a call that is open.
+    pub(super) fn open_call(&self, mark: Mark) -> OpenCall {
+        let method = self.tally.table.methods.get(usize::from(mark.method));
+        let age = self.tally.now().saturating_sub(mark.began);
+        OpenCall { method: method.map(|method| method.name), age: Duration::from_nanos(age) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::{self, Method, Policy, method_id};
+
+    const fn method(name: &'static str) -> Method {
+        Method {
+            name,
+            id: method_id(name),
+            kind: service::Kind::Unary,
+            arguments: &[],
+            input: None,
+            output: "()",
+            error: None,
+            policy: Policy::BackPressure,
+            no_cancel: false,
+            idempotent: false,
+            docs: "",
+        }
+    }
+
+    const TABLE: Table = Table::new("Service", "", &[method("first"), method("second")]);
+
+    #[test]
+    fn a_bucket_holds_what_lies_between_its_ends() {
+        for value in (0..63).flat_map(|power| [1_u64 << power, (1 << power) + 1, 3 << power >> 1]) {
+            let at = bucket(value);
+            if at + 1 < BUCKETS {
+                assert!(value < upper_end(at), "{value}");
+                assert!(at == 0 || value >= upper_end(at - 1), "{value}");
+            }
+        }
+        assert_eq!(bucket(0), 0);
+        assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+        assert!(upper_end(BUCKETS - 1) > 30 * 60 * 1_000_000_000);
+    }
+
+    #[test]
+    fn calls_are_counted_by_their_method_and_their_end() {
+        let tally = Arc::new(Tally::new(&TABLE));
+        let mut ledger = Ledger::new(Arc::clone(&tally));
+        ledger.read();
+        let [first, second, other] =
+            ["first", "second", "other"].map(|name| ledger.begin(&method_id(name).to_le_bytes()));
+        for _ in 0..98 {
+            ledger.end(first, Kind::Reply, &[]);
+        }
+        ledger.end(first, Kind::Fail, &[FailCode::Service as u8]);
+        ledger.end(first, Kind::Fail, &[FailCode::Cancelled as u8]);
+        ledger.end(second, Kind::End, &[]);
+        ledger.end(other, Kind::Fail, &[FailCode::UnknownMethod as u8]);
+        assert_eq!(ledger.ended.len(), 5, "those that are alike are one");
+        assert_eq!(tally.figures().count(), 0);
+        ledger.settle();
+        let figures: Vec<Figures> = tally.figures().collect();
+        let counts: Vec<_> = figures
+            .iter()
+            .map(|figures| (figures.method, figures.calls, figures.failed, figures.cancelled))
+            .collect();
+        assert_eq!(counts, [("first", 100, 1, 1), ("second", 1, 0, 0)]);
+        assert_eq!(tally.unknown(), 1);
+        assert!(figures[0].longest >= figures[0].mean && figures[0].mean > Duration::ZERO);
+    }
+
+    #[test]
+    fn quantiles_are_right_to_within_a_quarter() {
+        let tally = Tally::new(&TABLE);
+        let mark = Mark { method: 1, began: 0 };
+        for took in 1..=1000 {
+            tally.add(Ended { mark, outcome: Outcome::Answered, count: 1 }, took * 1000);
+        }
+        let figures = tally.figures().next().unwrap();
+        assert_eq!(figures.method, "second");
+        let near = |found: Duration, micros: u64| {
+            let found = found.as_nanos();
+            let wanted = u128::from(micros) * 1000;
+            assert!(found >= wanted && found * 4 <= wanted * 5, "{found} for {wanted}");
+        };
+        near(figures.median, 500);
+        near(figures.p99, 990);
+        assert_eq!(figures.longest, Duration::from_millis(1));
+        assert_eq!(figures.mean, Duration::from_nanos(500_500));
+    }
+}
