@@ -11,6 +11,8 @@ use std::marker::PhantomData;
 use serde::de::{DeserializeOwned, Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::codec::take_long;
+
 /// The arguments of a method: a tuple of up to 16 values.
 pub trait Arguments: Sized + 'static {
     /// What is encoded in their place.
@@ -20,6 +22,9 @@ pub trait Arguments: Sized + 'static {
     #[doc(hidden)]
     type Received: DeserializeOwned;
 
+    /// Takes the last value if it is long bytes; what is then sent in its place is empty.
+    #[doc(hidden)]
+    fn take_long(&mut self) -> Option<Vec<u8>>;
     #[doc(hidden)]
     fn sent(&self) -> Self::Sent<'_>;
     #[doc(hidden)]
@@ -27,10 +32,15 @@ pub trait Arguments: Sized + 'static {
 }
 
 macro_rules! arguments {
-    ($($name:ident $at:tt)*) => {
+    ($last:tt: $($name:ident $at:tt)*) => {
         impl<$($name: Serialize + DeserializeOwned + 'static),*> Arguments for ($($name,)*) {
             type Sent<'a> = ($(Sent<'a, $name>,)*);
             type Received = ($(Received<$name>,)*);
+
+            #[inline]
+            fn take_long(&mut self) -> Option<Vec<u8>> {
+                take_long(&mut self.$last)
+            }
 
             #[inline]
             fn sent(&self) -> Self::Sent<'_> {
@@ -49,6 +59,10 @@ impl Arguments for () {
     type Sent<'a> = ();
     type Received = ();
 
+    fn take_long(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
     fn sent(&self) {}
 
     fn received((): ()) {}
@@ -57,7 +71,7 @@ impl Arguments for () {
 macro_rules! all_arguments {
     ([$($done:tt)*]) => {};
     ([$($done:tt)*] $name:ident $at:tt $($rest:tt)*) => {
-        arguments!($($done)* $name $at);
+        arguments!($at: $($done)* $name $at);
         all_arguments!([$($done)* $name $at] $($rest)*);
     };
 }

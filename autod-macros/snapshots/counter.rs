@@ -212,7 +212,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(n,),
+                (n,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -221,7 +221,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -235,7 +235,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(a, b),
+                (a, b),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -251,7 +251,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_3,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -263,7 +263,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_4,
-                &(path,),
+                (path,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -272,7 +272,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_5,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -310,7 +310,7 @@ const _: () = {
             ::autod::__private::blocking::call(
                 &self.connection,
                 &__METHOD_0,
-                &(n,),
+                (n,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -320,7 +320,7 @@ const _: () = {
             ::autod::__private::blocking::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -335,7 +335,7 @@ const _: () = {
             ::autod::__private::blocking::call_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(a, b),
+                (a, b),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -352,7 +352,7 @@ const _: () = {
             ::autod::__private::blocking::call_fallible(
                 &self.connection,
                 &__METHOD_3,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -365,7 +365,7 @@ const _: () = {
             ::autod::__private::blocking::call_fallible(
                 &self.connection,
                 &__METHOD_4,
-                &(path,),
+                (path,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -375,7 +375,7 @@ const _: () = {
             ::autod::__private::blocking::call(
                 &self.connection,
                 &__METHOD_5,
-                &(),
+                (),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -436,7 +436,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             i64,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((), __request) = match <__R as ::autod::__private::Request>::arguments::<
@@ -472,7 +472,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 i64,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),
@@ -491,7 +491,7 @@ const _: () = {
                             <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
                         >(
                             __request,
-                            &<io::Result<
+                            <io::Result<
                                 Vec<u8>,
                             > as ::autod::__private::Fallible>::into_result(__output),
                         )
@@ -511,7 +511,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 (),
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),
@@ -527,7 +527,7 @@ const _: () = {
                         let __output = <__T as Counter>::close(&*__target).await;
                         <__R as ::autod::__private::Request>::reply::<
                             (),
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     _ => <__R as ::autod::__private::Request>::unknown(__request),
                 }

@@ -186,7 +186,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(key, value),
+                (key, value),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -195,7 +195,7 @@ const _: () = {
             ::autod::__private::call_fallible(
                 &self.connection,
                 &__METHOD_1,
-                &(key,),
+                (key,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -207,7 +207,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_2,
-                &(),
+                (),
                 ::autod::__private::Upstream::items::<K>(keys),
             )
         }
@@ -274,7 +274,7 @@ const _: () = {
             ::autod::__private::blocking::call(
                 &self.connection,
                 &__METHOD_0,
-                &(key, value),
+                (key, value),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -287,7 +287,7 @@ const _: () = {
             ::autod::__private::blocking::call_fallible(
                 &self.connection,
                 &__METHOD_1,
-                &(key,),
+                (key,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -303,7 +303,7 @@ const _: () = {
             ::autod::__private::blocking::open(
                 &self.connection,
                 &__METHOD_2,
-                &(),
+                (),
                 ::autod::__private::Upstream::iterator::<K>(keys),
             )
         }
@@ -396,7 +396,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             Option<V>,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((__argument_0,), __request) = match <__R as ::autod::__private::Request>::arguments::<
@@ -416,7 +416,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 V,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),

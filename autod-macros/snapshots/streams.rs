@@ -159,7 +159,7 @@ const _: () = {
             ::autod::__private::call(
                 &self.connection,
                 &__METHOD_0,
-                &(start,),
+                (start,),
                 ::autod::__private::Upstream::items::<i64>(numbers),
             )
         }
@@ -171,7 +171,7 @@ const _: () = {
             ::autod::__private::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::items::<i64>(numbers),
             )
         }
@@ -183,13 +183,13 @@ const _: () = {
             ::autod::__private::open_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(name,),
+                (name,),
                 ::autod::__private::Upstream::NONE,
             )
         }
         /// Calls [`Meter::upper`].
         pub fn upper(&self) -> ::autod::Pipe<u64, ::autod::CallError<String>> {
-            ::autod::__private::pipe_fallible(&self.connection, &__METHOD_3, &())
+            ::autod::__private::pipe_fallible(&self.connection, &__METHOD_3, ())
         }
     }
     #[automatically_derived]
@@ -232,7 +232,7 @@ const _: () = {
             ::autod::__private::blocking::call(
                 &self.connection,
                 &__METHOD_0,
-                &(start,),
+                (start,),
                 ::autod::__private::Upstream::iterator::<i64>(numbers),
             )
         }
@@ -248,7 +248,7 @@ const _: () = {
             ::autod::__private::blocking::open(
                 &self.connection,
                 &__METHOD_1,
-                &(),
+                (),
                 ::autod::__private::Upstream::iterator::<i64>(numbers),
             )
         }
@@ -261,7 +261,7 @@ const _: () = {
             ::autod::__private::blocking::open_fallible(
                 &self.connection,
                 &__METHOD_2,
-                &(name,),
+                (name,),
                 ::autod::__private::Upstream::NONE,
             )
         }
@@ -271,7 +271,7 @@ const _: () = {
             ::autod::__private::blocking::pipe_fallible(
                 &self.connection,
                 &__METHOD_3,
-                &(),
+                (),
             )
         }
     }
@@ -333,7 +333,7 @@ const _: () = {
                             .await;
                         <__R as ::autod::__private::Request>::reply::<
                             i64,
-                        >(__request, &__output)
+                        >(__request, __output)
                     }
                     __ID_1 => {
                         let ((), __input, __request) = match <__R as ::autod::__private::Request>::arguments_and_items::<
@@ -372,7 +372,7 @@ const _: () = {
                             ::core::result::Result::Err(__error) => {
                                 <__R as ::autod::__private::Request>::reply_error::<
                                     String,
-                                >(__request, &__error)
+                                >(__request, __error)
                             }
                         }
                     }
@@ -389,7 +389,7 @@ const _: () = {
                             String,
                         >(
                             __request,
-                            &<Result<
+                            <Result<
                                 u64,
                                 String,
                             > as ::autod::__private::Fallible>::into_result(__output),

@@ -19,16 +19,52 @@ use super::bounds::Bounds;
 type Result<T> = std::result::Result<T, DecodeError>;
 
 /// The bytes that have not been read.
-struct Input<'de>(&'de [u8]);
+struct Input<'de> {
+    bytes: &'de [u8],
+    /// What follows, apart.
+    tail: Option<&'de mut Vec<u8>>,
+    /// Something lies on both sides of the border.
+    torn: bool,
+}
 
 impl<'de> Input<'de> {
     #[inline]
+    fn left(&self) -> usize {
+        self.bytes.len() + self.tail.as_ref().map_or(0, |tail| tail.len())
+    }
+
+    #[inline]
     fn take(&mut self, length: usize) -> Result<&'de [u8]> {
-        let Some((taken, rest)) = self.0.split_at_checked(length) else {
-            return Err(DecodeError::UnexpectedEnd { additional: length - self.0.len() });
+        let Some((taken, rest)) = self.bytes.split_at_checked(length) else {
+            return self.take_over_border(length);
         };
-        self.0 = rest;
+        self.bytes = rest;
         Ok(taken)
+    }
+
+    #[cold]
+    fn take_over_border(&mut self, length: usize) -> Result<&'de [u8]> {
+        let left = self.left();
+        if length > left {
+            return Err(DecodeError::UnexpectedEnd { additional: length - left });
+        }
+        self.torn = !self.bytes.is_empty();
+        match self.tail.take() {
+            Some(tail) if !self.torn => {
+                self.bytes = tail;
+                self.take(length)
+            }
+            _ => Err(DecodeError::Other("it is in two parts")),
+        }
+    }
+
+    /// As [`take`](Self::take), without a copy if it is all that is apart.
+    #[inline]
+    fn take_owned(&mut self, length: usize) -> Result<Vec<u8>> {
+        match self.tail.take_if(|tail| self.bytes.is_empty() && tail.len() == length) {
+            Some(tail) => Ok(std::mem::take(tail)),
+            None => self.take(length).map(<[u8]>::to_vec),
+        }
     }
 }
 
@@ -41,12 +77,12 @@ impl Reader for Input<'_> {
 
     #[inline]
     fn peek_read(&mut self, length: usize) -> Option<&[u8]> {
-        self.0.get(..length)
+        self.bytes.get(..length)
     }
 
     #[inline]
     fn consume(&mut self, length: usize) {
-        self.0 = self.0.get(length..).unwrap_or_default();
+        self.bytes = self.bytes.get(length..).unwrap_or_default();
     }
 }
 
@@ -56,15 +92,22 @@ pub(super) struct Decoder<'de> {
 }
 
 impl<'de> Decoder<'de> {
-    pub(super) fn new(bytes: &'de [u8]) -> Self {
-        let input = DecoderImpl::new(Input(bytes), config::standard(), ());
+    /// Reads `bytes` and then the `tail`, which may be taken.
+    pub(super) fn new(bytes: &'de [u8], tail: Option<&'de mut Vec<u8>>) -> Self {
+        let input = Input { bytes, tail, torn: false };
+        let input = DecoderImpl::new(input, config::standard(), ());
         Self { input, bounds: Bounds::new() }
     }
 
     /// The bytes that are left.
     #[inline]
     pub(super) fn left(&mut self) -> usize {
-        self.input.reader().0.len()
+        self.input.reader().left()
+    }
+
+    /// Whether it failed because something lies partly in the tail.
+    pub(super) fn is_torn(&mut self) -> bool {
+        self.input.reader().torn
     }
 
     #[inline]
@@ -76,6 +119,12 @@ impl<'de> Decoder<'de> {
     fn bytes(&mut self) -> Result<&'de [u8]> {
         let length = self.length()?;
         self.input.reader().take(length)
+    }
+
+    #[inline]
+    fn owned_bytes(&mut self) -> Result<Vec<u8>> {
+        let length = self.length()?;
+        self.input.reader().take_owned(length)
     }
 
     #[inline]
@@ -164,7 +213,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_string(self.text()?.to_owned())
+        let text = String::from_utf8(self.owned_bytes()?);
+        visitor.visit_string(text.map_err(|error| DecodeError::Utf8 { inner: error.utf8_error() })?)
     }
 
     #[inline]
@@ -174,7 +224,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
 
     #[inline]
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_byte_buf(self.bytes()?.to_vec())
+        visitor.visit_byte_buf(self.owned_bytes()?)
     }
 
     #[inline]

@@ -312,3 +312,9 @@ impl SerializeMap for Elements<'_, '_> {
         self.finish()
     }
 }
+
+/// Appends what stands before so many elements.
+pub(super) fn put_length(bytes: &mut Vec<u8>, length: usize) {
+    let encoded = length.encode(&mut EncoderImpl::new(Output(bytes), config::standard()));
+    debug_assert!(encoded.is_ok(), "a vector takes all that is written to it");
+}

@@ -14,8 +14,10 @@
 mod bounds;
 mod decoder;
 mod encoder;
+mod head;
 #[cfg(feature = "json")]
 pub(crate) mod json;
+mod message;
 #[cfg(test)]
 mod tests;
 
@@ -23,11 +25,12 @@ use std::any::type_name;
 
 use bincode::error::{DecodeError, EncodeError};
 use bincode::serde::EncodeError as SerdeEncodeError;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use self::decoder::Decoder;
 use self::encoder::Encoder;
+pub(crate) use self::message::{Message, take_long};
 use crate::arguments::{Arguments, Received, Sent};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -70,31 +73,33 @@ impl Codec {
         self != Self::Bincode
     }
 
-    /// Appends the encoding of `value`. On an error `bytes` is as it was.
+    /// Puts a value behind `head`.
     #[inline]
-    pub(crate) fn encode_into<T: Serialize + 'static>(
+    pub(crate) fn value_message<T: Serialize + 'static>(
         self,
-        bytes: &mut Vec<u8>,
-        value: &T,
-    ) -> Result<()> {
-        match self {
-            Self::Bincode => encode_into(bytes, value),
+        mut head: Vec<u8>,
+        value: T,
+    ) -> Result<Message> {
+        let tail = match self {
+            Self::Bincode => encode_owned(&mut head, value)?,
             #[cfg(feature = "json")]
-            Self::Json => json::encode_into(bytes, value),
-        }
+            Self::Json => json::encode_into(&mut head, &value).map(|()| Vec::new())?,
+        };
+        Ok(Message { head: head.into(), tail })
     }
 
-    /// Appends the encoding of an item of a stream, which others follow.
+    /// Appends the encoding of an item of a stream, which others follow, but for long bytes at its
+    /// end, which it gives.
     #[inline]
     pub(crate) fn encode_item<T: Serialize + 'static>(
         self,
         bytes: &mut Vec<u8>,
-        item: &T,
-    ) -> Result<()> {
+        item: T,
+    ) -> Result<Vec<u8>> {
         match self {
-            Self::Bincode => encode_into(bytes, item),
+            Self::Bincode => encode_owned(bytes, item),
             #[cfg(feature = "json")]
-            Self::Json => json::encode_item(bytes, item),
+            Self::Json => json::encode_item(bytes, &item).map(|()| Vec::new()),
         }
     }
 }
@@ -109,9 +114,35 @@ pub(crate) fn encode_borrowing<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> 
     encode::<T>(bytes, value)
 }
 
-/// Appends the encoding of the arguments of a call.
-pub(crate) fn encode_arguments<A: Arguments>(bytes: &mut Vec<u8>, arguments: &A) -> Result<()> {
-    encode::<A>(bytes, &arguments.sent())
+/// Puts the arguments of a call behind `head`.
+pub(crate) fn arguments_message<A: Arguments>(
+    mut head: Vec<u8>,
+    mut arguments: A,
+) -> Result<Message> {
+    let tail = arguments.take_long().unwrap_or_default();
+    encode::<A>(&mut head, &arguments.sent())?;
+    put_length(&mut head, &tail);
+    Ok(Message { head: head.into(), tail })
+}
+
+/// Appends the encoding of a value but for long bytes at its end, which it gives.
+#[inline]
+fn encode_owned<T: Serialize + 'static>(bytes: &mut Vec<u8>, mut value: T) -> Result<Vec<u8>> {
+    let tail = take_long(&mut value).unwrap_or_default();
+    encode::<T>(bytes, &Sent(&value))?;
+    put_length(bytes, &tail);
+    Ok(tail)
+}
+
+/// Completes the encoding of a value whose long bytes have been taken.
+#[inline]
+fn put_length(bytes: &mut Vec<u8>, tail: &[u8]) {
+    if !tail.is_empty() {
+        // What stands there for them is the length of nothing.
+        debug_assert_eq!(bytes.last(), Some(&0));
+        bytes.pop();
+        encoder::put_length(bytes, tail.len());
+    }
 }
 
 /// Encodes what is sent for a `T`.
@@ -139,25 +170,55 @@ pub(crate) fn decode<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<T> {
     Ok(value)
 }
 
-/// Decodes the arguments of a call.
-pub(crate) fn decode_arguments<A: Arguments>(bytes: &[u8]) -> Result<A> {
-    let (received, used) = decode_received::<A, A::Received>(bytes)?;
-    check_end::<A>(bytes.len() - used)?;
+/// Decodes one value that is all of a message.
+pub(crate) fn decode_message<T: DeserializeOwned + 'static>(mut message: Message) -> Result<T> {
+    let length = message.len();
+    let (value, used) = decode_from(&mut message, 0)?;
+    check_end::<T>(length - used)?;
+    Ok(value)
+}
+
+/// Decodes the arguments of a call, which begin there.
+pub(crate) fn decode_arguments<A: Arguments>(mut message: Message, at: usize) -> Result<A> {
+    let length = message.len();
+    let (received, used) = received_from::<A, A::Received>(&mut message, at)?;
+    check_end::<A>(length - at - used)?;
     Ok(A::received(received))
 }
 
 /// Decodes one value from the start of `bytes` and tells how long it was.
 pub(crate) fn decode_prefix<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<(T, usize)> {
-    decode_received::<T, Received<T>>(bytes).map(|(received, used)| (received.0, used))
+    let decoder = &mut Decoder::new(bytes, None);
+    let received: Received<T> =
+        Deserialize::deserialize(&mut *decoder).map_err(undecodable::<T>)?;
+    Ok((received.0, bytes.len() - decoder.left()))
+}
+
+/// Decodes the value that begins there and tells how long it was. What is apart may go into it.
+#[inline]
+pub(crate) fn decode_from<T: DeserializeOwned + 'static>(
+    message: &mut Message,
+    at: usize,
+) -> Result<(T, usize)> {
+    received_from::<T, Received<T>>(message, at).map(|(received, used)| (received.0, used))
 }
 
 /// Decodes what was sent for a `T`.
-fn decode_received<T, R: DeserializeOwned>(bytes: &[u8]) -> Result<(R, usize)> {
-    let mut decoder = Decoder::new(bytes);
-    match R::deserialize(&mut decoder) {
-        Ok(received) => Ok((received, bytes.len() - decoder.left())),
-        Err(error) => Err(undecodable::<T>(error)),
+#[inline]
+fn received_from<T, R: DeserializeOwned>(message: &mut Message, at: usize) -> Result<(R, usize)> {
+    let before = message.len() - at;
+    let decoder = &mut match message.head.get(at..) {
+        Some(head) => Decoder::new(head, Some(&mut message.tail)),
+        None => Decoder::new(&message.tail[at - message.head.len()..], None),
+    };
+    let received = R::deserialize(&mut *decoder);
+    let used = before - decoder.left();
+    if decoder.is_torn() {
+        // Its sender has cut it amid a value.
+        message.join();
+        return received_from::<T, R>(message, at);
     }
+    received.map(|received| (received, used)).map_err(undecodable::<T>)
 }
 
 fn check_end<T>(left: usize) -> Result<()> {

@@ -4,6 +4,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{DEPTH, EMPTY};
+use super::head::Head;
 use super::*;
 
 fn round_trip<T: Serialize + DeserializeOwned + 'static>(value: &T) -> Result<T> {
@@ -189,28 +190,73 @@ fn bytes_have_the_form_of_a_sequence() {
         let maybe = Some(bytes);
         assert_eq!(round_trip(&maybe).unwrap(), maybe);
         let (mut arguments, mut tuple) = (Vec::new(), Vec::new());
-        encode_arguments(&mut arguments, &(7_u16, maybe.clone(), "text".to_owned())).unwrap();
+        arguments.extend(encoded((7_u16, maybe.clone(), "text".to_owned())));
         encode_borrowing(&mut tuple, &(7_u16, &maybe, "text")).unwrap();
         assert_eq!(arguments, tuple);
-        let all: (u16, Option<Vec<u8>>, String) = decode_arguments(&tuple).unwrap();
+        let all: (u16, Option<Vec<u8>>, String) = decode_arguments(tuple.into(), 0).unwrap();
         assert_eq!(all, (7, maybe, "text".to_owned()));
     }
     assert_eq!(round_trip(&None::<Vec<u8>>).unwrap(), None);
     assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err(), "too few");
-    let error = decode_arguments::<(Vec<u8>,)>(&[1, 1, 1]).unwrap_err();
+    let error = decode_arguments::<(Vec<u8>,)>(vec![1, 1, 1].into(), 0).unwrap_err();
     assert_eq!(error.to_string(), "cannot decode (alloc::vec::Vec<u8>,): 1 bytes are left over");
 }
 
 #[test]
 fn as_many_arguments_as_serde_has_tuples_for() {
     let most = (1_u8, 2_u8, 3_u8, 4_u8, 5_u8, 6_u8, 7_u8, 8_u8, 9_u8, 10_u8);
-    let mut bytes = Vec::new();
-    encode_arguments(&mut bytes, &most).unwrap();
+    let mut bytes = encoded(most);
     assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    let ten: (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8) = decode_arguments(&bytes).unwrap();
+    let ten: (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8) = decode_arguments(bytes.into(), 0).unwrap();
     assert_eq!(ten, most);
-    bytes.clear();
-    encode_arguments(&mut bytes, &()).unwrap();
-    decode_arguments::<()>(&bytes).unwrap();
+    bytes = encoded(());
     assert!(bytes.is_empty());
+    decode_arguments::<()>(bytes.into(), 0).unwrap();
+}
+
+#[test]
+fn long_bytes_are_not_copied_and_look_as_if_they_were() {
+    let long: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+    let arguments = ("key".to_owned(), long.clone());
+    let mut whole = vec![9];
+    encode_into(&mut whole, &arguments).unwrap();
+    let at = arguments.1.as_ptr();
+    let message = arguments_message(vec![9], arguments).unwrap();
+    assert_eq!(message.tail.as_ptr(), at);
+    assert_eq!(message.clone().into_bytes(), whole);
+    let (key, bytes): (String, Vec<u8>) = decode_arguments(message, 1).unwrap();
+    assert_eq!((key.as_str(), bytes.as_ptr()), ("key", at));
+
+    let text = "text".repeat(10_000);
+    let at = text.as_ptr();
+    let message = Codec::Bincode.value_message(Vec::new(), text).unwrap();
+    assert_eq!(message.tail.as_ptr(), at);
+    let text: String = decode_message(message).unwrap();
+    assert_eq!(text.as_ptr(), at);
+    let broken = Message { head: vec![4].into(), tail: vec![b'a', 0xff, b'b', b'c'] };
+    assert!(decode_message::<String>(broken).is_err());
+}
+
+#[test]
+fn a_message_may_be_in_two_parts_anywhere() {
+    type Value = (u8, u64, String, Vec<u8>, Vec<u16>);
+    let value: Value = (1, 1 << 40, "text".to_owned(), vec![1, 2, 3], vec![7, 70, 700]);
+    let mut bytes = Vec::new();
+    encode_into(&mut bytes, &value).unwrap();
+    for at in 0..=bytes.len() {
+        let (head, tail) = bytes.split_at(at);
+        let message = Message { head: Head::copied(head), tail: tail.to_vec() };
+        assert_eq!(decode_message::<Value>(message.clone()).unwrap(), value, "{at}");
+        let mut more = message.clone();
+        more.tail.push(0);
+        let error = decode_message::<Value>(more).unwrap_err();
+        assert!(error.to_string().ends_with("1 bytes are left over"), "{error}");
+        let mut less = message;
+        less.tail.pop();
+        assert!(at == bytes.len() || decode_message::<Value>(less).is_err(), "{at}");
+    }
+}
+
+fn encoded<A: Arguments>(arguments: A) -> Vec<u8> {
+    arguments_message(Vec::new(), arguments).unwrap().into_bytes()
 }

@@ -18,6 +18,7 @@ use super::connection::Connection;
 use super::failure;
 use super::outcall::{Outcall, Stage};
 use super::renewal::{Renewal, Wait};
+use crate::codec::Message;
 use crate::error::{Error, ErrorKind};
 use crate::wire::frame::FailCode;
 
@@ -28,7 +29,7 @@ const SENDS: u32 = 6;
 pub(super) struct Again {
     renewal: Arc<Renewal>,
     /// The message, once it has been sent, as long as it may be sent again.
-    copy: Option<Vec<u8>>,
+    copy: Option<Message>,
     /// Present while it waits for a line.
     wait: Option<Wait>,
     sends: u32,

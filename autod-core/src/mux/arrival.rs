@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::pieces::Part;
+use super::spares::SPARES;
 use super::state::{Arrived, State};
 use crate::wire::frame::{Broken, HEADER, Header};
 
@@ -36,7 +37,16 @@ impl Loan {
     /// is.
     pub(super) fn make_room(&mut self) -> usize {
         let room = self.left + HEADER;
-        self.message.reserve(room);
+        let needed = self.message.len() + room;
+        if self.message.capacity() < needed {
+            match SPARES.take(needed) {
+                Some(mut spare) => {
+                    spare.extend_from_slice(&self.message);
+                    self.message = spare;
+                }
+                None => self.message.reserve(room),
+            }
+        }
         room
     }
 

@@ -19,6 +19,7 @@ use std::task::Waker;
 use super::inflow::Inflow;
 use super::loss::Loss;
 use super::outflow::Outflow;
+use crate::codec::Message;
 use crate::wire::frame::{FailCode, Kind};
 
 /// What a call is answered with.
@@ -41,7 +42,7 @@ pub(super) struct Opening {
 /// The last word about a call or stream.
 #[derive(Clone, Debug)]
 pub(super) enum End {
-    Value(Vec<u8>),
+    Value(Message),
     Finished,
     Fail(FailCode, Vec<u8>),
     Lost(Loss),

@@ -13,7 +13,8 @@ use super::state::{Arrived, Side};
 /// do meanwhile.
 const CALLS: usize = 128;
 
-/// With so much waiting for the other end to read, none of its calls is begun.
+/// With so much waiting for the other end to read, beside its longest message, none of its calls is
+/// begun.
 const HIGH_WATER: usize = 4 << 20;
 
 #[derive(Debug)]

@@ -7,6 +7,8 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::spares::SPARES;
+use super::transport::Room;
 use crate::wire::frame::{self, Header, Kind};
 
 /// A shorter piece costs less copied than kept apart.
@@ -20,6 +22,8 @@ pub(super) struct Batch {
     apart: usize,
     /// How much of all has been written.
     written: usize,
+    /// Short messages are sent between its pieces and those that follow.
+    accompanied: bool,
 }
 
 #[derive(Debug)]
@@ -52,8 +56,23 @@ impl Batch {
         self.bytes.is_empty()
     }
 
+    /// Says whether short messages are sent between its pieces and those that follow.
+    pub(super) fn accompany(&mut self, accompanied: bool) {
+        self.accompanied = accompanied;
+    }
+
+    /// What the kernel should take of a batch with pieces.
+    pub(super) fn room(&self) -> Room {
+        if self.accompanied { Room::Narrow } else { Room::Wide }
+    }
+
     pub(super) fn put(&mut self, kind: Kind, id: u32, payload: &[u8]) {
         frame::put(&mut self.bytes, kind, id, false, payload);
+    }
+
+    /// Adds the first piece of a message.
+    pub(super) fn put_beginning(&mut self, kind: Kind, id: u32, payload: &[u8]) {
+        frame::put(&mut self.bytes, kind, id, true, payload);
     }
 
     /// Adds a frame whose payload is a part of a message.
@@ -125,7 +144,12 @@ impl Batch {
         } else {
             self.bytes.clear();
         }
-        self.pieces.clear();
+        for piece in self.pieces.drain(..) {
+            // The last piece of a message gives its buffer back.
+            if let Some(buffer) = Arc::into_inner(piece.message) {
+                SPARES.keep(buffer);
+            }
+        }
         self.apart = 0;
         self.written = 0;
     }

@@ -95,7 +95,7 @@ impl Drop for ByteStream {
 impl Chunk {
     /// Moves bytes into a buffer. `false` if there are none to move.
     pub(super) fn read(&mut self, buffer: &mut ReadBuf<'_>) -> bool {
-        let rest = &self.bytes[self.at..];
+        let rest = &self.bytes.head[self.at..];
         let length = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..length]);
         self.at += length;

@@ -54,7 +54,7 @@ pub(super) type Decode<T, E> = fn(End, Called) -> Result<T, E>;
 pub fn call<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Call<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Value, upstream);
@@ -65,7 +65,7 @@ pub fn call<T: DeserializeOwned + Send + 'static>(
 pub fn call_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Call<T, CallError<E>>
 where
@@ -81,7 +81,9 @@ pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     method: Called,
 ) -> Result<T, Error> {
     match end {
-        End::Value(bytes) => codec::decode(&bytes).map_err(|error| undecodable(method, error)),
+        End::Value(message) => {
+            codec::decode_message(message).map_err(|error| undecodable(method, error))
+        }
         other => Err(failure(other, method)),
     }
 }

@@ -5,6 +5,7 @@
 //! takes its box along into a task, and so does one whose arguments are long.
 
 use std::any::Any;
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -24,9 +25,6 @@ use crate::wire::frame::FailCode;
 /// The arguments of a longer call are decoded in a task, not in the driver's turn: other calls do not
 /// wait for that.
 const LONG: usize = 256 << 10;
-
-/// Boxes kept for later calls of a connection.
-const IDLE: usize = 8;
 
 /// What a connection does with the calls of the other end.
 pub(crate) trait Dispatch: Send + 'static {
@@ -55,14 +53,14 @@ impl Dispatch for NoService {
 pub(crate) struct Dispatcher<F, B> {
     begin: B,
     pulse: Arc<Pulse>,
-    idle: Vec<Slot<F>>,
+    handler: PhantomData<fn() -> F>,
 }
 
 type Slot<F> = Pin<Box<Option<F>>>;
 
 impl<F, B> Dispatcher<F, B> {
     pub(crate) fn new(begin: B, pulse: Arc<Pulse>) -> Self {
-        Self { begin, pulse, idle: Vec::new() }
+        Self { begin, pulse, handler: PhantomData }
     }
 }
 
@@ -88,13 +86,15 @@ where
 {
     fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
         let _inside = self.pulse.enter();
+        // One at a time: a handler that is ready leaves its box to the next call.
+        let mut idle = None;
         for call in calls {
             let ticket = call.ticket();
             let is_long = call.length() > LONG;
             let deadline = call.deadline().and_then(Deadline::after);
             let span = trace::call();
             let entered = span.enter();
-            let mut slot = self.idle.pop().unwrap_or_else(|| Box::pin(None));
+            let mut slot = idle.take().unwrap_or_else(|| Box::pin(None));
             slot.set(Some((self.begin)(call)));
             if is_long {
                 drop(entered);
@@ -105,11 +105,7 @@ where
             let polled = poll_handler(&mut slot, &mut Context::from_waker(Waker::noop()));
             drop(known);
             match polled {
-                Ok(Poll::Ready(())) => {
-                    if self.idle.len() < IDLE {
-                        self.idle.push(slot);
-                    }
-                }
+                Ok(Poll::Ready(())) => idle = Some(slot),
                 Ok(Poll::Pending) => {
                     drop(entered);
                     self.spawn(shared, ticket, deadline, slot, span);

@@ -6,9 +6,9 @@
 
 use std::cell::Cell;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BufMut as _;
@@ -22,6 +22,7 @@ use super::dispatch::Dispatch;
 use super::lookout::Lookout;
 use super::loss::Loss;
 use super::shared::Shared;
+use super::spares::SPARES;
 use super::state::Expected;
 use super::transport::{Looking, Transport};
 use super::writer::Writer;
@@ -60,6 +61,8 @@ pub(crate) struct Driver<T, D> {
     lookout: Lookout,
     company: Company,
     finds: u32,
+    /// It has been polled.
+    begun: bool,
 }
 
 /// How far a half-turn came.
@@ -88,6 +91,7 @@ where
             lookout: Lookout::closed(),
             company: Company::join(),
             finds: 0,
+            begun: false,
         }
     }
 
@@ -98,33 +102,30 @@ where
         self
     }
 
-    /// Works until the connection ends, for whatever reason.
-    pub(crate) async fn run(mut self) {
+    /// Works until the connection ends, for whatever reason. The future is the driver itself, so that
+    /// an idle connection holds no more than one.
+    pub(crate) fn run(self) -> impl Future<Output = ()> {
+        // The turns are counted here, so tokio's own budget must not make a handler that is ready
+        // look as if it were not.
+        tokio::task::unconstrained(self)
+    }
+
+    /// What was read behind the greetings.
+    fn take_early(&mut self) -> Option<Loss> {
+        if std::mem::replace(&mut self.begun, true) || self.rest.is_empty() {
+            return None;
+        }
         let early = std::mem::take(&mut self.rest);
-        let begun = if early.is_empty() { None } else { self.take_bytes(&early) };
-        let loss = match begun {
-            Some(loss) => loss,
-            // The turns are counted here, so tokio's own budget must not make a handler that is
-            // ready look as if it were not.
-            None => {
-                tokio::task::unconstrained(std::future::poll_fn(|context| self.poll(context))).await
-            }
-        };
-        self.shared.lose(loss);
-        self.last_words().await;
+        self.take_bytes(&early)
     }
 
     /// Says goodbye if that is still possible without waiting, and closes.
-    async fn last_words(&mut self) {
-        std::future::poll_fn(|context| {
-            self.writer.last_words(&mut self.transport, &self.shared, context);
-            let _ = Pin::new(&mut self.transport).poll_shutdown(context);
-            Poll::Ready(())
-        })
-        .await;
+    fn last_words(&mut self, context: &mut Context<'_>) {
+        self.writer.last_words(&mut self.transport, &self.shared, context);
+        let _ = Pin::new(&mut self.transport).poll_shutdown(context);
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
+    fn poll_loss(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
         self.backlog.begin();
         for _ in 0..TURNS {
             let wrote = match self.writer.turn(&mut self.transport, &self.shared, context) {
@@ -142,7 +143,16 @@ where
                 Progress::None => false,
             };
             if wrote || dispatched || read {
+                if self.amid || self.writer.is_long() {
+                    // A turn with a long message takes as long as many calls, and somebody has just
+                    // been answered perhaps.
+                    break;
+                }
                 continue;
+            }
+            if self.finds >= FINDS {
+                self.finds = 0;
+                return visit(context);
             }
             match self.look() {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -178,10 +188,6 @@ where
             || !self.backlog.arrived.is_empty()
             || self.backlog.is_held_up(&self.shared)
         {
-            return Progress::None;
-        }
-        if self.finds >= FINDS {
-            self.finds = 0;
             return Progress::None;
         }
         if self.company.is_disturbed() {
@@ -252,10 +258,14 @@ where
         let mut progress = self.on_read(polled.map_ok(|()| length - kept));
         if matches!(progress, Progress::Some) {
             self.rest.clear();
-            if length == offered {
+            let taken = self.take_bytes(&scratch[..length]);
+            if self.amid {
+                // A long message had better be read to where it is kept.
+                self.appetite = FIRST_READ;
+            } else if length == offered {
                 self.appetite = (self.appetite * 2).min(READ);
             }
-            if let Some(loss) = self.take_bytes(&scratch[..length]) {
+            if let Some(loss) = taken {
                 progress = Progress::End(loss);
             }
         }
@@ -331,11 +341,38 @@ where
     }
 }
 
+impl<T: Transport, D: Dispatch> Future for Driver<T, D> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let loss = match self.take_early() {
+            Some(loss) => loss,
+            None => ready!(self.poll_loss(context)),
+        };
+        self.shared.lose(loss);
+        self.last_words(context);
+        Poll::Ready(())
+    }
+}
+
+/// Nothing in it is pinned.
+impl<T, D> Unpin for Driver<T, D> {}
+
 impl<T, D> Drop for Driver<T, D> {
     /// Nobody waits for a driver that is gone, also if its runtime or a panic took it away.
     fn drop(&mut self) {
         self.shared.lose(Loss::new(ErrorKind::Lost, "the connection was dropped"));
+        SPARES.release();
     }
+}
+
+/// Lets the runtime look after its sockets and other tasks. It does not sleep over that, and comes
+/// back.
+fn visit<T>(context: &mut Context<'_>) -> Poll<T> {
+    let mut turn = pin!(tokio::task::yield_now());
+    // What was woken so far goes first, as does a look at the sockets; a waker alone would not do.
+    let _ = turn.as_mut().poll(context);
+    Poll::Pending
 }
 
 fn end_of_stream() -> Loss {

@@ -11,6 +11,7 @@ use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::serving::{Serving, Ticket};
 use super::state::State;
+use crate::codec::Message;
 use crate::error::{Error, ErrorKind};
 use crate::wire::frame::Kind;
 
@@ -96,6 +97,22 @@ impl State {
             self.outbox.push(Kind::Skip, id, &skipped.to_le_bytes());
         }
         self.outbox.push(Kind::Items, id, payload);
+        Sent::Yes
+    }
+
+    /// As [`send`](Self::send), without a copy: takes the message if it is sent.
+    pub(super) fn send_long(&mut self, role: Role, payload: &mut Message, waker: &Waker) -> Sent {
+        match self.may_send(role, waker) {
+            Sent::Yes => self.send_long_now(role, payload),
+            other => other,
+        }
+    }
+
+    /// As [`send_now`](Self::send_now), without a copy.
+    pub(super) fn send_long_now(&mut self, role: Role, payload: &mut Message) -> Sent {
+        let Some(outflow) = self.outflow(role) else { return Sent::Over };
+        outflow.spend(payload.len());
+        self.outbox.push_owned(Kind::Items, self.id(role), std::mem::take(payload));
         Sent::Yes
     }
 

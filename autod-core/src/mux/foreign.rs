@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::keep_alive::KeepAlive;
 use super::shared::Shared;
-use super::transport::Transport;
+use super::transport::{Room, Transport};
 
 /// A byte stream of which nothing is known. What is written is flushed at once: it may be kept in
 /// a buffer, as TLS does.
@@ -106,5 +106,5 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Transport for Foreign<T> {
         }
     }
 
-    fn widen(&self) {}
+    fn make_room(&self, _: Room) {}
 }

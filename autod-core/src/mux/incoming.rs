@@ -71,7 +71,7 @@ enum Source<E> {
 pub fn open<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
@@ -82,7 +82,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
 pub fn open_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T, CallError<E>>
 where
@@ -159,13 +159,17 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
 
     fn decode_next(&mut self) -> Result<T, Error> {
         self.chunk.count -= 1;
-        let rest = self.chunk.bytes.get(self.chunk.at..).unwrap_or_default();
+        // The last item may take what is apart.
+        let end = (self.chunk.count == 0).then(|| self.chunk.bytes.len());
         let (item, length) = match self.decode {
-            None => codec::decode_prefix(rest)?,
-            Some(decode) => decode(rest)?,
+            None => codec::decode_from(&mut self.chunk.bytes, self.chunk.at)?,
+            Some(decode) => {
+                self.chunk.bytes.join();
+                decode(self.chunk.bytes.head.get(self.chunk.at..).unwrap_or_default())?
+            }
         };
         self.chunk.at += length;
-        if self.chunk.count == 0 && self.chunk.at != self.chunk.bytes.len() {
+        if end.is_some_and(|end| self.chunk.at != end) {
             return Err(Error::new(ErrorKind::Codec, "bytes are left over after the last item"));
         }
         Ok(item)

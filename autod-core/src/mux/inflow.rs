@@ -9,6 +9,7 @@ use std::task::Waker;
 
 use super::account::Share;
 use super::pieces::{Part, Pieces};
+use crate::codec::Message;
 use crate::wire::frame::{Broken, ENVELOPE, Header, Kind, MAX_PIECE};
 
 /// What flows in a stream.
@@ -37,7 +38,7 @@ pub(super) struct Chunk {
     pub(super) count: u32,
     /// The items that were dropped before it.
     pub(super) skipped: u64,
-    pub(super) bytes: Vec<u8>,
+    pub(super) bytes: Message,
     /// The credit that was spent for it.
     cost: usize,
     /// Where the next item, or the next byte, begins.
@@ -69,7 +70,7 @@ pub(super) struct Inflow {
 #[derive(Debug)]
 pub(super) enum Piece {
     More,
-    Whole(Vec<u8>),
+    Whole(Message),
     /// There is no room for it beside what is held already.
     Full,
 }
@@ -118,25 +119,27 @@ impl Inflow {
     }
 
     /// Adds a whole message of Items.
-    pub(super) fn push(&mut self, bytes: Vec<u8>) -> Result<(), Broken> {
+    pub(super) fn push(&mut self, mut bytes: Message) -> Result<(), Broken> {
         self.held += bytes.len();
         self.partial = 0;
         if self.form == Form::Items {
-            let (count, _) = bytes.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
+            bytes.reach(size_of::<u32>());
+            let (count, _) = bytes.head.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
             let count = u32::from_le_bytes(*count);
             let skipped = std::mem::take(&mut self.skipped);
             let cost = bytes.len();
             self.chunks.push_back(Chunk { count, skipped, cost, bytes, at: 4 });
             return Ok(());
         }
-        if bytes.is_empty() {
+        bytes.join();
+        if bytes.len() == 0 {
             return Err(Broken::Payload(Kind::Items));
         }
         // Many short writes of the other end become one chunk, so that memory goes with the bytes.
         match self.chunks.back_mut() {
             Some(last) if last.bytes.len() + bytes.len() <= MAX_PIECE => {
                 last.cost += bytes.len();
-                last.bytes.extend_from_slice(&bytes);
+                last.bytes.head.make_mut().extend_from_slice(&bytes.head);
             }
             _ => self.chunks.push_back(Chunk { cost: bytes.len(), bytes, ..Chunk::default() }),
         }

@@ -13,7 +13,8 @@ const SOON: Duration = Duration::from_micros(200);
 /// So many finds in a row make one failure forgivable.
 const SURE: u8 = 3;
 
-/// After a failure so many answers in a row have to come soon before it looks again; twice as many
+/// Before it looks for the first time so many answers in a row have to come soon; after a failure it
+/// waits for twice as many, of which the last so many have to come soon, and for twice as many again
 /// after each further failure.
 const FIRST_BREAK: u32 = 8;
 const LONGEST_BREAK: u32 = 4096;
@@ -26,8 +27,10 @@ pub(super) struct Lookout {
     confidence: u8,
     /// What came soon, one after the other, while it did not look.
     soon: u32,
-    /// How much has to come soon before it looks again.
+    /// How much has to come before it looks again.
     rest: u32,
+    /// The part of that which is not timed: to ask for the time costs more than a lock.
+    untimed: u32,
     /// When it went to sleep over something that it expects.
     asleep_since: Option<Instant>,
 }
@@ -40,7 +43,14 @@ impl Lookout {
 
     /// Looks for so long each time. One that is eager begins at once, else it waits for a reason.
     pub(super) fn new(limit: Duration, eager: bool) -> Self {
-        Self { limit, confidence: u8::from(eager), soon: 0, rest: FIRST_BREAK, asleep_since: None }
+        Self {
+            limit,
+            confidence: u8::from(eager),
+            soon: 0,
+            rest: FIRST_BREAK,
+            untimed: 0,
+            asleep_since: None,
+        }
     }
 
     /// How long to look now, if at all.
@@ -62,13 +72,18 @@ impl Lookout {
         if self.confidence == 0 {
             self.soon = 0;
             self.rest = (self.rest * 2).min(LONGEST_BREAK);
+            self.untimed = self.rest - FIRST_BREAK;
         }
     }
 
     /// It goes to sleep and expects something.
     pub(super) fn sleeps(&mut self, now: impl FnOnce() -> Instant) {
-        if self.confidence == 0 && !self.limit.is_zero() {
-            self.asleep_since = Some(now());
+        if self.confidence > 0 || self.limit.is_zero() {
+            return;
+        }
+        match self.untimed.checked_sub(1) {
+            Some(left) => self.untimed = left,
+            None => self.asleep_since = Some(now()),
         }
     }
 
@@ -80,7 +95,7 @@ impl Lookout {
             return;
         }
         self.soon += 1;
-        if self.soon >= self.rest {
+        if self.soon >= FIRST_BREAK {
             self.confidence = 1;
         }
     }

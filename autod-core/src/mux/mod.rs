@@ -52,6 +52,7 @@ mod request;
 mod served;
 mod serving;
 mod shared;
+mod spares;
 mod state;
 mod tally;
 mod trace;

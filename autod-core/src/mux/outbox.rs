@@ -12,10 +12,17 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::batch::Batch;
+use crate::codec::Message;
 use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
+
+/// A message that is not longer is one that somebody waits for beside the long ones.
+const SHORT: usize = 4 << 10;
+
+/// After so many bytes of long messages without a short one between them they are alone.
+const ALONE: usize = 16 << 20;
 
 /// What an empty buffer may hold while its connection sleeps.
 pub(super) const KEPT: usize = 16 << 10;
@@ -24,6 +31,8 @@ pub(super) const KEPT: usize = 16 << 10;
 pub(super) struct Outbox {
     ready: Batch,
     long: VecDeque<Long>,
+    /// The bytes of long messages that are cut before they count as alone.
+    company: usize,
     /// How often something was taken to be written.
     taken: u64,
 }
@@ -32,9 +41,25 @@ pub(super) struct Outbox {
 #[derive(Debug)]
 struct Long {
     id: u32,
-    messages: VecDeque<(Kind, Arc<Vec<u8>>)>,
-    /// How much of the first message has become pieces.
+    messages: VecDeque<Uncut>,
+    /// How much of the first message's body has become pieces.
     cut: usize,
+}
+
+/// A message that becomes pieces.
+#[derive(Debug)]
+struct Uncut {
+    kind: Kind,
+    /// Its short beginning, if that is apart: a piece of its own, so that the other end can receive
+    /// the body to where it is kept.
+    head: Vec<u8>,
+    body: Arc<Vec<u8>>,
+}
+
+impl Uncut {
+    fn len(&self) -> usize {
+        self.head.len() + self.body.len()
+    }
 }
 
 impl Outbox {
@@ -47,20 +72,35 @@ impl Outbox {
         let long: usize = self
             .long
             .iter()
-            .map(|long| {
-                long.messages.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() - long.cut
-            })
+            .map(|long| long.messages.iter().map(Uncut::len).sum::<usize>() - long.cut)
             .sum();
         self.ready.len() + long
+    }
+
+    /// The bytes that wait beside the longest message.
+    ///
+    /// That one alone is no sign that the other end does not read: it takes its time, and calls
+    /// are answered meanwhile.
+    pub(super) fn waiting_beside(&self) -> usize {
+        let rest = |long: &Long| Some(long.messages.front()?.len() - long.cut);
+        self.waiting() - self.long.iter().filter_map(rest).max().unwrap_or(0)
     }
 
     /// Adds a message that is short, or is copied anyway.
     pub(super) fn push(&mut self, kind: Kind, id: u32, payload: &[u8]) {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
-            self.push_long(kind, id, payload.to_vec());
+            self.push_long(kind, id, payload.to_vec().into());
         } else {
-            self.ready.put(kind, id, payload);
+            self.put(kind, id, payload);
         }
+    }
+
+    fn put(&mut self, kind: Kind, id: u32, payload: &[u8]) {
+        let is_awaited = matches!(kind, Kind::Call | Kind::Reply | Kind::Fail);
+        if !self.long.is_empty() && is_awaited && payload.len() <= SHORT {
+            self.company = ALONE;
+        }
+        self.ready.put(kind, id, payload);
     }
 
     /// Adds the last frame of the connection: behind what was cut, before what was not.
@@ -74,11 +114,12 @@ impl Outbox {
     }
 
     /// Adds a message without copying it if it is long.
-    pub(super) fn push_owned(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
-        if payload.len() > MAX_PIECE || self.is_queued(id) {
-            self.push_long(kind, id, payload);
+    pub(super) fn push_owned(&mut self, kind: Kind, id: u32, message: Message) {
+        let is_short = message.head.len() <= MAX_PIECE && message.tail.is_empty();
+        if is_short && !self.is_queued(id) {
+            self.put(kind, id, &message.head);
         } else {
-            self.ready.put(kind, id, &payload);
+            self.push_long(kind, id, message);
         }
     }
 
@@ -87,15 +128,16 @@ impl Outbox {
         self.long.iter().any(|long| long.id == id)
     }
 
-    fn push_long(&mut self, kind: Kind, id: u32, payload: Vec<u8>) {
-        let payload = Arc::new(payload);
+    fn push_long(&mut self, kind: Kind, id: u32, message: Message) {
+        let (head, tail) = (message.head.into_vec(), message.tail);
+        let (head, body) = if tail.is_empty() { (tail, head) } else { (head, tail) };
+        debug_assert!(head.len() <= MAX_PIECE, "what is apart is behind a few values");
+        let uncut = Uncut { kind, head, body: Arc::new(body) };
         match self.long.iter_mut().find(|long| long.id == id) {
-            Some(long) => long.messages.push_back((kind, payload)),
-            None => self.long.push_back(Long {
-                id,
-                messages: VecDeque::from([(kind, payload)]),
-                cut: 0,
-            }),
+            Some(long) => long.messages.push_back(uncut),
+            None => {
+                self.long.push_back(Long { id, messages: VecDeque::from([uncut]), cut: 0 });
+            }
         }
     }
 
@@ -104,7 +146,7 @@ impl Outbox {
     pub(super) fn withdraw(&mut self, id: u32) -> bool {
         let Some(at) = self.long.iter().position(|long| long.id == id) else { return false };
         let long = &mut self.long[at];
-        let Some(call) = long.messages.iter().rposition(|(kind, _)| *kind == Kind::Call) else {
+        let Some(call) = long.messages.iter().rposition(|uncut| uncut.kind == Kind::Call) else {
             return false;
         };
         if call == 0 && long.cut > 0 {
@@ -132,16 +174,21 @@ impl Outbox {
         debug_assert!(empty.is_empty());
         self.taken += 1;
         self.cut();
+        self.ready.accompany(self.company > 0);
         std::mem::swap(&mut self.ready, empty);
     }
 
     fn cut(&mut self) {
         while self.ready.len() < FILL {
             let Some(mut long) = self.long.pop_front() else { return };
-            let Some((kind, payload)) = long.messages.front() else { continue };
-            let end = payload.len().min(long.cut + MAX_PIECE);
-            let more = end < payload.len();
-            self.ready.put_piece(*kind, long.id, more, payload, long.cut..end);
+            let Some(Uncut { kind, head, body }) = long.messages.front() else { continue };
+            if long.cut == 0 && !head.is_empty() {
+                self.ready.put_beginning(*kind, long.id, head);
+            }
+            let end = body.len().min(long.cut + MAX_PIECE);
+            self.company = self.company.saturating_sub(end - long.cut);
+            let more = end < body.len();
+            self.ready.put_piece(*kind, long.id, more, body, long.cut..end);
             long.cut = end;
             if !more {
                 long.messages.pop_front();
@@ -157,6 +204,7 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mux::transport::Room;
     use crate::wire::frame::{HEADER, Header};
 
     fn drain(outbox: &mut Outbox) -> Vec<(Header, Vec<u8>)> {
@@ -178,7 +226,7 @@ mod tests {
     #[test]
     fn a_short_message_passes_a_long_one() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Reply, 2, vec![1; 10 * MAX_PIECE]);
+        outbox.push_owned(Kind::Reply, 2, vec![1; 10 * MAX_PIECE].into());
         outbox.push(Kind::Reply, 4, b"short");
         let frames = drain(&mut outbox);
         assert_eq!(frames[0].0.id, 4);
@@ -206,18 +254,61 @@ mod tests {
     }
 
     #[test]
+    fn what_is_before_long_bytes_is_a_piece_of_its_own() {
+        let mut outbox = Outbox::default();
+        let message = Message { head: vec![1; 7].into(), tail: vec![2; MAX_PIECE + 1] };
+        outbox.push_owned(Kind::Reply, 2, message);
+        assert_eq!(outbox.waiting(), 7 + MAX_PIECE + 1);
+        let frames = drain(&mut outbox);
+        let pieces: Vec<_> =
+            frames.iter().map(|(header, bytes)| (header.more, bytes.len())).collect();
+        assert_eq!(pieces, [(true, 7), (true, MAX_PIECE), (false, 1)]);
+    }
+
+    #[test]
     fn two_long_messages_take_turns() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Reply, 2, vec![1; 3 * MAX_PIECE]);
-        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE]);
+        outbox.push_owned(Kind::Reply, 2, vec![1; 3 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE].into());
         let ids: Vec<_> = drain(&mut outbox).iter().map(|(header, _)| header.id).collect();
         assert_eq!(ids, [2, 4, 2, 4, 2, 4]);
     }
 
     #[test]
+    fn the_longest_message_is_no_sign_that_nobody_reads() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Reply, 2, vec![1; 90 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Reply, 4, vec![2; 3 * MAX_PIECE].into());
+        assert_eq!(outbox.waiting_beside(), 3 * MAX_PIECE);
+        outbox.push_owned(Kind::Reply, 6, vec![3; 100 * MAX_PIECE].into());
+        assert_eq!(outbox.waiting_beside(), 93 * MAX_PIECE);
+    }
+
+    #[test]
+    fn the_kernel_takes_little_while_short_messages_go_between_the_pieces() {
+        let room = |outbox: &mut Outbox| {
+            let mut batch = Batch::default();
+            outbox.take(&mut batch);
+            batch.room()
+        };
+        let mut outbox = Outbox::default();
+        // Nobody waits behind a long message yet.
+        outbox.push(Kind::Reply, 8, b"short");
+        outbox.push_owned(Kind::Reply, 2, vec![1; 2 * ALONE].into());
+        assert_eq!(room(&mut outbox), Room::Wide);
+        outbox.push(Kind::Reply, 4, b"short");
+        let batches = ALONE / (2 * MAX_PIECE);
+        for _ in 1..batches {
+            assert_eq!(room(&mut outbox), Room::Narrow);
+        }
+        // The headers make no difference, and no short one has come for long enough.
+        assert_eq!(room(&mut outbox), Room::Wide);
+    }
+
+    #[test]
     fn an_id_keeps_its_order() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Items, 2, vec![1; MAX_PIECE + 1]);
+        outbox.push_owned(Kind::Items, 2, vec![1; MAX_PIECE + 1].into());
         outbox.push(Kind::Items, 2, b"next");
         outbox.push(Kind::End, 2, b"");
         let frames = drain(&mut outbox);
@@ -232,8 +323,8 @@ mod tests {
     #[test]
     fn only_an_unsent_message_can_be_withdrawn() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE]);
-        outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE]);
+        outbox.push_owned(Kind::Call, 2, vec![0; 9 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Call, 4, vec![0; 9 * MAX_PIECE].into());
         assert!(outbox.withdraw(4));
         outbox.take(&mut Batch::default());
         assert!(!outbox.withdraw(2));
@@ -243,7 +334,7 @@ mod tests {
     #[test]
     fn the_last_words_of_an_older_call_are_not_withdrawn() {
         let mut outbox = Outbox::default();
-        outbox.push_owned(Kind::Items, 2, vec![1; 3 * MAX_PIECE]);
+        outbox.push_owned(Kind::Items, 2, vec![1; 3 * MAX_PIECE].into());
         assert!(!outbox.withdraw(2), "there is no call");
         outbox.push(Kind::End, 2, &[]);
         outbox.push(Kind::Call, 2, b"younger");

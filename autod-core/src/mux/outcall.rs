@@ -19,7 +19,7 @@ use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
 use crate::arguments::Arguments;
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Message};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
@@ -37,7 +37,7 @@ pub(super) struct Outcall {
 
 pub(super) enum Stage {
     /// `Some`: it has a place in the queue for a slot.
-    Unsent(Vec<u8>, Option<Place>),
+    Unsent(Message, Option<Place>),
     /// The arguments could not be encoded.
     Failed(Option<Error>),
     Open(u32),
@@ -61,13 +61,13 @@ impl Outcall {
     pub(super) fn new(
         connection: &Connection,
         method: &'static Method,
-        arguments: &impl Arguments,
+        arguments: impl Arguments,
         expect: Expect,
         upstream: Upstream,
     ) -> Self {
         let codec = connection.shared().codec;
-        Self::encoded(connection, method, expect, upstream, |message| match codec {
-            Codec::Bincode => codec::encode_arguments(message, arguments),
+        Self::encoded(connection, method, expect, upstream, |head| match codec {
+            Codec::Bincode => codec::arguments_message(head, arguments),
             #[cfg(feature = "json")]
             Codec::Json => Err(Error::new(
                 ErrorKind::Usage,
@@ -79,13 +79,13 @@ impl Outcall {
         })
     }
 
-    /// A call whose arguments `encode` appends to its message.
+    /// A call whose arguments `encode` puts behind the beginning of its message.
     pub(super) fn encoded(
         connection: &Connection,
         method: &'static Method,
         expect: Expect,
         Upstream(feed): Upstream,
-        encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+        encode: impl FnOnce(Vec<u8>) -> Result<Message, Error>,
     ) -> Self {
         let options = match expect {
             Expect::Bytes => Options::Bytes,
@@ -117,7 +117,7 @@ impl Outcall {
     /// How much time the callee gets, if the call has not been sent.
     pub(super) fn set_time_left(&mut self, left: Duration) {
         if let Stage::Unsent(message, _) = &mut self.stage {
-            put_deadline(message, left);
+            put_deadline(message.head.make_mut(), left);
         }
     }
 
@@ -255,13 +255,13 @@ fn message(
     connection: &Connection,
     method: Called,
     options: Options,
-    encode: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
-) -> Result<Vec<u8>, Error> {
-    let mut message = Vec::with_capacity(64);
-    message.extend_from_slice(&method.id.to_le_bytes());
-    message.push(options as u8);
-    debug_assert_eq!(message.len(), BEFORE_ARGUMENTS);
-    encode(&mut message)?;
+    encode: impl FnOnce(Vec<u8>) -> Result<Message, Error>,
+) -> Result<Message, Error> {
+    let mut head = Vec::with_capacity(64);
+    head.extend_from_slice(&method.id.to_le_bytes());
+    head.push(options as u8);
+    debug_assert_eq!(head.len(), BEFORE_ARGUMENTS);
+    let message = encode(head)?;
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

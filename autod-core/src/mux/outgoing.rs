@@ -224,8 +224,8 @@ impl Outgoing {
             Kind::Items | Kind::End if slot.half_closed => return Err(unexpected()),
             _ => {}
         }
-        let mut bytes = match slot.inflow.piece(header, payload, self.bounds)? {
-            Piece::Whole(bytes) => bytes,
+        let message = match slot.inflow.piece(header, payload, self.bounds)? {
+            Piece::Whole(message) => message,
             Piece::More => return Ok(Answer::Nothing),
             Piece::Full => {
                 slot.stage = Stage::Overfull(expect);
@@ -236,11 +236,12 @@ impl Outgoing {
             }
         };
         match kind {
-            Kind::Items => slot.inflow.push(bytes)?,
+            Kind::Items => slot.inflow.push(message)?,
             Kind::End if terminal => slot.stage = Stage::Ended(End::Finished),
             Kind::End => slot.half_closed = true,
-            Kind::Reply => slot.stage = Stage::Ended(End::Value(bytes)),
+            Kind::Reply => slot.stage = Stage::Ended(End::Value(message)),
             _ => {
+                let mut bytes = message.into_bytes();
                 let code = FailCode::from_wire(*bytes.first().ok_or(Broken::Payload(kind))?);
                 bytes.remove(0);
                 slot.stage = Stage::Ended(End::Fail(code, bytes));

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::flow::Role;
 use super::shared::{Over, Shared};
-use crate::codec::Codec;
+use crate::codec::{Codec, Message};
 use crate::error::Error;
 
 /// Items are packed into one message until it is this long, as long as the stream has more ready.
@@ -45,7 +45,7 @@ pub(super) trait Queue {
     /// Whether the stream is asked for items also when they cannot be sent.
     const DROPS: bool;
 
-    fn add<T: Serialize + 'static>(&mut self, item: &T, form: Form) -> Result<(), Unsendable>;
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable>;
 
     fn is_empty(&self) -> bool;
 
@@ -70,38 +70,44 @@ pub(super) trait Queue {
 pub(super) struct Pack {
     count: u32,
     bytes: Vec<u8>,
+    /// The last item is long: the rest of it.
+    tail: Vec<u8>,
     /// How large the buffer was that was let go.
     room: usize,
     /// An item that did not fit behind the others.
-    next: Vec<u8>,
+    next: Message,
 }
 
 impl Pack {
     pub(super) fn new() -> Self {
-        Self { count: 0, bytes: Vec::new(), room: HEAD, next: Vec::new() }
+        let (bytes, tail) = (Vec::new(), Vec::new());
+        Self { count: 0, bytes, tail, room: HEAD, next: Message::default() }
     }
 
     /// The message was taken; the item that did not fit begins the next one.
     fn sent(&mut self) {
-        self.bytes.truncate(HEAD);
-        self.count = u32::from(!self.next.is_empty());
-        self.bytes.append(&mut self.next);
+        self.bytes.resize(HEAD, 0);
+        self.count = u32::from(self.next.len() > 0);
+        self.bytes.append(self.next.head.make_mut());
+        self.tail = std::mem::take(&mut self.next.tail);
     }
 }
 
 impl Queue for Pack {
     const DROPS: bool = false;
 
-    fn add<T: Serialize + 'static>(&mut self, item: &T, form: Form) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
         if self.bytes.is_empty() {
             self.bytes.reserve_exact(self.room);
             self.bytes.resize(HEAD, 0);
         }
         let start = self.bytes.len();
-        encode(&mut self.bytes, item, form)?;
-        if self.count > 0 && self.bytes.len() - HEAD > form.limit {
-            self.next = self.bytes.split_off(start);
+        let tail = encode(&mut self.bytes, item, form)?;
+        let fits = tail.is_empty() && self.bytes.len() - HEAD <= form.limit;
+        if self.count > 0 && !fits {
+            self.next = Message { head: self.bytes.split_off(start).into(), tail };
         } else {
+            self.tail = tail;
             self.count += 1;
         }
         Ok(())
@@ -117,7 +123,9 @@ impl Queue for Pack {
     }
 
     fn is_full(&self, limit: usize) -> bool {
-        !self.next.is_empty() || self.bytes.len() >= PACK.min(limit) || self.count >= ITEMS
+        self.next.len() + self.tail.len() > 0
+            || self.bytes.len() >= PACK.min(limit)
+            || self.count >= ITEMS
     }
 
     fn poll_send(
@@ -128,7 +136,17 @@ impl Queue for Pack {
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         self.bytes[..HEAD].copy_from_slice(&self.count.to_le_bytes());
-        if now {
+        if !self.tail.is_empty() {
+            let (head, tail) = (std::mem::take(&mut self.bytes), std::mem::take(&mut self.tail));
+            let mut message = Message { head: head.into(), tail };
+            let sent = if now {
+                Poll::Ready(shared.send_long_now(role, &mut message))
+            } else {
+                shared.poll_send_long(role, &mut message, context)
+            };
+            (self.bytes, self.tail) = (message.head.into_vec(), message.tail);
+            ready!(sent)?;
+        } else if now {
             shared.send_now(role, 0, &self.bytes)?;
         } else {
             ready!(shared.poll_send(role, 0, &self.bytes, context))?;
@@ -180,9 +198,10 @@ impl Newest {
 impl Queue for Newest {
     const DROPS: bool = true;
 
-    fn add<T: Serialize + 'static>(&mut self, item: &T, form: Form) -> Result<(), Unsendable> {
+    fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
         let mut bytes = Vec::new();
-        encode(&mut bytes, item, form)?;
+        let mut tail = encode(&mut bytes, item, form)?;
+        bytes.append(&mut tail);
         self.bytes += bytes.len();
         self.items.push_back(bytes);
         while self.items.len() > self.most || self.bytes > KEPT && self.items.len() > 1 {
@@ -213,20 +232,21 @@ impl Queue for Newest {
     }
 }
 
-/// Appends an item, if it is not longer than the other end receives.
+/// Appends an item, if it is not longer than the other end receives, but for long bytes at its end.
+#[inline]
 fn encode<T: Serialize + 'static>(
     bytes: &mut Vec<u8>,
-    item: &T,
+    item: T,
     form: Form,
-) -> Result<(), Unsendable> {
+) -> Result<Vec<u8>, Unsendable> {
     let start = bytes.len();
-    form.codec.encode_item(bytes, item).map_err(Unsendable::Encoding)?;
-    let length = bytes.len() - start;
+    let tail = form.codec.encode_item(bytes, item).map_err(Unsendable::Encoding)?;
+    let length = bytes.len() - start + tail.len();
     if length > form.limit {
         bytes.truncate(start);
         return Err(Unsendable::TooLarge(length));
     }
-    Ok(())
+    Ok(tail)
 }
 
 #[cfg(test)]
@@ -246,7 +266,7 @@ mod tests {
     fn the_oldest_are_dropped_and_counted() {
         let mut newest = Newest::new(3);
         for item in 0..10_u8 {
-            newest.add(&item, form(1024)).unwrap();
+            newest.add(item, form(1024)).unwrap();
         }
         assert_eq!(newest.dropped, 7);
         assert_eq!(decoded(&newest.message()), [7, 8, 9]);
@@ -257,19 +277,19 @@ mod tests {
     fn bytes_are_bounded_too_but_one_item_is_kept() {
         let mut newest = Newest::new(usize::MAX);
         for _ in 0..100 {
-            newest.add(&vec![0_u8; 100 << 10], form(1 << 30)).unwrap();
+            newest.add(vec![0_u8; 100 << 10], form(1 << 30)).unwrap();
             assert!(newest.bytes <= KEPT);
         }
-        newest.add(&vec![0_u8; 2 * KEPT], form(1 << 30)).unwrap();
+        newest.add(vec![0_u8; 2 * KEPT], form(1 << 30)).unwrap();
         assert_eq!((newest.items.len(), newest.dropped), (1, 100));
     }
 
     #[test]
     fn an_item_that_is_too_large_leaves_the_others() {
         let mut pack = Pack::new();
-        pack.add(&1_u8, form(16)).unwrap();
-        assert!(matches!(pack.add(&[0_u8; 17], form(16)), Err(Unsendable::TooLarge(17))));
-        pack.add(&2_u8, form(16)).unwrap();
+        pack.add(1_u8, form(16)).unwrap();
+        assert!(matches!(pack.add([0_u8; 17], form(16)), Err(Unsendable::TooLarge(17))));
+        pack.add(2_u8, form(16)).unwrap();
         assert_eq!((pack.count, &pack.bytes[HEAD..]), (2, &[1, 2][..]));
     }
 }

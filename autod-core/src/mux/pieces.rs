@@ -1,6 +1,11 @@
 //! A message that comes in pieces.
 
+use crate::codec::Message;
 use crate::wire::frame::{Broken, Header};
+
+/// The longest first piece behind which the rest of its message is kept apart: a sender cuts it off
+/// before long bytes. Such a frame is always taken whole.
+const SHORT: usize = 4 << 10;
 
 /// What has come of a frame's payload.
 #[derive(Debug)]
@@ -27,18 +32,64 @@ impl Part<'_> {
         }
     }
 
-    /// Adds it to what has come of its message, if that was not lent.
-    pub(super) fn join(self, message: &mut Vec<u8>) {
+    /// It is all of a message.
+    pub(super) fn into_message(self) -> Message {
         match self {
-            Self::Bytes(bytes) => message.extend_from_slice(bytes),
-            Self::Read(all, _) => *message = all,
+            Self::Bytes(bytes) => Message::copied(bytes),
+            Self::Read(all, _) => all.into(),
         }
+    }
+}
+
+/// What has come of one message.
+#[derive(Debug, Default)]
+pub(super) struct Partial {
+    message: Message,
+    /// The rest of it goes into the tail.
+    apart: bool,
+}
+
+impl Partial {
+    pub(super) fn len(&self) -> usize {
+        self.message.len()
+    }
+
+    /// Where the next part goes.
+    fn open(&mut self) -> &mut Vec<u8> {
+        if self.apart { &mut self.message.tail } else { self.message.head.make_mut() }
+    }
+
+    /// Adds a part to what has come, if that was not lent.
+    pub(super) fn add(&mut self, header: Header, part: Part<'_>) {
+        let begins = self.len() == 0;
+        match part {
+            Part::Bytes(bytes) if begins => self.message = Message::copied(bytes),
+            Part::Bytes(bytes) => self.open().extend_from_slice(bytes),
+            Part::Read(all, _) => *self.open() = all,
+        }
+        self.apart |= begins && header.more && header.length <= SHORT;
+    }
+
+    /// Lends what has come, or its tail.
+    pub(super) fn lend(&mut self) -> Vec<u8> {
+        std::mem::take(self.open())
+    }
+
+    /// Lets go of all but so many bytes.
+    pub(super) fn keep(&mut self, length: usize) {
+        self.message.reach(length);
+        let kept = self.message.head.len().min(length);
+        self.message = Message::copied(&self.message.head[..kept]);
+    }
+
+    pub(super) fn into_message(self) -> Message {
+        self.message
     }
 }
 
 /// What has come of a message that is not whole yet.
 #[derive(Debug, Default)]
-pub(super) struct Pieces(Option<(Header, Vec<u8>)>);
+pub(super) struct Pieces(Option<Box<(Header, Partial)>>);
 
 impl Pieces {
     /// Whether no message has begun.
@@ -52,26 +103,32 @@ impl Pieces {
         header: Header,
         payload: Part<'_>,
         cap: usize,
-    ) -> Result<Option<Vec<u8>>, Broken> {
-        let mut bytes = match self.0.take() {
-            Some((begun, bytes)) if begun.kind == header.kind => bytes,
-            Some(_) => return Err(Broken::Unexpected(header.kind, header.id)),
-            None => Vec::new(),
-        };
-        payload.join(&mut bytes);
-        if bytes.len() > cap {
+    ) -> Result<Option<Message>, Broken> {
+        if self.0.is_none() && !header.more {
+            return if payload.len() > cap {
+                Err(Broken::Payload(header.kind))
+            } else {
+                Ok(Some(payload.into_message()))
+            };
+        }
+        let begun = self.0.get_or_insert_with(|| Box::new((header, Partial::default())));
+        let (first, partial) = &mut **begun;
+        if first.kind != header.kind {
+            return Err(Broken::Unexpected(header.kind, header.id));
+        }
+        partial.add(header, payload);
+        if partial.len() > cap {
             return Err(Broken::Payload(header.kind));
         }
         if header.more {
-            self.0 = Some((header, bytes));
             return Ok(None);
         }
-        Ok(Some(bytes))
+        Ok(self.0.take().map(|begun| begun.1.into_message()))
     }
 
     /// Lends what has come, so that more can be read behind it.
     pub(super) fn lend(&mut self) -> Vec<u8> {
-        self.0.as_mut().map(|(_, bytes)| std::mem::take(bytes)).unwrap_or_default()
+        self.0.as_mut().map(|begun| begun.1.lend()).unwrap_or_default()
     }
 
     pub(super) fn clear(&mut self) {
@@ -80,6 +137,6 @@ impl Pieces {
 
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.0.as_ref().map_or(0, |(_, bytes)| bytes.len())
+        self.0.as_ref().map_or(0, |begun| begun.1.len())
     }
 }

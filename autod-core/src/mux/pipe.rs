@@ -68,7 +68,7 @@ impl Wake for Opening {
 pub fn pipe<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
 ) -> Pipe<T> {
     Pipe::new(connection, method, arguments, decode_value)
 }
@@ -77,7 +77,7 @@ pub fn pipe<T: DeserializeOwned + Send + 'static>(
 pub fn pipe_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
 ) -> Pipe<T, CallError<E>>
 where
     T: DeserializeOwned + Send + 'static,
@@ -90,7 +90,7 @@ impl<T, E> Pipe<T, E> {
     fn new(
         connection: &Connection,
         method: &'static Method,
-        arguments: &impl Arguments,
+        arguments: impl Arguments,
         decode: Decode<T, E>,
     ) -> Self {
         let outcall = Outcall::new(connection, method, arguments, Expect::Bytes, Upstream::NONE);

@@ -14,6 +14,8 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
+use super::spares::SPARES;
+
 /// How long a blocked thread can delay others.
 const TICK: Duration = Duration::from_millis(20);
 
@@ -66,6 +68,7 @@ impl Pulse {
                 let (entered, left) = self.counts();
                 if entered == before {
                     if entered == left {
+                        SPARES.release();
                         break;
                     }
                     drop(sessions.spawn(async {}));

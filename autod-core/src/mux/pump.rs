@@ -94,7 +94,7 @@ where
             }
             match Pin::new(&mut self.items).poll_next(context) {
                 // The items before one that cannot be sent arrive all the same.
-                Poll::Ready(Some(item)) => self.end = self.queue.add(&item, form).err().map(Err),
+                Poll::Ready(Some(item)) => self.end = self.queue.add(item, form).err().map(Err),
                 Poll::Ready(None) => self.end = Some(Ok(())),
                 Poll::Pending => return false,
             }

@@ -18,7 +18,7 @@ use super::shared::Shared;
 use super::state::Arrived;
 use super::trace;
 use crate::arguments::Arguments;
-use crate::codec::{self, Codec};
+use crate::codec::{self, Codec, Message};
 use crate::error::chain;
 use crate::service::{Answered, Policy, Request, Table};
 use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, FailCode, Kind, Options};
@@ -33,18 +33,20 @@ pub(crate) struct Incall {
     method: u64,
     options: Options,
     deadline: Option<Duration>,
-    body: Vec<u8>,
+    body: Message,
     answered: bool,
 }
 
 impl Incall {
     /// `None` if the message is too short to be a call; it has then been answered.
     pub(super) fn new(shared: &Arc<Shared>, arrived: Arrived) -> Option<Self> {
-        let Arrived { ticket, body } = arrived;
-        let id = body.first_chunk().map(|id| u64::from_le_bytes(*id));
-        let flags = body.get(BEFORE_ARGUMENTS - 1).copied().unwrap_or(u8::MAX);
+        let Arrived { ticket, mut body } = arrived;
+        body.reach(BEFORE_ARGUMENTS);
+        let id = body.head.first_chunk().map(|id| u64::from_le_bytes(*id));
+        let flags = body.head.get(BEFORE_ARGUMENTS - 1).copied().unwrap_or(u8::MAX);
         let deadline = (flags & DEADLINE != 0).then(|| {
-            let bytes = body.get(BEFORE_ARGUMENTS..)?.first_chunk::<DEADLINE_LENGTH>()?;
+            body.reach(BEFORE_ARGUMENTS + DEADLINE_LENGTH);
+            let bytes = body.head.get(BEFORE_ARGUMENTS..)?.first_chunk::<DEADLINE_LENGTH>()?;
             Some(Duration::from_millis(u32::from_le_bytes(*bytes).into()))
         });
         let (Some(method), Some(options), None | Some(Some(_))) =
@@ -70,9 +72,9 @@ impl Incall {
         self.ticket
     }
 
-    /// The bytes of its arguments, and what stands before them.
+    /// The bytes that are to be decoded, without those that a value takes over.
     pub(super) fn length(&self) -> usize {
-        self.body.len()
+        self.body.head.len()
     }
 
     /// How much time its caller gives it.
@@ -89,10 +91,11 @@ impl Incall {
         let body = std::mem::take(&mut self.body);
         let before = BEFORE_ARGUMENTS + self.deadline.map_or(0, |_| DEADLINE_LENGTH);
         let decoded = match self.shared.codec {
-            Codec::Bincode => codec::decode_arguments(&body[before..]),
+            Codec::Bincode => codec::decode_arguments(body, before),
             #[cfg(feature = "json")]
             Codec::Json => {
                 let expected = self.table.method(self.method).map(|method| method.arguments);
+                let body = body.into_bytes();
                 codec::json::decode_arguments(&body[before..], expected.unwrap_or_default())
             }
         };
@@ -109,7 +112,7 @@ impl Incall {
         Answered::new()
     }
 
-    fn answer(mut self, kind: Kind, payload: Vec<u8>) -> Answered {
+    fn answer(mut self, kind: Kind, payload: Message) -> Answered {
         trace::outcome((kind == Kind::Fail).then_some(FailCode::Service));
         self.answered = true;
         self.shared.finish(self.ticket, kind, payload);
@@ -128,7 +131,7 @@ impl Incall {
         let limit = self.shared.peer_message;
         match sent {
             // Whoever takes no more has ended the call, which makes this the end of nothing.
-            Ok(()) | Err(Stopped::Over) => self.answer(Kind::End, Vec::new()),
+            Ok(()) | Err(Stopped::Over) => self.answer(Kind::End, Message::default()),
             Err(Stopped::Unsendable(Unsendable::Encoding(error))) => {
                 self.fail(FailCode::Answer, &chain(&error))
             }
@@ -139,15 +142,11 @@ impl Incall {
         }
     }
 
-    fn finish(
-        self,
-        kind: Kind,
-        encode: impl FnOnce(&mut Vec<u8>) -> crate::Result<()>,
-    ) -> Answered {
-        let mut payload = Vec::new();
-        if let Err(error) = encode(&mut payload) {
-            return self.fail(FailCode::Answer, &chain(&error));
-        }
+    fn finish(self, kind: Kind, payload: crate::Result<Message>) -> Answered {
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(error) => return self.fail(FailCode::Answer, &chain(&error)),
+        };
         let limit = self.shared.peer_message;
         if payload.len() > limit {
             let text = format!("it takes {} bytes, the caller receives {limit}", payload.len());
@@ -184,14 +183,14 @@ impl Request for Incall {
         Ok((arguments, ByteStream::new(&this.shared, this.ticket), this))
     }
 
-    fn reply<O: Serialize + 'static>(self, output: &O) -> Answered {
+    fn reply<O: Serialize + 'static>(self, output: O) -> Answered {
         let codec = self.shared.codec;
-        self.finish(Kind::Reply, |payload| codec.encode_into(payload, output))
+        self.finish(Kind::Reply, codec.value_message(Vec::new(), output))
     }
 
     fn reply_result<O: Serialize + 'static, E: Serialize + 'static>(
         self,
-        result: &Result<O, E>,
+        result: Result<O, E>,
     ) -> Answered {
         match result {
             Ok(output) => self.reply(output),
@@ -199,12 +198,9 @@ impl Request for Incall {
         }
     }
 
-    fn reply_error<E: Serialize + 'static>(self, error: &E) -> Answered {
+    fn reply_error<E: Serialize + 'static>(self, error: E) -> Answered {
         let codec = self.shared.codec;
-        self.finish(Kind::Fail, |payload| {
-            payload.push(FailCode::Service as u8);
-            codec.encode_into(payload, error)
-        })
+        self.finish(Kind::Fail, codec.value_message(vec![FailCode::Service as u8], error))
     }
 
     async fn stream<S>(self, items: S, policy: Policy) -> Answered

@@ -15,7 +15,7 @@ use super::account::{Account, Share};
 use super::inflow::{Bounds, Form};
 use super::input::Input;
 use super::outflow::{Outflow, credit};
-use super::pieces::Part;
+use super::pieces::{Part, Partial};
 use super::tally::Mark;
 use crate::wire::frame::{Broken, FailCode, Header, Kind, Options};
 
@@ -45,7 +45,7 @@ pub(super) enum Stage {
 /// A call that is not whole yet. Of one that is refused only the beginning is kept.
 #[derive(Debug, Default)]
 pub(super) struct Body {
-    pub(super) bytes: Vec<u8>,
+    pub(super) partial: Partial,
     pub(super) refused: Option<FailCode>,
 }
 
@@ -115,7 +115,7 @@ impl Slot {
         match (kind, &mut self.stage) {
             (Kind::Call, Stage::Idle) => Some(Vec::new()),
             (Kind::Call, Stage::Receiving(body)) if body.refused.is_none() => {
-                Some(std::mem::take(&mut body.bytes))
+                Some(body.partial.lend())
             }
             (Kind::Items, Stage::Running(Running { input: Some(input), .. })) => input.lend(),
             _ => None,
@@ -161,7 +161,7 @@ impl Slot {
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
         match &self.stage {
-            Stage::Receiving(body) => body.bytes.len(),
+            Stage::Receiving(body) => body.partial.len(),
             Stage::Running(Running { input: Some(input), .. }) => input.waiting(),
             _ => 0,
         }

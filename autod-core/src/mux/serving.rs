@@ -15,6 +15,7 @@ use super::pieces::Part;
 use super::served::{Body, Running, Slot, Stage};
 use super::tally::Mark;
 use super::wakers::set_waker;
+use crate::codec::Message;
 use crate::wire::frame::{BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, Header, Kind, Options};
 
 /// The right to answer one call.
@@ -40,7 +41,7 @@ pub(super) struct Serving {
 pub(super) enum Step {
     None,
     /// A call is complete.
-    Call(Ticket, Vec<u8>),
+    Call(Ticket, Message),
     /// The call is answered without a handler.
     Refuse(Ticket, FailCode),
 }
@@ -77,6 +78,10 @@ impl Serving {
             return Err(Broken::Unexpected(kind, id));
         }
         if self.slots.len() <= index {
+            if self.slots.is_empty() {
+                // Most connections make one call at a time.
+                self.slots.reserve_exact(1);
+            }
             self.slots.resize_with(index + 1, Slot::default);
         }
         match kind {
@@ -109,8 +114,8 @@ impl Serving {
         };
         if body.refused.is_none() {
             let length = payload.len();
-            payload.join(&mut body.bytes);
-            if body.bytes.len() > self.bounds.message + ENVELOPE {
+            body.partial.add(header, payload);
+            if body.partial.len() > self.bounds.message + ENVELOPE {
                 body.refused = Some(FailCode::TooLarge);
             } else if self.account.take(length) {
                 slot.held += length;
@@ -119,19 +124,20 @@ impl Serving {
             }
             if body.refused.is_some() {
                 self.account.give(std::mem::take(&mut slot.held));
-                body.bytes.truncate(BEFORE_ARGUMENTS);
-                body.bytes.shrink_to_fit();
+                body.partial.keep(BEFORE_ARGUMENTS);
             }
         }
         if header.more {
             slot.stage = Stage::Receiving(body);
             return Ok(Step::None);
         }
-        let options = body.bytes.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
+        let mut message = body.partial.into_message();
+        message.reach(BEFORE_ARGUMENTS);
+        let options = message.head.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
         let ticket = self.run(index, options.unwrap_or(Options::Plain));
         Ok(match body.refused {
             Some(code) => Step::Refuse(ticket, code),
-            None => Step::Call(ticket, body.bytes),
+            None => Step::Call(ticket, message),
         })
     }
 

@@ -16,9 +16,10 @@ use super::flow::{Received, Role, Sent};
 use super::loss::Loss;
 use super::queue::Place;
 use super::serving::Ticket;
+use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
 use super::tally::{Ledger, OpenCall, Tally};
-use crate::codec::Codec;
+use crate::codec::{Codec, Message};
 use crate::error::Error;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::{Holds, Receives};
@@ -26,7 +27,8 @@ use crate::wire::limits::{Holds, Receives};
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// What waits for the other end to read, for the driver to look at without the lock.
+    /// What waits for the other end to read beside the longest message, for the driver to look at
+    /// without the lock.
     waiting: AtomicUsize,
     pub(super) side: Side,
     /// The largest message that the other end receives.
@@ -111,7 +113,7 @@ impl Shared {
 
     /// After each change of the outbox, before the lock is free.
     fn note_waiting(&self, state: &State) {
-        self.waiting.store(state.outbox.waiting(), Relaxed);
+        self.waiting.store(state.outbox.waiting_beside(), Relaxed);
     }
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
@@ -136,7 +138,7 @@ impl Shared {
     pub(super) fn poll_begin(
         &self,
         opening: Opening,
-        message: &mut Vec<u8>,
+        message: &mut Message,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Poll<Result<u32, Error>> {
@@ -195,7 +197,7 @@ impl Shared {
 
     // ---- for those who answer
 
-    pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Vec<u8>) {
+    pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Message) {
         self.change(|state, wakers| state.finish(ticket, kind, payload, wakers));
     }
 
@@ -265,6 +267,24 @@ impl Shared {
         context: &Context<'_>,
     ) -> Poll<Result<(), Over>> {
         sent(self.change(|state, _| state.send(role, skipped, payload, context.waker())))
+    }
+
+    /// Sends a message of a stream that is in two parts, and takes it when that is done.
+    pub(super) fn poll_send_long(
+        &self,
+        role: Role,
+        payload: &mut Message,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), Over>> {
+        sent(self.change(|state, _| state.send_long(role, payload, context.waker())))
+    }
+
+    /// As [`send_now`](Self::send_now), and takes a message that is in two parts.
+    pub(super) fn send_long_now(&self, role: Role, payload: &mut Message) -> Result<(), Over> {
+        match self.change(|state, _| state.send_long_now(role, payload)) {
+            Sent::Over => Err(Over),
+            Sent::Yes | Sent::Wait => Ok(()),
+        }
     }
 
     /// Sends a message for which [`poll_may_send`](Self::poll_may_send) was ready just now.
@@ -376,10 +396,15 @@ impl Shared {
         }
         state.outbox.shrink();
         state.driver = Some(context.waker().clone());
+        let idle = state.expected() == Expected::Nothing;
+        drop(state);
+        if idle {
+            SPARES.release();
+        }
         true
     }
 
-    /// Whether more waits for the other end to read than this.
+    /// Whether more waits for the other end to read than this, beside the longest message.
     pub(super) fn has_unread(&self, limit: usize) -> bool {
         self.waiting.load(Relaxed) > limit
     }

@@ -24,8 +24,11 @@ use super::queue::Place;
 use super::serving::{Serving, Step, Ticket};
 use super::tally::Ledger;
 use super::turns::Turns;
+use crate::codec::Message;
 use crate::error::{Error, ErrorKind};
-use crate::wire::frame::{Broken, ENVELOPE, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE};
+use crate::wire::frame::{
+    BEFORE_ARGUMENTS, Broken, ENVELOPE, FailCode, GoodbyeCode, Header, Kind, MAX_PIECE,
+};
 use crate::wire::limits::{Holds, Receives};
 
 /// Which end of the connection this is. It decides the lowest bit of the ids of its calls.
@@ -69,7 +72,7 @@ pub(super) struct State {
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) ticket: Ticket,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Message,
 }
 
 /// What the other end is likely to say soon.
@@ -139,7 +142,7 @@ impl State {
     pub(super) fn begin(
         &mut self,
         opening: Opening,
-        message: &mut Vec<u8>,
+        message: &mut Message,
         place: &mut Option<Place>,
         waker: &Waker,
     ) -> Option<u32> {
@@ -213,12 +216,12 @@ impl State {
         &mut self,
         ticket: Ticket,
         kind: Kind,
-        payload: Vec<u8>,
+        payload: Message,
         wakers: &mut Vec<Waker>,
     ) {
         let finished = self.serving.finish(ticket, wakers);
         if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
-            ledger.end(mark, kind, &payload);
+            ledger.end(mark, kind, &payload.head);
             if self.lost.is_some() {
                 // Nothing is handed over any more.
                 ledger.settle();
@@ -234,7 +237,7 @@ impl State {
                 let id = self.their_id(Serving::index(ticket));
                 let mut refusal = vec![FailCode::AnswerTooLarge as u8];
                 refusal.extend_from_slice(b"the caller does not read the answers before it");
-                self.outbox.push_owned(Kind::Fail, id, refusal);
+                self.outbox.push_owned(Kind::Fail, id, refusal.into());
                 return;
             }
             self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
@@ -251,7 +254,7 @@ impl State {
         let mut payload = Vec::with_capacity(1 + text.len());
         payload.push(code as u8);
         payload.extend_from_slice(text.as_bytes());
-        self.finish(ticket, Kind::Fail, payload, wakers);
+        self.finish(ticket, Kind::Fail, payload.into(), wakers);
     }
 
     /// The handler answers with a stream: if the connection is closing, it ends at once.
@@ -288,10 +291,11 @@ impl State {
             },
             _ => match self.serving.on_frame(header, payload, wakers)? {
                 Step::None => {}
-                Step::Call(ticket, body) if self.leaving.is_none() => {
+                Step::Call(ticket, mut body) if self.leaving.is_none() => {
                     self.was_called = true;
                     if let Some(ledger) = &mut self.ledger {
-                        self.serving.mark(ticket, ledger.begin(&body));
+                        body.reach(BEFORE_ARGUMENTS);
+                        self.serving.mark(ticket, ledger.begin(&body.head));
                     }
                     arrived.push_back(Arrived { ticket, body });
                 }

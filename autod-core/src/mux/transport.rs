@@ -21,28 +21,49 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// It is that of a connector, whose state this is.
     fn joined(&mut self, _: &Arc<Shared>) {}
 
-    /// Lets the kernel take more at once, because long messages are to be written.
-    fn widen(&self);
+    /// Says how much the kernel is to take before the other end has read it.
+    fn make_room(&self, room: Room);
 }
 
-/// What the kernel is asked to take of long messages before the other end has read it. It may give
-/// less.
-const WIDE: usize = 1 << 20;
+/// What the kernel is to take before the other end has read it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// As much as it takes by itself.
+    #[default]
+    Usual,
+    /// Long messages are written, and nobody waits behind them.
+    Wide,
+    /// What is written waits for all that the kernel has taken, and somebody waits for it.
+    Narrow,
+}
+
+impl Room {
+    /// The bytes that the kernel is asked for. It may give less, and counts its own expense.
+    fn bytes(self) -> Option<usize> {
+        match self {
+            Self::Usual => None,
+            Self::Wide => Some(1 << 20),
+            Self::Narrow => Some(64 << 10),
+        }
+    }
+}
 
 impl Transport for UnixStream {
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
         Ok(rustix::io::read(self.as_fd(), buffer)?)
     }
 
-    fn widen(&self) {
-        widen(self);
+    fn make_room(&self, room: Room) {
+        make_room(self, room);
     }
 }
 
-/// [`Transport::widen`] of a socket.
-pub(super) fn widen(socket: &impl AsFd) {
-    // It goes on with what it has.
-    let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, WIDE);
+/// [`Transport::make_room`] of a socket.
+pub(super) fn make_room(socket: &impl AsFd, room: Room) {
+    if let Some(bytes) = room.bytes() {
+        // It goes on with what it has.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(socket, bytes);
+    }
 }
 
 /// Its other end is a task of the same process, which has to get its turn.
@@ -51,7 +72,7 @@ impl Transport for DuplexStream {
         Err(io::ErrorKind::WouldBlock.into())
     }
 
-    fn widen(&self) {}
+    fn make_room(&self, _: Room) {}
 }
 
 /// How many connections of this process look for something at this moment. One processor is left

@@ -75,8 +75,8 @@ fn outcall(
     arguments: &impl Serialize,
     upstream: Upstream,
 ) -> Outcall {
-    Outcall::encoded(connection, method, expect, upstream, |message| {
-        json::encode_borrowing(message, arguments)
+    Outcall::encoded(connection, method, expect, upstream, |mut head| {
+        json::encode_borrowing(&mut head, arguments).map(|()| head.into())
     })
 }
 
@@ -85,8 +85,8 @@ fn value<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     method: Called,
 ) -> Result<T, CallError<E>> {
     match end {
-        End::Value(bytes) => {
-            json::decode(&bytes).map_err(|error| undecodable(method, error).into())
+        End::Value(message) => {
+            json::decode(&message.into_bytes()).map_err(|error| undecodable(method, error).into())
         }
         other => Err(service_error(other, method)),
     }

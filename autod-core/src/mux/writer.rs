@@ -2,14 +2,13 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Once;
 use std::task::{Context, Poll};
 
 use super::batch::Batch;
 use super::driver::{Progress, READ};
 use super::outbox::KEPT;
 use super::shared::{Next, Shared};
-use super::transport::Transport;
+use super::transport::{Room, Transport};
 
 /// The most parts of one write.
 const SLICES: usize = 16;
@@ -17,8 +16,8 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub(super) struct Writer {
     batch: Batch,
-    /// Done when the first long message is written.
-    widened: Once,
+    /// What the kernel was asked to take.
+    room: Room,
     /// Nothing will be sent after `batch`.
     ending: bool,
     /// The other end does not take anything any more; what it said before is still read.
@@ -27,7 +26,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { batch: Batch::default(), widened: Once::new(), ending: false, deaf: false }
+        Self { batch: Batch::default(), room: Room::default(), ending: false, deaf: false }
     }
 
     /// Whether nothing is left that the transport did not take.
@@ -35,13 +34,18 @@ impl Writer {
         self.batch.is_empty()
     }
 
+    /// Whether what it has to write next is a part of a long message.
+    pub(super) fn is_long(&self) -> bool {
+        self.batch.as_slice().is_none()
+    }
+
     /// Gives back memory that an idle connection does not need.
     pub(super) fn shrink(&mut self) {
         self.batch.shrink(KEPT);
     }
 
-    /// Writes until the outbox is empty or the socket is full. Leaves the driver's waker in the
-    /// transport in the second case.
+    /// Writes until the outbox is empty, the socket is full or a part of a long message is written.
+    /// Leaves the driver's waker in the transport in the second case.
     pub(super) fn turn<T: Transport>(
         &mut self,
         transport: &mut T,
@@ -50,6 +54,7 @@ impl Writer {
     ) -> Progress {
         let mut progress = Progress::None;
         loop {
+            let was_long = self.is_long();
             match self.poll_write(transport, context) {
                 Poll::Pending => return progress,
                 Poll::Ready(Err(_)) => {
@@ -64,6 +69,7 @@ impl Writer {
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
+                Next::Write if was_long => return Progress::Some,
                 Next::Write => {}
                 Next::WriteAndEnd => self.ending = true,
             }
@@ -96,7 +102,11 @@ impl Writer {
             let written = if let Some(bytes) = self.batch.as_slice() {
                 Pin::new(&mut *transport).poll_write(context, bytes)
             } else {
-                self.widened.call_once(|| transport.widen());
+                let room = self.batch.room();
+                if self.room != room {
+                    self.room = room;
+                    transport.make_room(room);
+                }
                 let mut slices = [IoSlice::new(&[]); SLICES];
                 let count = self.batch.slices(&mut slices);
                 Pin::new(&mut *transport).poll_write_vectored(context, &slices[..count])

@@ -76,7 +76,14 @@ impl Shop {
                 if hello.keep_alive != 0 {
                     stream.keep_alive(KeepAlive::new(hello.keep_alive));
                 }
-                self.serve(stream, voucher, hello, ear, &registered, &*host).await
+                let shop = Arc::clone(self);
+                let opened_by = Arc::clone(&host);
+                let opening = shop.open_session(stream, voucher, hello, ear, registered, opened_by);
+                if let Some((driver, shared, _registered)) = Box::pin(opening).await? {
+                    self.drive(driver, &shared).await;
+                }
+                drop(host);
+                Ok(())
             }
             Admission::Order(_) => {
                 let text =

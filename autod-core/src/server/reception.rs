@@ -1,5 +1,6 @@
 //! The reception of a connection: who is there, what it wants, and the way to its object.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -9,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
 
 use super::Shop;
@@ -22,7 +23,7 @@ use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
 use crate::handle::{Ending, Host, Phase, patience};
 use crate::identity::Build;
-use crate::mux::{Dispatch, Driver, Shared, Side, Transport, panic_message};
+use crate::mux::{Driver, Shared, Side, Transport, panic_message};
 use crate::session::Session;
 use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
@@ -148,12 +149,29 @@ impl Shop {
         let span = tracing::debug_span!(
             target: "autod::connection", "connection", pid = peer.pid, uid = peer.uid
         );
-        let serve = |stream| async move {
+        let serve = |stream| {
             let (connected, registered) = users;
-            if let Err(error) = shop.serve(stream, voucher, hello, ear, &registered, &*host).await {
-                tracing::debug!(error = %chain(&error), "a connection ended early");
+            let opening = Arc::clone(&shop).open_session(
+                stream,
+                voucher,
+                hello,
+                ear,
+                registered,
+                Arc::clone(&host),
+            );
+            // What that takes is gone when the connection is idle.
+            let opening = Box::pin(opening);
+            async move {
+                let opened = opening.await;
+                match opened {
+                    Ok(Some((driver, shared, _registered))) => shop.drive(driver, &shared).await,
+                    Ok(None) => {}
+                    Err(error) => {
+                        tracing::debug!(error = %chain(&error), "a connection ended early");
+                    }
+                }
+                drop((connected, open, host));
             }
-            drop((connected, open, registered));
         };
         if Handle::current().id() == self.sessions.id() {
             self.tasks.spawn(serve(stream).instrument(span));
@@ -229,16 +247,17 @@ impl Shop {
         Ok(Admission::None)
     }
 
-    /// Serves a connection that was greeted, in the runtime of the sessions.
-    pub(super) async fn serve<T: Transport>(
-        &self,
+    /// Opens a session for a connection that was greeted, in the runtime that serves it. `None` if
+    /// it was turned away.
+    pub(super) async fn open_session<T: Transport>(
+        self: Arc<Self>,
         mut stream: T,
         voucher: Voucher,
         hello: Hello,
         ear: Ear,
-        registered: &Registered,
-        host: &dyn Host,
-    ) -> Result<()> {
+        registered: Registered,
+        host: Arc<dyn Host>,
+    ) -> Result<Option<(Pin<Box<impl Future<Output = ()>>>, Arc<Shared>, Registered)>> {
         let limits = &self.server.limits;
         let handshake = limits.handshake;
         let ours = Receives::from(limits);
@@ -262,11 +281,11 @@ impl Shop {
                 let text =
                     format!("the service panicked for this connection: {}", panic_message(&*panic));
                 let answer = self.reject(RejectCode::Session, text);
-                return greet::say(&mut stream, &answer, handshake).await;
+                return greet::say(&mut stream, &answer, handshake).await.map(|()| None);
             }
         };
         if self.server.daemon.is_leaving() {
-            return greet::say(&mut stream, &Answer::Closing, handshake).await;
+            return greet::say(&mut stream, &Answer::Closing, handshake).await.map(|()| None);
         }
         // Before the first call is taken, so that a caller without an Accept knows that nothing
         // was executed.
@@ -275,23 +294,31 @@ impl Shop {
         fault::pass(Point::DaemonSaidAccept);
         let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
             .looking(limits.busy_poll, false);
-        self.drive(driver, &shared).await;
-        Ok(())
+        Ok(Some((Box::pin(driver.run()), shared, registered)))
     }
 
     /// Serves until the connection ends. When the daemon leaves, a connection that was accepted a
     /// moment ago may still make its first call: its caller has been told that it can.
-    async fn drive<T: Transport>(&self, driver: Driver<T, Box<dyn Dispatch>>, shared: &Shared) {
-        let mut driver = std::pin::pin!(driver.run());
+    pub(super) async fn drive(
+        &self,
+        mut driver: Pin<Box<impl Future<Output = ()>>>,
+        shared: &Shared,
+    ) {
         let mut leaving = std::pin::pin!(self.leaving.cancelled());
-        let mut first_call = std::pin::pin!(tokio::time::sleep(FIRST_CALL));
+        let begun = Instant::now();
+        let mut first_call = None;
         let mut told = false;
         let mut waiting = None;
         std::future::poll_fn(|context| {
             let ended = driver.as_mut().poll(context);
             if !told
                 && leaving.as_mut().poll(context).is_ready()
-                && (shared.was_called() || first_call.as_mut().poll(context).is_ready())
+                && (shared.was_called()
+                    || first_call
+                        .get_or_insert_with(|| Box::pin(sleep_until(begun + FIRST_CALL)))
+                        .as_mut()
+                        .poll(context)
+                        .is_ready())
             {
                 told = true;
                 shared.leave(GoodbyeCode::Closing, self.server.daemon.ending().in_words());

@@ -75,16 +75,16 @@ pub trait Request: Sized + Send + 'static {
     fn arguments_and_bytes<A: Arguments>(self) -> Result<(A, ByteStream, Self), Answered>;
 
     /// Answers with a value.
-    fn reply<O: Serialize + 'static>(self, output: &O) -> Answered;
+    fn reply<O: Serialize + 'static>(self, output: O) -> Answered;
 
     /// Answers with a value or with the service's own error.
     fn reply_result<O: Serialize + 'static, E: Serialize + 'static>(
         self,
-        result: &Result<O, E>,
+        result: Result<O, E>,
     ) -> Answered;
 
     /// Answers with the service's own error.
-    fn reply_error<E: Serialize + 'static>(self, error: &E) -> Answered;
+    fn reply_error<E: Serialize + 'static>(self, error: E) -> Answered;
 
     /// Answers with the items of a stream.
     fn stream<S>(self, items: S, policy: Policy) -> impl Future<Output = Answered> + Send

@@ -74,7 +74,7 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
     };
     let row = row(position);
     let arguments = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
-    let arguments = at(quote!(&#arguments), arguments_span(method));
+    let arguments = at(quote!(#arguments), arguments_span(method));
     let body = quote_spanned! {span=>
         #place::__private::#function(&self.connection, &#row, #arguments #upstream)
     };

@@ -110,14 +110,14 @@ fn answered(service: &Service<'_>, position: usize, method: &Method<'_>) -> Toke
     match &method.answer {
         Answer::Unit | Answer::Value(_) => {
             let output = output(&method.answer);
-            quote_spanned!(span=> #request::reply::<#output>(__request, &__output))
+            quote_spanned!(span=> #request::reply::<#output>(__request, __output))
         }
         Answer::Fallible { written, parts: visible } => {
             let (value, error) = parts(service, written, *visible);
             quote_spanned! {span=>
                 #request::reply_result::<#value, #error>(
                     __request,
-                    &<#written as #root::__private::Fallible>::into_result(__output),
+                    <#written as #root::__private::Fallible>::into_result(__output),
                 )
             }
         }
@@ -133,7 +133,7 @@ fn answered(service: &Service<'_>, position: usize, method: &Method<'_>) -> Toke
                         #request::stream(__request, __items, #row.policy).await
                     }
                     ::core::result::Result::Err(__error) => {
-                        #request::reply_error::<#error>(__request, &__error)
+                        #request::reply_error::<#error>(__request, __error)
                     }
                 }
             }

@@ -18,7 +18,7 @@ use crate::service::Method;
 pub fn call<T: DeserializeOwned + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Result<T, Error> {
     let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
@@ -30,7 +30,7 @@ pub fn call<T: DeserializeOwned + 'static>(
 pub fn call_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Result<T, CallError<E>>
 where

@@ -45,7 +45,7 @@ pub struct Incoming<T, E = Error> {
 pub fn open<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T> {
     let items = incoming::open(connection.inner(), method, arguments, upstream);
@@ -56,7 +56,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
 pub fn open_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
     upstream: Upstream,
 ) -> Incoming<T, CallError<E>>
 where

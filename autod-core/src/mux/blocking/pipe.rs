@@ -52,7 +52,7 @@ pub struct Pipe<T, E = Error> {
 pub fn pipe<T: DeserializeOwned + Send + 'static>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
 ) -> Pipe<T> {
     Pipe::new(connection, method, mux::pipe(connection.inner(), method, arguments))
 }
@@ -61,7 +61,7 @@ pub fn pipe<T: DeserializeOwned + Send + 'static>(
 pub fn pipe_fallible<T, E>(
     connection: &Connection,
     method: &'static Method,
-    arguments: &impl Arguments,
+    arguments: impl Arguments,
 ) -> Pipe<T, CallError<E>>
 where
     T: DeserializeOwned + Send + 'static,

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::mux::batch::Batch;
 use crate::mux::shared::{Next, Shared};
-use crate::mux::transport::widen;
+use crate::mux::transport::{Room, make_room};
 use crate::wire::frame::{Header, Kind, MAX_PIECE};
 
 /// The most parts of one write.
@@ -25,8 +25,8 @@ pub(super) enum Sent {
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     batch: Batch,
-    /// Done when the first long message is written.
-    widened: bool,
+    /// What the kernel was asked to take.
+    room: Room,
     /// The other end does not take anything any more; what it said before is still read.
     deaf: bool,
     /// Nothing of the only call that was open then has left this process.
@@ -68,9 +68,10 @@ impl Writer {
         if let Some(bytes) = self.batch.as_slice() {
             return super::socket::send_now(socket, bytes);
         }
-        if !self.widened {
-            self.widened = true;
-            widen(socket);
+        let room = self.batch.room();
+        if self.room != room {
+            self.room = room;
+            make_room(socket, room);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = self.batch.slices(&mut slices);

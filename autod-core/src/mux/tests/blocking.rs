@@ -33,11 +33,11 @@ fn connection(socket: UnixStream, theirs: Receives) -> Connection {
 }
 
 fn echo(connection: &Connection, bytes: Vec<u8>) -> crate::Result<Vec<u8>> {
-    call(connection, &ECHO, &(bytes,), Upstream::NONE)
+    call(connection, &ECHO, (bytes,), Upstream::NONE)
 }
 
 fn count(connection: &Connection, end: u64) -> Incoming<u64> {
-    open(connection, &COUNT, &(end,), Upstream::NONE)
+    open(connection, &COUNT, (end,), Upstream::NONE)
 }
 
 /// The other end, by hand.
@@ -344,18 +344,18 @@ fn visit(connection: &Connection, shape: u8, size: usize) {
         1 => assert!(count(connection, end).map(Result::unwrap).eq(0..end)),
         2 => {
             let sum: Result<u64, CallError<String>> =
-                call_fallible(connection, &SUM, &(0_u64,), Upstream::iterator::<u64>(0..end));
+                call_fallible(connection, &SUM, (0_u64,), Upstream::iterator::<u64>(0..end));
             assert_eq!(sum.unwrap(), (0..end).sum::<u64>());
         }
         3 => {
             let items = Upstream::iterator::<u64>((0..end).filter(|n| n % 50 == 0));
-            let doubled: Incoming<u64> = open(connection, &TWICE, &(0_u64,), items);
+            let doubled: Incoming<u64> = open(connection, &TWICE, (0_u64,), items);
             assert!(
                 doubled.map(Result::unwrap).eq((0..end).filter(|n| n % 50 == 0).map(|n| n * 2))
             );
         }
         4 => {
-            let pipe = pipe_fallible::<u64, String>(connection, &UPPER, &());
+            let pipe = pipe_fallible::<u64, String>(connection, &UPPER, ());
             scope(|scope| {
                 scope.spawn(|| {
                     (&pipe).write_all(&vec![b'a'; size]).unwrap();
@@ -439,7 +439,7 @@ fn a_seat_is_that_of_its_thread_and_nobody_takes_it_twice() {
             Some(n + answer.len() as u64)
         });
         let sum: Result<u64, CallError<String>> =
-            call_fallible(&other, &SUM, &(0_u64,), Upstream::iterator::<u64>(items));
+            call_fallible(&other, &SUM, (0_u64,), Upstream::iterator::<u64>(items));
         sum.unwrap()
     });
     let outer_id = peer.call();

@@ -15,7 +15,7 @@ use crate::wire::limits::Receives;
 
 impl Pair {
     fn pipe(&self, method: &'static Method) -> Pipe<u64> {
-        pipe(&self.connection, method, &())
+        pipe(&self.connection, method, ())
     }
 }
 
@@ -99,7 +99,7 @@ async fn short_writes_are_joined() {
 #[tokio::test(start_paused = true)]
 async fn a_failure_does_not_look_like_an_end() {
     let pair = Pair::new();
-    let mut broken = pipe_fallible::<u64, String>(&pair.connection, &BREAK, &());
+    let mut broken = pipe_fallible::<u64, String>(&pair.connection, &BREAK, ());
     let mut heard = Vec::new();
     let error = broken.read_to_end(&mut heard).await.unwrap_err();
     assert_eq!(
@@ -123,7 +123,7 @@ async fn a_failure_does_not_look_like_an_end() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_takes_no_more_stops_the_writer() {
     let pair = Pair::new();
-    let mut broken = pipe_fallible::<u64, String>(&pair.connection, &BREAK, &());
+    let mut broken = pipe_fallible::<u64, String>(&pair.connection, &BREAK, ());
     let written = broken.write_all(&vec![0; 1 << 20]).await;
     assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::BrokenPipe);
     assert!(broken.finish().await.is_err());

@@ -28,7 +28,7 @@ use crate::wire::frame::{self, GoodbyeCode, HEADER, Header, Kind};
 use crate::wire::limits::Receives;
 
 fn echo(connection: &Connection, bytes: Vec<u8>) -> Call<Vec<u8>> {
-    call(connection, &ECHO, &(bytes,), Upstream::NONE)
+    call(connection, &ECHO, (bytes,), Upstream::NONE)
 }
 
 #[tokio::test(start_paused = true)]
@@ -36,23 +36,23 @@ async fn all_shapes_of_calls_go_back_too() {
     let pair = Pair::new();
     let back = &pair.back;
     assert_eq!(echo(back, vec![7; 300_000]).await.unwrap().len(), 300_000);
-    let halve = |n: u32| call_fallible::<u32, String>(back, &HALVE, &(n,), Upstream::NONE);
+    let halve = |n: u32| call_fallible::<u32, String>(back, &HALVE, (n,), Upstream::NONE);
     assert_eq!(halve(8).await.unwrap(), 4);
     assert!(matches!(halve(7).await, Err(CallError::Service(text)) if text == "7 is odd"));
-    let mut count = open::<u64>(back, &COUNT, &(50_000_u64,), Upstream::NONE);
+    let mut count = open::<u64>(back, &COUNT, (50_000_u64,), Upstream::NONE);
     for n in 0..50_000 {
         assert_eq!(count.next().await.unwrap().unwrap(), n);
     }
     assert!(count.next().await.is_none());
     let numbers = || Upstream::items(stream::iter(0..100_000_u64));
-    let sum = call_fallible::<u64, String>(back, &SUM, &(0_u64,), numbers()).await;
+    let sum = call_fallible::<u64, String>(back, &SUM, (0_u64,), numbers()).await;
     assert_eq!(sum.unwrap(), (0..100_000).sum::<u64>());
-    let mut twice = open::<u64>(back, &TWICE, &(0_u64,), numbers());
+    let mut twice = open::<u64>(back, &TWICE, (0_u64,), numbers());
     for n in 0..100_000 {
         assert_eq!(twice.next().await.unwrap().unwrap(), n * 2);
     }
     drop(twice);
-    let mut upper = pipe_fallible::<u64, String>(back, &UPPER, &());
+    let mut upper = pipe_fallible::<u64, String>(back, &UPPER, ());
     let (mut read, mut write) = tokio::io::split(&mut upper);
     let sent = async {
         write.write_all(&vec![b'a'; 1 << 20]).await.unwrap();
@@ -70,14 +70,14 @@ async fn what_goes_wrong_at_the_caller_is_told_in_its_name() {
     let small = Receives { message: 1 << 10, calls: 2, window: 1 << 10 };
     let pair = Pair::with(small, ROOMY);
     pair.gate.add_permits(1);
-    let panic = call::<()>(&pair.back, &PANIC_LATER, &(), Upstream::NONE).await.unwrap_err();
+    let panic = call::<()>(&pair.back, &PANIC_LATER, (), Upstream::NONE).await.unwrap_err();
     assert!(panic.is_panic() && panic.may_have_executed());
     assert_eq!(format!("{panic:?}"), "panic_later panicked in the caller: after a while");
     let large = echo(&pair.back, vec![0; 2 << 10]).await.unwrap_err();
     assert!(large.is_limit() && !large.may_have_executed());
     assert!(large.to_string().ends_with("the caller receives at most 1024"), "{large}");
     // A deadline, and a call that is dropped.
-    let never = || call::<()>(&pair.back, &NEVER, &(), Upstream::NONE);
+    let never = || call::<()>(&pair.back, &NEVER, (), Upstream::NONE);
     assert!(never().deadline(Duration::from_millis(50)).await.unwrap_err().is_timeout());
     settle().await;
     assert_eq!(pair.traces.dropped.load(Ordering::SeqCst), 1);
@@ -107,10 +107,10 @@ async fn nest(request: Incall, other: Connection) -> Answered {
         Err(answered) => return answered,
     };
     if depth == 0 {
-        return request.reply(&0_u32);
+        return request.reply(0_u32);
     }
-    match call::<u32>(&other, &NEST, &(depth - 1,), Upstream::NONE).await {
-        Ok(depth) => request.reply(&(depth + 1)),
+    match call::<u32>(&other, &NEST, (depth - 1,), Upstream::NONE).await {
+        Ok(depth) => request.reply(depth + 1),
         Err(error) => panic!("{error}"),
     }
 }
@@ -127,7 +127,7 @@ async fn handlers_call_each_other_over_and_over() {
     }
     let connection = Connection::new(Arc::clone(&client), nowhere());
     // With 64 slots at each end; three at once, each of which takes 20 of each.
-    let calls = (0..3).map(|_| call::<u32>(&connection, &NEST, &(40_u32,), Upstream::NONE));
+    let calls = (0..3).map(|_| call::<u32>(&connection, &NEST, (40_u32,), Upstream::NONE));
     for depth in join_all(calls).await {
         assert_eq!(depth.unwrap(), 40);
     }
@@ -141,10 +141,10 @@ async fn handlers_call_each_other_over_and_over() {
 #[tokio::test(start_paused = true)]
 async fn nobody_is_kept_by_a_client_of_the_caller() {
     let pair = Pair::new();
-    let asked = tokio::spawn(call::<()>(&pair.back, &NEVER, &(), Upstream::NONE));
+    let asked = tokio::spawn(call::<()>(&pair.back, &NEVER, (), Upstream::NONE));
     let (tell, flows) = tokio::sync::oneshot::channel();
     let streamed = tokio::spawn(async move {
-        let mut count = open::<u64>(&pair.back, &COUNT, &(u64::MAX,), Upstream::NONE);
+        let mut count = open::<u64>(&pair.back, &COUNT, (u64::MAX,), Upstream::NONE);
         count.next().await.expect("an item").unwrap();
         tell.send(()).unwrap();
         let end = loop {
@@ -177,8 +177,8 @@ async fn an_end_that_closes_waits_for_answers_as_long_as_it_is_told_to() {
     let running = tokio::spawn(pair.later(vec![1]));
     settle().await;
     let mut asked: Vec<_> =
-        (0..2).map(|_| tokio::spawn(call::<()>(&pair.back, &NEVER, &(), Upstream::NONE))).collect();
-    let mut upper = pipe_fallible::<u64, String>(&pair.back, &UPPER, &());
+        (0..2).map(|_| tokio::spawn(call::<()>(&pair.back, &NEVER, (), Upstream::NONE))).collect();
+    let mut upper = pipe_fallible::<u64, String>(&pair.back, &UPPER, ());
     upper.write_all(b"text").await.unwrap();
     let mut waiting = [0; 5];
     upper.read_exact(&mut waiting[..4]).await.unwrap();
@@ -213,7 +213,7 @@ async fn an_end_that_closes_waits_for_answers_as_long_as_it_is_told_to() {
 async fn a_call_that_nobody_waits_for_ends_with_the_reason_of_the_goodbye() {
     for (code, closing) in [(GoodbyeCode::Closing, true), (GoodbyeCode::Disconnected, false)] {
         let pair = Pair::new();
-        let asked = tokio::spawn(call::<()>(&pair.back, &NEVER, &(), Upstream::NONE));
+        let asked = tokio::spawn(call::<()>(&pair.back, &NEVER, (), Upstream::NONE));
         settle().await;
         pair.server.leave(code, "it is time");
         let error = asked.await.unwrap().unwrap_err();
@@ -227,7 +227,7 @@ async fn both_ends_answer_at_length_and_nobody_waits_for_ever() {
     // Far more than the mark at which the daemon stops reading, over a line that holds little.
     let pair = Pair::over(4096, ROOMY, ROOMY);
     let grow = |connection: &Connection| {
-        let grow = call::<Vec<u8>>(connection, &GROW, &(60_000_usize,), Upstream::NONE);
+        let grow = call::<Vec<u8>>(connection, &GROW, (60_000_usize,), Upstream::NONE);
         tokio::spawn(grow)
     };
     let echoes = |connection: &Connection| tokio::spawn(echo(connection, vec![7; 700_000]));
@@ -347,7 +347,7 @@ async fn whoever_calls_again_before_it_can_know_the_answer_breaks_the_protocol()
 #[tokio::test(start_paused = true)]
 async fn calls_beyond_the_slots_of_the_caller_wait() {
     let pair = Pair::with(Receives { calls: 2, ..ROOMY }, ROOMY);
-    let later = || call::<Vec<u8>>(&pair.back, &LATER, &(vec![1_u8],), Upstream::NONE);
+    let later = || call::<Vec<u8>>(&pair.back, &LATER, (vec![1_u8],), Upstream::NONE);
     let held = [tokio::spawn(later()), tokio::spawn(later())];
     settle().await;
     let third = tokio::spawn(echo(&pair.back, vec![3]));

@@ -44,7 +44,7 @@ async fn every_answer_finds_its_call() {
 async fn the_services_own_error_comes_back_as_it_is() {
     let pair = Pair::new();
     let halve =
-        |n: u32| call_fallible::<u32, String>(&pair.connection, &HALVE, &(n,), Upstream::NONE);
+        |n: u32| call_fallible::<u32, String>(&pair.connection, &HALVE, (n,), Upstream::NONE);
     assert_eq!(halve(8).await.unwrap(), 4);
     match halve(7).await.unwrap_err() {
         CallError::Service(text) => assert_eq!(text, "7 is odd"),
@@ -55,12 +55,12 @@ async fn the_services_own_error_comes_back_as_it_is() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_an_error_of_its_call() {
     let pair = Pair::new();
-    let error = call::<()>(&pair.connection, &PANIC, &(), Upstream::NONE).await.unwrap_err();
+    let error = call::<()>(&pair.connection, &PANIC, (), Upstream::NONE).await.unwrap_err();
     assert!(error.is_panic() && error.may_have_executed());
     assert_eq!(format!("{error:?}"), "panic panicked in the daemon: at once");
 
     pair.gate.add_permits(1);
-    let error = call::<()>(&pair.connection, &PANIC_LATER, &(), Upstream::NONE).await.unwrap_err();
+    let error = call::<()>(&pair.connection, &PANIC_LATER, (), Upstream::NONE).await.unwrap_err();
     assert!(format!("{error:?}").ends_with("after a while"), "{error:?}");
     assert_eq!(pair.echo(vec![3]).await.unwrap(), [3]);
 }
@@ -68,17 +68,16 @@ async fn a_panic_is_an_error_of_its_call() {
 #[tokio::test(start_paused = true)]
 async fn what_the_daemon_cannot_use_was_not_executed() {
     let pair = Pair::new();
-    let unknown = call::<()>(&pair.connection, &UNKNOWN, &(), Upstream::NONE).await.unwrap_err();
+    let unknown = call::<()>(&pair.connection, &UNKNOWN, (), Upstream::NONE).await.unwrap_err();
     assert!(unknown.to_string().contains("no method unknown"), "{unknown}");
-    let mismatch =
-        call::<u32>(&pair.connection, &HALVE, &(1_u8, "text".to_owned()), Upstream::NONE)
-            .await
-            .unwrap_err();
+    let mismatch = call::<u32>(&pair.connection, &HALVE, (1_u8, "text".to_owned()), Upstream::NONE)
+        .await
+        .unwrap_err();
     assert!(mismatch.to_string().contains("arguments of halve"), "{mismatch}");
     for error in [unknown, mismatch] {
         assert!(!error.may_have_executed());
     }
-    let answer = call::<String>(&pair.connection, &ECHO, &(vec![0xff_u8, 1],), Upstream::NONE)
+    let answer = call::<String>(&pair.connection, &ECHO, (vec![0xff_u8, 1],), Upstream::NONE)
         .await
         .unwrap_err();
     assert!(answer.may_have_executed(), "{answer}");
@@ -88,7 +87,7 @@ async fn what_the_daemon_cannot_use_was_not_executed() {
 async fn a_dropped_call_is_cancelled_at_the_daemon() {
     let pair = Pair::new();
     for round in 1..=100 {
-        let mut never = Box::pin(call::<()>(&pair.connection, &NEVER, &(), Upstream::NONE));
+        let mut never = Box::pin(call::<()>(&pair.connection, &NEVER, (), Upstream::NONE));
         assert!((&mut never).now_or_never().is_none());
         settle().await;
         assert_eq!(pair.traces.dropped.load(Ordering::SeqCst), round - 1);
@@ -101,7 +100,7 @@ async fn a_dropped_call_is_cancelled_at_the_daemon() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_was_never_polled_is_never_sent() {
     let pair = Pair::new();
-    drop(call::<()>(&pair.connection, &NEVER, &(), Upstream::NONE));
+    drop(call::<()>(&pair.connection, &NEVER, (), Upstream::NONE));
     settle().await;
     assert_eq!(pair.traces.dropped.load(Ordering::SeqCst), 0);
 }

@@ -123,11 +123,11 @@ impl Visit {
         match self.shape {
             Shape::Echo => {
                 let bytes = vec![7_u8; usize::try_from(size * 10).unwrap()];
-                let echo = call::<Vec<u8>>(connection, &ECHO, &(bytes.clone(),), Upstream::NONE);
+                let echo = call::<Vec<u8>>(connection, &ECHO, (bytes.clone(),), Upstream::NONE);
                 assert!(echo.await? == bytes);
             }
             Shape::Count => {
-                let mut items = open::<u64>(connection, &COUNT, &(size,), Upstream::NONE);
+                let mut items = open::<u64>(connection, &COUNT, (size,), Upstream::NONE);
                 for n in 0..size {
                     assert_eq!(items.next().await.expect("more")?, n);
                     pause(n, pace).await;
@@ -135,12 +135,12 @@ impl Visit {
                 assert!(items.next().await.transpose()?.is_none());
             }
             Shape::Sum => {
-                let sum = call_fallible(connection, &SUM, &(0_u64,), numbers(size, pace));
+                let sum = call_fallible(connection, &SUM, (0_u64,), numbers(size, pace));
                 let sum: u64 = sum.await.map_err(broken)?;
                 assert_eq!(sum, (0..size).sum::<u64>());
             }
             Shape::Twice => {
-                let mut items = open::<u64>(connection, &TWICE, &(0_u64,), numbers(size, pace));
+                let mut items = open::<u64>(connection, &TWICE, (0_u64,), numbers(size, pace));
                 for n in 0..size {
                     // What the handler makes of an error.
                     let item = items.next().await.expect("more")?;
@@ -156,7 +156,7 @@ impl Visit {
             }
             Shape::First => {
                 let take = size.min(100);
-                let first = call::<Vec<u64>>(connection, &FIRST, &(take,), numbers(size, pace));
+                let first = call::<Vec<u64>>(connection, &FIRST, (take,), numbers(size, pace));
                 let first = first.await?;
                 assert!((0..take).zip(&first).all(|(n, item)| n == *item));
                 if (first.len() as u64) < take {
@@ -164,11 +164,11 @@ impl Visit {
                 }
             }
             Shape::Ignore => {
-                let ignored = call::<u64>(connection, &IGNORE, &(size,), numbers(u64::MAX, pace));
+                let ignored = call::<u64>(connection, &IGNORE, (size,), numbers(u64::MAX, pace));
                 assert_eq!(ignored.await?, size);
             }
             Shape::Upper => {
-                let mut upper = pipe_fallible::<u64, String>(connection, &UPPER, &());
+                let mut upper = pipe_fallible::<u64, String>(connection, &UPPER, ());
                 let text = vec![b'a'; usize::try_from(size).unwrap()];
                 let (mut read, mut write) = tokio::io::split(&mut upper);
                 let mut heard = Vec::new();
@@ -185,7 +185,7 @@ impl Visit {
                 assert!(total == size && heard == vec![b'A'; text.len()]);
             }
             Shape::CountBytes => {
-                let mut count = pipe::<u64>(connection, &COUNT_BYTES, &());
+                let mut count = pipe::<u64>(connection, &COUNT_BYTES, ());
                 let mut failed = false;
                 for (n, part) in (0..).zip(vec![1; usize::try_from(size).unwrap()].chunks(99)) {
                     failed |= count.write_all(part).await.is_err();

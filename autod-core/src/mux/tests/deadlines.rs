@@ -18,7 +18,7 @@ use crate::wire::limits::Receives;
 const SECOND: Duration = Duration::from_secs(1);
 
 fn never(pair: &Pair) -> Call<()> {
-    call(&pair.connection, &NEVER, &(), Upstream::NONE)
+    call(&pair.connection, &NEVER, (), Upstream::NONE)
 }
 
 fn dropped(pair: &Pair) -> usize {
@@ -90,7 +90,7 @@ async fn waiting_for_a_turn_takes_from_the_time() {
     let pair = Pair::with(ROOMY, Receives { calls: 1, ..ROOMY });
     let first = tokio::spawn(pair.later(vec![1]));
     settle().await;
-    let when = call::<Option<Duration>>(&pair.connection, &WHEN, &(), Upstream::NONE);
+    let when = call::<Option<Duration>>(&pair.connection, &WHEN, (), Upstream::NONE);
     let when = tokio::spawn(when.deadline(4 * SECOND));
     tokio::time::sleep(SECOND).await;
     pair.gate.add_permits(2);
@@ -102,7 +102,7 @@ async fn waiting_for_a_turn_takes_from_the_time() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_knows_its_deadline() {
     let pair = Pair::new();
-    let when = || call::<Option<Duration>>(&pair.connection, &WHEN, &(), Upstream::NONE);
+    let when = || call::<Option<Duration>>(&pair.connection, &WHEN, (), Upstream::NONE);
     pair.gate.add_permits(1);
     let left = when().deadline(SECOND).await.unwrap().unwrap();
     assert!(left > SECOND / 2 && left <= SECOND, "{left:?}");
@@ -119,7 +119,7 @@ async fn a_handler_knows_its_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_is_kept_goes_on_beyond_the_deadline() {
     let pair = Pair::new();
-    let save = call::<u32>(&pair.connection, &SAVE, &(7_u32,), Upstream::NONE);
+    let save = call::<u32>(&pair.connection, &SAVE, (7_u32,), Upstream::NONE);
     assert_timeout(&save.deadline(SECOND).await.unwrap_err(), true);
     tokio::time::sleep(SECOND).await;
     assert_eq!(dropped(&pair), 0);

@@ -112,13 +112,13 @@ async fn an_idempotent_call_can_be_sent_again_though_it_may_have_been_executed()
         let pair = Pair::serve(far, ROOMY, ROOMY);
         let shared = Arc::clone(pair.connection.shared_arc());
         let driver = tokio::spawn(Driver::new(near, shared, NoService, Vec::new()).run());
-        let error = call::<()>(&pair.connection, &PANICS, &(), Upstream::NONE).await.unwrap_err();
+        let error = call::<()>(&pair.connection, &PANICS, (), Upstream::NONE).await.unwrap_err();
         assert!(!error.is_retry_safe(), "it is no use: {error}");
 
         let limit = Duration::from_secs(1);
-        let timed = call::<()>(&pair.connection, method, &(), Upstream::NONE).deadline(limit);
+        let timed = call::<()>(&pair.connection, method, (), Upstream::NONE).deadline(limit);
         let timed = timed.await.unwrap_err();
-        let lost = tokio::spawn(call::<()>(&pair.connection, method, &(), Upstream::NONE));
+        let lost = tokio::spawn(call::<()>(&pair.connection, method, (), Upstream::NONE));
         settle().await;
         driver.abort();
         for error in [timed, lost.await.unwrap().unwrap_err()] {

@@ -40,7 +40,7 @@ pub(super) async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Tr
         };
         gate.acquire().await.unwrap().forget();
         if !open {
-            return request.reply_error(&"it is shut");
+            return request.reply_error("it is shut");
         }
         let items = stream::unfold(0_u64, |n| {
             let gate = Arc::clone(&gate);
@@ -73,10 +73,10 @@ pub(super) async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Tr
         while let Some(item) = items.next().await {
             match item {
                 Ok(item) => sum += item,
-                Err(error) => return request.reply_result(&Err::<u64, _>(kind(&error))),
+                Err(error) => return request.reply_result(Err::<u64, _>(kind(&error))),
             }
         }
-        request.reply_result(&Ok::<_, String>(sum))
+        request.reply_result(Ok::<_, String>(sum))
     } else if id == TWICE.id {
         let _trace = Trace(traces);
         let doubled = items.map(|item| item.map_or(u64::MAX, |item| item * 2));
@@ -90,23 +90,23 @@ pub(super) async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Tr
             .await;
         drop(items);
         gate.acquire().await.unwrap().forget();
-        request.reply(&first)
+        request.reply(first)
     } else if id == IGNORE.id {
         // It neither takes items nor says that it takes none.
         gate.acquire().await.unwrap().forget();
-        request.reply(&n)
+        request.reply(n)
     } else if id == LEAVE.id {
         tokio::spawn(note_end(items, traces));
-        request.reply(&n)
+        request.reply(n)
     } else if id == LEND.id {
         tokio::spawn(note_end(items, Arc::clone(&traces)));
         std::future::pending::<()>().await;
-        request.reply(&n)
+        request.reply(n)
     } else {
         items.next().await;
         drop(items);
         std::future::pending::<()>().await;
-        request.reply(&n)
+        request.reply(n)
     }
 }
 
@@ -165,7 +165,7 @@ async fn bytes(request: Incall, traces: Arc<Traces>) -> Answered {
         let mut buffer = vec![0; 5000];
         loop {
             let Ok(length) = bytes.read(&mut buffer).await else {
-                return request.reply_error(&"the stream was cut");
+                return request.reply_error("the stream was cut");
             };
             if length == 0 {
                 break;
@@ -190,7 +190,7 @@ async fn bytes(request: Incall, traces: Arc<Traces>) -> Answered {
         bytes.write_all(b"some").await.unwrap();
         drop(bytes);
         tokio::time::sleep(Duration::from_millis(1)).await;
-        return request.reply_error(&"no more of that");
+        return request.reply_error("no more of that");
     }
-    request.reply(&total)
+    request.reply(total)
 }

@@ -193,11 +193,11 @@ async fn a_callee_keeps_to_the_rules_of_a_callers_stream() {
         let open = tokio::spawn(async move {
             if bytes {
                 // It shuts nothing down, so that the stream is open when the frames come.
-                let mut pipe = pipe::<u8>(&connection, &UPPER, &());
+                let mut pipe = pipe::<u8>(&connection, &UPPER, ());
                 let _ = pipe.write(b"x").await;
                 std::future::pending::<()>().await;
             } else {
-                let _ = crate::mux::call::<u8>(&connection, &NEVER, &(), Upstream::NONE).await;
+                let _ = crate::mux::call::<u8>(&connection, &NEVER, (), Upstream::NONE).await;
             }
         });
         settle().await;

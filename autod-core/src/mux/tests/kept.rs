@@ -15,7 +15,7 @@ use crate::wire::frame::{self, GoodbyeCode, HEADER, Header, Kind};
 use crate::wire::limits::Receives;
 
 fn save(pair: &Pair) -> Call<u32> {
-    call(&pair.connection, &SAVE, &(7_u32,), Upstream::NONE)
+    call(&pair.connection, &SAVE, (7_u32,), Upstream::NONE)
 }
 
 fn saved(pair: &Pair) -> usize {

@@ -110,21 +110,21 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         if id == LATER.id {
             gate.acquire().await.unwrap().forget();
         }
-        request.reply(&bytes)
+        request.reply(bytes)
     } else if id == HALVE.id {
         let ((number,), request) = match request.arguments::<(u32,)>() {
             Ok(arguments) => arguments,
             Err(answered) => return answered,
         };
         let result = if number % 2 == 0 { Ok(number / 2) } else { Err(format!("{number} is odd")) };
-        request.reply_result(&result)
+        request.reply_result(result)
     } else if id == GROW.id {
         let ((size,), request) = match request.arguments::<(usize,)>() {
             Ok(arguments) => arguments,
             Err(answered) => return answered,
         };
         gate.acquire().await.unwrap().forget();
-        request.reply(&vec![7_u8; size])
+        request.reply(vec![7_u8; size])
     } else if id == PANIC.id {
         panic!("at once");
     } else if id == PANIC_LATER.id {
@@ -133,7 +133,7 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
     } else if id == NEVER.id {
         let _trace = Trace(traces);
         std::future::pending::<()>().await;
-        request.reply(&())
+        request.reply(())
     } else if id == SAVE.id {
         request.keep();
         let ((number,), request) = match request.arguments::<(u32,)>() {
@@ -143,7 +143,7 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         let _trace = Trace(Arc::clone(&traces));
         gate.acquire().await.unwrap().forget();
         traces.produced.fetch_add(1, Ordering::SeqCst);
-        request.reply(&number)
+        request.reply(number)
     } else if id == WHEN.id {
         let at_once = deadline();
         gate.acquire().await.unwrap().forget();
@@ -151,7 +151,7 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         let elsewhere = tokio::spawn(async { deadline() }).await.unwrap();
         assert_eq!(elsewhere, None);
         let left = at_once.map(|at| at - Instant::now().into_std());
-        request.reply(&left)
+        request.reply(left)
     } else if id == COUNT.id {
         let ((end,), request) = match request.arguments::<(u64,)>() {
             Ok(arguments) => arguments,
@@ -243,15 +243,15 @@ impl Pair {
     }
 
     fn echo(&self, bytes: Vec<u8>) -> Call<Vec<u8>> {
-        call(&self.connection, &ECHO, &(bytes,), Upstream::NONE)
+        call(&self.connection, &ECHO, (bytes,), Upstream::NONE)
     }
 
     fn later(&self, bytes: Vec<u8>) -> Call<Vec<u8>> {
-        call(&self.connection, &LATER, &(bytes,), Upstream::NONE)
+        call(&self.connection, &LATER, (bytes,), Upstream::NONE)
     }
 
     fn count(&self, end: u64) -> Incoming<u64> {
-        open(&self.connection, &COUNT, &(end,), Upstream::NONE)
+        open(&self.connection, &COUNT, (end,), Upstream::NONE)
     }
 }
 

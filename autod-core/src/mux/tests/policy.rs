@@ -8,7 +8,7 @@ use crate::mux::{Incoming, Upstream, open};
 use crate::wire::limits::Receives;
 
 fn newest(pair: &Pair, most: usize) -> Incoming<u64> {
-    open(&pair.connection, &NEWEST, &(most,), Upstream::NONE)
+    open(&pair.connection, &NEWEST, (most,), Upstream::NONE)
 }
 
 #[tokio::test(start_paused = true)]

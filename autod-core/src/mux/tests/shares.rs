@@ -44,7 +44,10 @@ impl World {
             let mut call = vec![0; 9];
             call[8] = 1;
             let opening = Opening { expect: Expect::Items, sends: true };
-            world.client.begin(opening, &mut call, &mut None, Waker::noop()).expect("a slot");
+            world
+                .client
+                .begin(opening, &mut call.into(), &mut None, Waker::noop())
+                .expect("a slot");
         }
         world.tickets = world.carry(true);
         assert_eq!(world.tickets.len(), STREAMS);

@@ -59,14 +59,14 @@ async fn items_are_judged_one_by_one() {
     // The second item takes five bytes more than may be received; the others are within.
     let limit = Receives { message: 1 << 16, window: 1 << 20, ..ROOMY };
     let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
-    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &(), Upstream::NONE);
+    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, (), Upstream::NONE);
     assert_eq!(items.next().await.unwrap().unwrap().len(), 30, "what came before arrives");
     let error = items.next().await.unwrap().unwrap_err();
     assert!(error.is_limit(), "{error:?}");
 
     let limit = Receives { message: (1 << 16) + 5, window: 1 << 20, ..ROOMY };
     let pair = Pair::with(limit, Receives { window: 1 << 20, ..ROOMY });
-    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, &(), Upstream::NONE);
+    let mut items = open::<Vec<u8>>(&pair.connection, &MIXED, (), Upstream::NONE);
     for size in [30, 1 << 16, (64 << 10) - 5, 9] {
         assert_eq!(items.next().await.unwrap().unwrap().len(), size);
     }
@@ -76,7 +76,7 @@ async fn items_are_judged_one_by_one() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_nothings_lets_others_have_their_turn() {
     let pair = Pair::new();
-    let mut items = open::<()>(&pair.connection, &UNITS, &(), Upstream::NONE);
+    let mut items = open::<()>(&pair.connection, &UNITS, (), Upstream::NONE);
     items.next().await.unwrap().unwrap();
     assert_eq!(pair.echo(vec![1]).await.unwrap(), [1]);
 }

@@ -55,18 +55,18 @@ fn lives(alive: &Arc<()>) -> bool {
 
 impl Pair {
     fn sum(&self, end: u64) -> Call<u64, CallError<String>> {
-        call_fallible(&self.connection, &SUM, &(0_u64,), numbers(end).0)
+        call_fallible(&self.connection, &SUM, (0_u64,), numbers(end).0)
     }
 
     fn twice(&self, items: impl Stream<Item = u64> + Send + 'static) -> Incoming<u64> {
-        open(&self.connection, &TWICE, &(0_u64,), Upstream::items(items))
+        open(&self.connection, &TWICE, (0_u64,), Upstream::items(items))
     }
 
     fn with_stream<T>(&self, method: &'static Method, n: u64, stream: Upstream) -> Call<T>
     where
         T: serde::de::DeserializeOwned + Send + 'static,
     {
-        call(&self.connection, method, &(n,), stream)
+        call(&self.connection, method, (n,), stream)
     }
 }
 
@@ -241,7 +241,7 @@ async fn a_stream_that_has_ended_is_no_error_to_whoever_keeps_it() {
 #[tokio::test(start_paused = true)]
 async fn closing_gives_what_has_come_and_lets_the_handler_answer() {
     let pair = Pair::new();
-    let sum = call_fallible::<u64, String>(&pair.connection, &SUM, &(0_u64,), endless(10).0);
+    let sum = call_fallible::<u64, String>(&pair.connection, &SUM, (0_u64,), endless(10).0);
     let sum = tokio::spawn(sum);
     let mut doubled = pair.twice(stream::iter(0..1).chain(stream::pending()));
     assert_eq!(doubled.next().await.unwrap().unwrap(), 0);
@@ -257,7 +257,7 @@ async fn closing_gives_what_has_come_and_lets_the_handler_answer() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_is_opened_while_the_daemon_closes_ends_too() {
     let pair = Pair::new();
-    let opened = open_fallible::<u64, String>(&pair.connection, &OPEN, &(true,), Upstream::NONE);
+    let opened = open_fallible::<u64, String>(&pair.connection, &OPEN, (true,), Upstream::NONE);
     let opened = tokio::spawn(opened.collect::<Vec<_>>());
     settle().await;
     pair.server.leave(GoodbyeCode::Closing, "the daemon is closing");
@@ -301,7 +301,7 @@ async fn an_item_that_cannot_be_sent_ends_its_call() {
 async fn an_item_that_does_not_decode_is_an_error_of_the_stream() {
     let pair = Pair::new();
     let wrong = Upstream::items(stream::iter([(1_u8, "text".to_owned())]));
-    let sum = call_fallible::<u64, String>(&pair.connection, &SUM, &(0_u64,), wrong);
+    let sum = call_fallible::<u64, String>(&pair.connection, &SUM, (0_u64,), wrong);
     assert_eq!(sum.await.unwrap_err().into_service().unwrap(), "");
     settle().await;
     pair.assert_idle();
@@ -313,7 +313,7 @@ async fn a_stream_that_does_not_belong_is_refused() {
     let error = pair.with_stream::<u64>(&SUM, 0, Upstream::NONE).await.unwrap_err();
     assert!(!error.may_have_executed(), "{error:?}");
     let (stream, ..) = numbers(u64::MAX);
-    let echo = call::<Vec<u8>>(&pair.connection, &ECHO, &(vec![1_u8],), stream);
+    let echo = call::<Vec<u8>>(&pair.connection, &ECHO, (vec![1_u8],), stream);
     assert!(!echo.await.unwrap_err().may_have_executed());
     settle().await;
     pair.assert_idle();
@@ -323,9 +323,8 @@ async fn a_stream_that_does_not_belong_is_refused() {
 async fn opening_may_fail_with_the_services_own_error() {
     let pair = Pair::new();
     pair.gate.add_permits(3);
-    let open = |good: bool| {
-        open_fallible::<u64, String>(&pair.connection, &OPEN, &(good,), Upstream::NONE)
-    };
+    let open =
+        |good: bool| open_fallible::<u64, String>(&pair.connection, &OPEN, (good,), Upstream::NONE);
     let items: Vec<_> = open(true).map(Result::unwrap).collect().await;
     assert_eq!(items, [0, 1, 2]);
     let mut shut = open(false);

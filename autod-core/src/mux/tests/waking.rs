@@ -20,7 +20,7 @@ use crate::mux::dispatch::{Dispatcher, NoService};
 use crate::mux::driver::Driver;
 use crate::mux::shared::Shared;
 use crate::mux::state::Side;
-use crate::mux::transport::Transport;
+use crate::mux::transport::{Room, Transport};
 use crate::mux::{Call, Connection, Origin, Upstream, call};
 use crate::wire::frame::{self, BEFORE_ARGUMENTS, GoodbyeCode, HEADER, Header, Kind, Options};
 use crate::wire::limits::Receives;
@@ -142,7 +142,7 @@ impl Transport for Wire {
         }
     }
 
-    fn widen(&self) {}
+    fn make_room(&self, _: Room) {}
 }
 
 /// Polls as long as each poll was followed by a wake-up. Whether the driver has ended.
@@ -161,7 +161,7 @@ fn settle(driver: Pin<&mut impl Future<Output = ()>>, wakes: &Arc<Wakes>) -> boo
 }
 
 fn begin(connection: &Connection) -> Pin<Box<Call<Vec<u8>>>> {
-    let mut call = Box::pin(call(connection, &ECHO, &(vec![1_u8],), Upstream::NONE));
+    let mut call = Box::pin(call(connection, &ECHO, (vec![1_u8],), Upstream::NONE));
     assert!(call.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     call
 }
