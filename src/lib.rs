@@ -24,6 +24,9 @@
 /// ```
 pub use autod_core::in_process;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+
 #[cfg(feature = "remote")]
 pub use autod_core::Hosted;
 #[cfg(feature = "json")]

@@ -9,5 +9,6 @@ mod lives;
 mod logs;
 mod systemd;
 mod terminal;
+mod tool;
 mod up;
 mod world;
