@@ -74,6 +74,7 @@ impl Failure {
     }
 
     /// The worse one of two, with what both say.
+    #[must_use]
     pub fn and(self, other: &Self) -> Self {
         let text = format!("{}\nautod: {}", self.text, other.text);
         Self { text, code: if self.code == other.code { self.code } else { 1 }, plain: self.plain }

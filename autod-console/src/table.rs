@@ -23,6 +23,7 @@ impl Cell {
         Self { right: true, ..Self::new(text) }
     }
 
+    #[must_use]
     pub fn colour(self, colour: Colour) -> Self {
         Self { colour, ..self }
     }
@@ -48,6 +49,7 @@ impl Table {
         Self { heads: heads.to_vec(), rows: Vec::new(), indent: 0 }
     }
 
+    #[must_use]
     pub fn indented(self, indent: usize) -> Self {
         Self { indent, ..self }
     }
