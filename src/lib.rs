@@ -24,6 +24,9 @@
 /// ```
 pub use autod_core::in_process;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{

@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_method_of_each_kind_reads_as_it_was_written() {
-        let read = |value| signature(&value, Style::test(false, None));
+        let read = |value| signature(&value, Style::of(false, None));
         let n = json!([{"name": "n", "type": "i64"}]);
         let unary = json!({"name": "add", "kind": "unary", "arguments": n, "output": "i64"});
         assert_eq!(read(unary), "fn add(n: i64) -> i64");

@@ -5,31 +5,27 @@ mod call;
 mod command;
 mod describe;
 mod doctor;
-mod failure;
 mod generate;
 mod input;
 mod log_level;
-mod logs;
 mod name;
 mod probe;
 mod ps;
-mod question;
 mod report;
 mod restart;
 mod services;
 mod signals;
 mod state;
-mod status;
 mod stop;
-mod style;
 mod supervise;
-mod table;
 mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+pub(crate) use autod_console::{failure, question, style, table};
+use autod_console::{logs, status};
 use clap::ArgMatches;
 
 use crate::failure::{Done, Failure};
@@ -72,7 +68,10 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         }
         "status" => {
             let json = matches.get_flag("json");
-            block_on(status::run(word(matches), json, patience(matches))).or_else(|failure| {
+            block_on(async {
+                status::run(&name::find(word(matches)).await?, json, patience(matches)).await
+            })
+            .or_else(|failure| {
                 if !failure.is_unknown() {
                     return Err(failure);
                 }
@@ -91,13 +90,15 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
             json: matches.get_flag("json"),
             patience: patience(matches),
         }),
-        "logs" => block_on(logs::run(&logs::Options {
-            name: word(matches),
-            follow: matches.get_flag("follow"),
-            lines: matches.get_one("lines").copied(),
-            previous: matches.get_flag("previous"),
-            json: matches.get_flag("json"),
-        })),
+        "logs" => {
+            let options = logs::Options {
+                follow: matches.get_flag("follow"),
+                lines: matches.get_one("lines").copied(),
+                previous: matches.get_flag("previous"),
+                json: matches.get_flag("json"),
+            };
+            block_on(async { logs::run(&name::find(word(matches)).await?, &options).await })
+        }
         "log-level" => {
             let level = matches.get_one::<String>("level").map_or("", String::as_str);
             block_on(log_level::run(word(matches), level, patience(matches)))

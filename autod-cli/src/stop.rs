@@ -1,21 +1,15 @@
 //! `autod stop`: the end of daemons.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use autod::control::Target;
+use autod_console::stop;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
 use crate::failure::{Done, Failure};
 use crate::name::find;
 use crate::{block_on, services};
-
-/// How long a killed process may take to be gone.
-const DEATH: Duration = Duration::from_secs(10);
-
-/// How long a daemon that is to be killed may take to end by itself.
-const GRACE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Options {
     pub(crate) names: Vec<String>,
@@ -63,74 +57,5 @@ pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<
 
 /// Tells how it ended.
 async fn end(name: &str, options: &Options) -> Result<&'static str, Failure> {
-    let target = find(name).await?;
-    let patience = if options.kill { options.patience.min(GRACE) } else { options.patience };
-    let stopped = tokio::time::timeout(patience + GRACE, target.stop(patience)).await;
-    let stopped = match stopped {
-        Ok(Err(error)) if !error.is_timeout() => return Err(error.into()),
-        Ok(stopped) => stopped.ok(),
-        Err(_) => None,
-    };
-    match stopped {
-        Some(true) => Ok("by itself"),
-        Some(false) => {
-            Err(Failure::not_running(format!("the {} daemon does not run", target.name())))
-        }
-        None if options.kill => kill(&target).await,
-        None => {
-            let life = target.life()?;
-            let who = life.map_or_else(String::new, |life| format!(" (pid {})", life.pid));
-            Err(Failure::no_answer(format!(
-                "the {name} daemon{who} has not ended within {} ms; kill it with `autod stop --kill \
-                 {name}`, its calls in flight are lost then",
-                patience.as_millis(),
-                name = target.name(),
-            )))
-        }
-    }
-}
-
-/// Kills the process that holds the life lock, if it still does when it cannot be another one any
-/// more.
-async fn kill(target: &Target) -> Result<&'static str, Failure> {
-    let name = target.name();
-    let Some(life) = target.life()? else {
-        return Err(Failure::new(format!(
-            "the {name} daemon cannot be killed: no lock tells which process it is, because it is \
-             being started, or because a supervisor looks after its socket"
-        )));
-    };
-    let failed = |error: rustix::io::Errno| {
-        Failure::new(format!("cannot kill the {name} daemon (pid {}): {error}", life.pid))
-    };
-    let pid = i32::try_from(life.pid).ok().and_then(rustix::process::Pid::from_raw);
-    let Some(pid) = pid else { return Err(failed(rustix::io::Errno::SRCH)) };
-    #[cfg(target_os = "linux")]
-    {
-        use rustix::process::{PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-        match pidfd_open(pid, PidfdFlags::empty()) {
-            Ok(process) => {
-                // The number was its own before it was opened, and is so still.
-                if target.life()?.is_some_and(|now| now.pid == life.pid) {
-                    pidfd_send_signal(&process, Signal::KILL).map_err(failed)?;
-                }
-            }
-            Err(rustix::io::Errno::SRCH) => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).map_err(failed)?;
-    let began = Instant::now();
-    while target.life()?.is_some_and(|now| now.pid == life.pid) {
-        if began.elapsed() > DEATH {
-            return Err(Failure::no_answer(format!(
-                "the {name} daemon (pid {}) was killed and is not gone; the system holds it",
-                life.pid
-            )));
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    target.reap()?;
-    Ok("killed")
+    stop::end(&find(name).await?, options.kill, options.patience).await
 }

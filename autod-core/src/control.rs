@@ -127,6 +127,15 @@ impl Target {
         })
     }
 
+    /// The daemon that a program describes.
+    ///
+    /// # Errors
+    ///
+    /// The name is not fit for one, or no directory is.
+    pub fn of<S, T>(daemon: &crate::Daemon<S, T>) -> Result<Self> {
+        Ok(Self::new(daemon.settings.place()?))
+    }
+
     /// What people call it: the name of its directory, or the path of its socket.
     pub fn name(&self) -> String {
         if self.place.is_explicit() {

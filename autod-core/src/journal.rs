@@ -55,7 +55,8 @@ pub(crate) fn open(daemon: &DaemonHandle) {
 
 /// A level, or `TARGET=LEVEL`, or several of them with commas between.
 fn parse(text: &str) -> Result<Targets, BoxError> {
-    for part in text.split(',').map(str::trim) {
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    for part in &parts {
         // The name of a target alone would silence all others, and a typing error is one.
         if !part.contains('=') && (part.is_empty() || part.parse::<LevelFilter>().is_err()) {
             return Err(format!(
@@ -64,7 +65,8 @@ fn parse(text: &str) -> Result<Targets, BoxError> {
             .into());
         }
     }
-    Ok(text.parse()?)
+    // A blank would belong to the name of a target.
+    Ok(parts.join(",").parse()?)
 }
 
 #[cfg(test)]

@@ -87,6 +87,13 @@ fn a_daemon_that_hangs_holds_up_nobody_else() {
     let sock = world.join("other.sock");
     out(world.fixture(&["pid"]).env("FIX_SOCK", &sock));
     kill(pid, Signal::STOP);
+    // Each thread stops when it gets to hear of it.
+    eventually("all of it is stopped", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+        threads.all(|thread| {
+            std::fs::read_to_string(thread.path().join("stat")).unwrap().contains(") T ")
+        })
+    });
     let began = Instant::now();
     let row = world.row(&["--timeout", "300"], "fixture").unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());

@@ -10,5 +10,6 @@ mod logs;
 mod probes;
 mod systemd;
 mod terminal;
+mod tool;
 mod up;
 mod world;

@@ -3,17 +3,16 @@
 use std::io::Write;
 use std::time::Duration;
 
+use autod_core::control::Target;
 use serde_json::Value;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
 use crate::question::{ask, list, millis, nanos, number, text};
 use crate::style::{Colour, Style, bytes, harmless, time};
 use crate::table::{Cell, Table};
 
-pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Done, Failure> {
-    let target = find(name).await?;
-    let status = ask(&target, "status", &[], patience).await?;
+pub async fn run(target: &Target, json: bool, patience: Duration) -> Result<Done, Failure> {
+    let status = ask(target, "status", &[], patience).await?;
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{status}")?;

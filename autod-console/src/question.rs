@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use autod::control::Target;
+use autod_core::control::Target;
 use serde_json::Value;
 
 use crate::failure::Failure;
 
 /// Asks one thing, and gives the answer without its envelope.
-pub(crate) async fn ask(
+pub async fn ask(
     target: &Target,
     method: &str,
     fields: &[(&str, &str)],
@@ -24,7 +24,7 @@ pub(crate) async fn ask(
 }
 
 /// The answer in its envelope.
-pub(crate) fn opened(answer: &str) -> Result<Value, String> {
+pub fn opened(answer: &str) -> Result<Value, String> {
     let mut envelope: Value = serde_json::from_str(answer)
         .map_err(|error| format!("its answer is not JSON, so it is of a newer autod: {error}"))?;
     match envelope.get_mut("ok") {
@@ -33,22 +33,22 @@ pub(crate) fn opened(answer: &str) -> Result<Value, String> {
     }
 }
 
-pub(crate) fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+pub fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
     value.get(key)?.as_str()
 }
 
-pub(crate) fn number(value: &Value, key: &str) -> Option<u64> {
+pub fn number(value: &Value, key: &str) -> Option<u64> {
     value.get(key)?.as_u64()
 }
 
-pub(crate) fn millis(value: &Value, key: &str) -> Option<Duration> {
+pub fn millis(value: &Value, key: &str) -> Option<Duration> {
     number(value, key).map(Duration::from_millis)
 }
 
-pub(crate) fn nanos(value: &Value, key: &str) -> Option<Duration> {
+pub fn nanos(value: &Value, key: &str) -> Option<Duration> {
     number(value, key).map(Duration::from_nanos)
 }
 
-pub(crate) fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+pub fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
     value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }

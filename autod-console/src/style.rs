@@ -6,14 +6,14 @@ use std::time::Duration;
 
 /// How text looks on standard output.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Style {
+pub struct Style {
     colours: bool,
     /// Columns of the terminal, if it is one.
-    pub(crate) width: Option<usize>,
+    pub width: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Colour {
+pub enum Colour {
     None,
     Bold,
     Dim,
@@ -24,7 +24,7 @@ pub(crate) enum Colour {
 
 impl Style {
     /// What standard output wants, and the environment.
-    pub(crate) fn of_stdout() -> Self {
+    pub fn of_stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -33,7 +33,7 @@ impl Style {
         Self { colours: is_terminal && !is_dumb && !is_set("NO_COLOR"), width }
     }
 
-    pub(crate) fn paint(self, colour: Colour, text: &str) -> String {
+    pub fn paint(self, colour: Colour, text: &str) -> String {
         let code = match colour {
             Colour::None => return text.to_owned(),
             Colour::Bold => 1,
@@ -45,19 +45,19 @@ impl Style {
         if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    #[cfg(test)]
-    pub(crate) fn test(colours: bool, width: Option<usize>) -> Self {
+    /// As it is wanted.
+    pub fn of(colours: bool, width: Option<usize>) -> Self {
         Self { colours, width }
     }
 }
 
 /// A text of a daemon or of a caller, without what a terminal takes for a command.
-pub(crate) fn harmless(text: &str) -> String {
+pub fn harmless(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 /// A time to two digits or so: 320 us, 1.5 s, 3 min, 2 h.
-pub(crate) fn time(time: Duration) -> String {
+pub fn time(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0 => {
@@ -81,7 +81,7 @@ pub(crate) fn time(time: Duration) -> String {
 }
 
 /// Bytes to three digits.
-pub(crate) fn bytes(bytes: u64) -> String {
+pub fn bytes(bytes: u64) -> String {
     let mut unit = 0;
     let mut scaled = bytes;
     while scaled >= 10_000 && unit < 4 {
@@ -126,9 +126,9 @@ mod tests {
 
     #[test]
     fn colours_are_only_where_they_are_wanted() {
-        assert_eq!(Style::test(true, None).paint(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
-        assert_eq!(Style::test(true, None).paint(Colour::None, "x"), "x");
-        assert_eq!(Style::test(false, None).paint(Colour::Red, "x"), "x");
+        assert_eq!(Style::of(true, None).paint(Colour::Red, "x"), "\x1b[31mx\x1b[0m");
+        assert_eq!(Style::of(true, None).paint(Colour::None, "x"), "x");
+        assert_eq!(Style::of(false, None).paint(Colour::Red, "x"), "x");
         assert_eq!(harmless("a\x1b[31m\nb"), "a\u{fffd}[31m\u{fffd}b");
     }
 }

@@ -4,21 +4,19 @@
 
 use std::io::{self, Write};
 
+use autod_core::control::Target;
 use serde_json::json;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
 
-pub(crate) struct Options<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) follow: bool,
-    pub(crate) lines: Option<usize>,
-    pub(crate) previous: bool,
-    pub(crate) json: bool,
+pub struct Options {
+    pub follow: bool,
+    pub lines: Option<usize>,
+    pub previous: bool,
+    pub json: bool,
 }
 
-pub(crate) async fn run(options: &Options<'_>) -> Result<Done, Failure> {
-    let target = find(options.name).await?;
+pub async fn run(target: &Target, options: &Options) -> Result<Done, Failure> {
     let tail = target.log_tail(options.lines, options.previous)?;
     let mut out = Lines { out: io::stdout(), json: options.json, begun: Vec::new(), gone: false };
     let written = out.write_all(tail.text()).and_then(|()| out.flush());

@@ -4,28 +4,28 @@ use std::fmt;
 use std::process::ExitCode;
 
 /// Wrong usage; clap's code too.
-pub(crate) const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 /// What was asked about does not run.
-pub(crate) const NOT_RUNNING: u8 = 3;
+pub const NOT_RUNNING: u8 = 3;
 /// There is no such daemon or service.
-pub(crate) const UNKNOWN: u8 = 4;
+pub const UNKNOWN: u8 = 4;
 /// The file has a supervisor already.
-pub(crate) const ALREADY_RUNNING: u8 = 5;
+pub const ALREADY_RUNNING: u8 = 5;
 /// A daemon does not answer, or does not end, in time.
-pub(crate) const NO_ANSWER: u8 = 6;
+pub const NO_ANSWER: u8 = 6;
 /// A call did not come to its end.
-pub(crate) const UNFINISHED: u8 = 7;
+pub const UNFINISHED: u8 = 7;
 
 /// A command that has done what it was asked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Done {
+pub enum Done {
     Well,
     /// It has told what is wrong, and that is the result.
     WithFindings,
 }
 
 impl Done {
-    pub(crate) fn code(self) -> ExitCode {
+    pub fn code(self) -> ExitCode {
         match self {
             Self::Well => ExitCode::SUCCESS,
             Self::WithFindings => ExitCode::FAILURE,
@@ -35,46 +35,47 @@ impl Done {
 
 /// A command that has not.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) text: String,
+pub struct Failure {
+    pub text: String,
     code: u8,
     /// The text says by itself where it comes from.
     plain: bool,
 }
 
 impl Failure {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: 1, plain: false }
     }
 
     /// Says what the text says, and nothing before it.
-    pub(crate) fn coded(code: u8, text: impl Into<String>) -> Self {
+    pub fn coded(code: u8, text: impl Into<String>) -> Self {
         Self { text: text.into(), code, plain: true }
     }
 
-    pub(crate) fn unknown(text: impl Into<String>) -> Self {
+    pub fn unknown(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: UNKNOWN, plain: false }
     }
 
     /// There is none of that name.
-    pub(crate) fn is_unknown(&self) -> bool {
+    pub fn is_unknown(&self) -> bool {
         self.code == UNKNOWN
     }
 
-    pub(crate) fn not_running(text: impl Into<String>) -> Self {
+    pub fn not_running(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: NOT_RUNNING, plain: false }
     }
 
-    pub(crate) fn no_answer(text: impl Into<String>) -> Self {
+    pub fn no_answer(text: impl Into<String>) -> Self {
         Self { text: text.into(), code: NO_ANSWER, plain: false }
     }
 
-    pub(crate) fn code(&self) -> ExitCode {
+    pub fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
 
     /// The worse one of two, with what both say.
-    pub(crate) fn and(self, other: &Self) -> Self {
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
         let text = format!("{}\nautod: {}", self.text, other.text);
         Self { text, code: if self.code == other.code { self.code } else { 1 }, plain: self.plain }
     }
@@ -86,8 +87,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<autod::Error> for Failure {
-    fn from(error: autod::Error) -> Self {
+impl From<autod_core::Error> for Failure {
+    fn from(error: autod_core::Error) -> Self {
         let code = match () {
             () if error.is_not_running() => NOT_RUNNING,
             () if error.is_timeout() => NO_ANSWER,
@@ -114,7 +115,7 @@ impl From<String> for Failure {
 }
 
 /// An error with its causes.
-pub(crate) fn in_full(error: impl std::error::Error) -> String {
+pub fn in_full(error: impl std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

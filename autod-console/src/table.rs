@@ -6,24 +6,25 @@ use crate::style::{Colour, Style, harmless};
 
 /// One field.
 #[derive(Clone, Debug)]
-pub(crate) struct Cell {
+pub struct Cell {
     text: String,
     colour: Colour,
     right: bool,
 }
 
 impl Cell {
-    pub(crate) fn new(text: impl AsRef<str>) -> Self {
+    pub fn new(text: impl AsRef<str>) -> Self {
         Self { text: harmless(text.as_ref()), colour: Colour::None, right: false }
     }
 
     /// A number, or nothing.
-    pub(crate) fn number(number: Option<impl ToString>) -> Self {
+    pub fn number(number: Option<impl ToString>) -> Self {
         let text = number.map_or_else(|| "-".to_owned(), |number| number.to_string());
         Self { right: true, ..Self::new(text) }
     }
 
-    pub(crate) fn colour(self, colour: Colour) -> Self {
+    #[must_use]
+    pub fn colour(self, colour: Colour) -> Self {
         Self { colour, ..self }
     }
 
@@ -32,7 +33,7 @@ impl Cell {
     }
 }
 
-pub(crate) struct Table {
+pub struct Table {
     heads: Vec<&'static str>,
     rows: Vec<Vec<Cell>>,
     indent: usize,
@@ -44,19 +45,20 @@ const GAP: usize = 2;
 const NARROWEST: usize = 8;
 
 impl Table {
-    pub(crate) fn new(heads: &[&'static str]) -> Self {
+    pub fn new(heads: &[&'static str]) -> Self {
         Self { heads: heads.to_vec(), rows: Vec::new(), indent: 0 }
     }
 
-    pub(crate) fn indented(self, indent: usize) -> Self {
+    #[must_use]
+    pub fn indented(self, indent: usize) -> Self {
         Self { indent, ..self }
     }
 
-    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
+    pub fn row(&mut self, cells: impl IntoIterator<Item = Cell>) {
         self.rows.push(cells.into_iter().collect());
     }
 
-    pub(crate) fn print(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
+    pub fn print(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
         let heads: Vec<Cell> = (0..self.heads.len())
             .map(|at| {
                 let right = self.rows.iter().any(|row| row[at].right);
@@ -117,7 +119,7 @@ mod tests {
         ]);
         table.row([Cell::new("counter"), Cell::number(None::<u32>), Cell::new("")]);
         let mut out = Vec::new();
-        table.print(&mut out, Style::test(colours, width)).unwrap();
+        table.print(&mut out, Style::of(colours, width)).unwrap();
         String::from_utf8(out).unwrap()
     }
 
