@@ -20,6 +20,7 @@ mod stop;
 mod style;
 mod supervise;
 mod table;
+mod top;
 mod up;
 
 use std::path::PathBuf;
@@ -76,6 +77,9 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
                 service.map(|()| Done::Well).map_err(|other| either(failure, other))
             })
         }
+        "top" => {
+            top::run(&top::Options { interval: interval(matches), patience: patience(matches) })
+        }
         "start" => services::start(word(matches), &of_services(matches)).map(|()| Done::Well),
         "describe" => {
             block_on(describe::run(word(matches), matches.get_flag("json"), patience(matches)))
@@ -126,6 +130,10 @@ fn of_services(matches: &ArgMatches) -> services::Options {
 /// What to say of a name that no daemon has, and of which this became as a service.
 fn either(daemon: Failure, service: Failure) -> Failure {
     if service.is_unknown() { daemon } else { service }
+}
+
+fn interval(matches: &ArgMatches) -> Duration {
+    Duration::from_millis(matches.get_one("interval").copied().unwrap_or(1000))
 }
 
 fn patience(matches: &ArgMatches) -> Duration {

@@ -64,7 +64,16 @@ pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<
 /// Tells how it ended.
 async fn end(name: &str, options: &Options) -> Result<&'static str, Failure> {
     let target = find(name).await?;
-    let patience = if options.kill { options.patience.min(GRACE) } else { options.patience };
+    end_one(&target, options.kill, options.patience).await
+}
+
+/// Ends one daemon and waits until it is gone. Tells how it ended.
+pub(crate) async fn end_one(
+    target: &Target,
+    is_killed: bool,
+    patience: Duration,
+) -> Result<&'static str, Failure> {
+    let patience = if is_killed { patience.min(GRACE) } else { patience };
     let stopped = tokio::time::timeout(patience + GRACE, target.stop(patience)).await;
     let stopped = match stopped {
         Ok(Err(error)) if !error.is_timeout() => return Err(error.into()),
@@ -76,7 +85,7 @@ async fn end(name: &str, options: &Options) -> Result<&'static str, Failure> {
         Some(false) => {
             Err(Failure::not_running(format!("the {} daemon does not run", target.name())))
         }
-        None if options.kill => kill(&target).await,
+        None if is_killed => kill(target).await,
         None => {
             let life = target.life()?;
             let who = life.map_or_else(String::new, |life| format!(" (pid {})", life.pid));

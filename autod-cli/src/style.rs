@@ -33,6 +33,10 @@ impl Style {
         Self { colours: is_terminal && !is_dumb && !is_set("NO_COLOR"), width }
     }
 
+    pub(crate) fn has_colours(self) -> bool {
+        self.colours
+    }
+
     pub(crate) fn paint(self, colour: Colour, text: &str) -> String {
         let code = match colour {
             Colour::None => return text.to_owned(),

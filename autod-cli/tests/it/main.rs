@@ -8,5 +8,6 @@ mod lives;
 mod logs;
 mod systemd;
 mod terminal;
+mod top;
 mod up;
 mod world;
