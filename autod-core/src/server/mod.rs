@@ -71,6 +71,8 @@ pub(crate) struct Shop {
     pub(crate) server: Server,
     /// Connections that are open, greeted or not. Not those that are turned away unheard.
     open: AtomicUsize,
+    /// Those of them that have not said what they want.
+    unheard: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,
     tasks: TaskTracker,
@@ -95,6 +97,7 @@ impl Server {
         Shop {
             server: self,
             open: AtomicUsize::new(0),
+            unheard: AtomicUsize::new(0),
             leaving: CancellationToken::new(),
             tasks: TaskTracker::new(),
             sessions,
@@ -166,7 +169,10 @@ impl Desk {
     async fn stay(mut self) {
         loop {
             match self.event().await {
-                Event::Accepted(Ok(stream)) => self.shop.welcome(stream),
+                Event::Accepted(Ok(stream)) => {
+                    self.shop.welcome(stream);
+                    self.shop.hear_out().await;
+                }
                 Event::Accepted(Err(error)) => {
                     tracing::error!(%error, "cannot accept a connection");
                     self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);

@@ -26,9 +26,9 @@ impl Shop {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let connected = self.server.daemon.lease().connect();
-        let open = Open::count(self);
+        let mut open = Open::count(self);
         let mut ear = Ear::default();
-        match self.admit(&mut stream, &mut ear, connected, &open, &voucher).await? {
+        match self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await? {
             // It counts as a user of the daemon until it has ended.
             Admission::Session(hello, host, _connected, registered) => {
                 self.serve(stream, voucher, hello, ear, &registered, &*host).await

@@ -38,17 +38,33 @@ const SPARE: usize = 64;
 /// How long one of those may take to say hello, so that their places are soon free again.
 const SPARE_HANDSHAKE: Duration = Duration::from_secs(1);
 
+/// So many may be let in before the first of them is heard.
+const UNHEARD: usize = 256;
+
+/// Turns of the desk's runtime in which nobody is heard until the rest is taken to be silent. Each
+/// is some microseconds long.
+const ROUNDS: usize = 64;
+
 /// An open connection, counted against the limit.
 pub(super) struct Open {
     shop: Arc<Shop>,
     /// How many there are with it.
     number: usize,
+    /// Nobody knows yet what it wants.
+    unheard: bool,
 }
 
 impl Open {
     pub(super) fn count(shop: &Arc<Shop>) -> Self {
         let number = shop.open.fetch_add(1, Ordering::Relaxed) + 1;
-        Self { shop: Arc::clone(shop), number }
+        shop.unheard.fetch_add(1, Ordering::Relaxed);
+        Self { shop: Arc::clone(shop), number, unheard: true }
+    }
+
+    fn heard(&mut self) {
+        if std::mem::take(&mut self.unheard) {
+            self.shop.unheard.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -64,6 +80,7 @@ pub(super) enum Admission {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        self.heard();
         self.shop.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -91,18 +108,33 @@ impl Shop {
         });
     }
 
+    /// Hears those who have come before more are let in, as long as that helps: of a flood, those
+    /// who have hung up already take no place from anybody.
+    pub(super) async fn hear_out(&self) {
+        let (mut fewest, mut rounds) = (usize::MAX, 0);
+        loop {
+            let unheard = self.unheard.load(Ordering::Relaxed);
+            if unheard <= UNHEARD || rounds == ROUNDS {
+                return;
+            }
+            rounds = if unheard < fewest { 0 } else { rounds + 1 };
+            fewest = fewest.min(unheard);
+            tokio::task::yield_now().await;
+        }
+    }
+
     async fn greet(
         self: &Arc<Self>,
         mut stream: UnixStream,
         connected: Connected,
-        open: Open,
+        mut open: Open,
     ) -> Result<()> {
         fault::pass(Point::DaemonTookConnection);
         let peer = peer(&stream)?;
         check_peer(&peer)?;
         let mut ear = Ear::default();
         let voucher = Voucher::Kernel(peer);
-        let admission = self.admit(&mut stream, &mut ear, connected, &open, &voucher).await?;
+        let admission = self.admit(&mut stream, &mut ear, connected, &mut open, &voucher).await?;
         let (hello, host, users) = match admission {
             Admission::Session(hello, host, connected, user) => (hello, host, (connected, user)),
             Admission::Order(hello) if hello.purpose == Purpose::Control => {
@@ -139,13 +171,15 @@ impl Shop {
         stream: &mut T,
         ear: &mut Ear,
         connected: Connected,
-        open: &Open,
+        open: &mut Open,
         voucher: &Voucher,
     ) -> Result<Admission> {
         let handshake = self.server.limits.handshake;
         let patience =
             if open.number > self.places() { handshake.min(SPARE_HANDSHAKE) } else { handshake };
-        let refusal = match self.listen_to(stream, ear, patience).await? {
+        let visitor = self.listen_to(stream, ear, patience).await?;
+        open.heard();
+        let refusal = match visitor {
             None => Answer::Closing,
             Some(visitor) => match self.understand(visitor) {
                 Err(rejection) => rejection,

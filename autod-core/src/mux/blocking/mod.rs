@@ -2,15 +2,15 @@
 //!
 //! The state and the machines of calls and streams are those of the async client; only what polls
 //! them and what touches the socket is here. A thread that waits for something either reads for all
-//! of them, or sleeps until its own part has come or the reader's place is handed to it ([`desk`]).
-//! Each thread writes what it has to say itself ([`writer`]).
+//! of them, or sleeps until its own part has come or the reader's place is handed to it (`desk`).
+//! Each thread writes what it has to say itself (`writer`).
 //!
 //! **No wake-up is lost.** A thread polls its machine, which leaves a waker under the connection's
 //! lock, and only then looks for something to wait at:
 //!
 //! - What comes over the socket is taken by the reader. There is one as long as anybody waits: the
 //!   place is handed on under the lock under which the others line up, and whoever gets it is awake.
-//! - A waker that fires in between is a flag of the thread's [`seat`], which is looked at under its
+//! - A waker that fires in between is a flag of the thread's `seat`, which is looked at under its
 //!   own lock before the thread sleeps.
 //! - A reader that sits in `recv` hears no waker. That is allowed when nothing but the socket can
 //!   bring what it waits for. A caller in the line for a free slot waits for other threads, so while
