@@ -36,6 +36,11 @@ deny:
 advisories:
     cargo deny --locked check advisories
 
+# Bars on a terminal compile, and are shown there and nowhere else
+progress:
+    cargo clippy -p autod --features progress --example progress -- -D warnings
+    cargo test -p autod-core --features progress --lib bar::
+
 # The benchmark's peers compile; only the benchmark of calls uses them
 peers:
     cargo clippy -p autod-bench --features peers --bin rpc -- -D warnings

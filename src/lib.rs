@@ -39,6 +39,24 @@ pub use autod_core::{
 pub use autod_core::{Hosted, Readiness, Ssh, is_bridge, readiness};
 pub use autod_macros::service;
 
+/// Bars on a terminal for whoever waits; nothing on a pipe. Feature `progress`.
+///
+/// ```
+/// use autod::progress::{Bar, Step};
+/// use futures::{StreamExt, stream};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let parts = stream::iter([1, 2, 3]);
+/// let step = |part: &u64| Step { done: *part, total: Some(3), text: "parts".to_owned() };
+/// let parts: Vec<u64> = Bar::new("reading").follow(parts, step).collect().await;
+/// assert_eq!(parts, [1, 2, 3]);
+/// # });
+/// ```
+#[cfg(feature = "progress")]
+pub mod progress {
+    pub use autod_core::{Bar, Step};
+}
+
 /// The guide's code is run with the tests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/guide.md")]

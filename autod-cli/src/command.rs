@@ -29,6 +29,7 @@ pub(crate) fn command() -> Command {
         .after_help(EXIT_CODES)
         .subcommands([
             ps(),
+            top(),
             with_name("status", "Show how a daemon is, and why it is still there").args([
                 config(),
                 json(),
@@ -85,6 +86,18 @@ fn ps() -> Command {
             json(),
             timeout("1000"),
         ])
+}
+
+fn top() -> Command {
+    Command::new("top").about("Watch the daemons, stop them, and read their logs").args([
+        Arg::new("interval")
+            .long("interval")
+            .value_name("MS")
+            .value_parser(value_parser!(u64).range(100..=3_600_000))
+            .default_value("1000")
+            .help("How often daemons are asked, in milliseconds"),
+        timeout("1000"),
+    ])
 }
 
 /// For the services of supervisors.

@@ -18,6 +18,7 @@ mod signals;
 mod state;
 mod stop;
 mod supervise;
+mod top;
 mod up;
 
 use std::path::PathBuf;
@@ -78,6 +79,9 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
                 let service = services::status(word(matches), &of_services(matches));
                 service.map(|()| Done::Well).map_err(|other| either(failure, other))
             })
+        }
+        "top" => {
+            top::run(&top::Options { interval: interval(matches), patience: patience(matches) })
         }
         "start" => services::start(word(matches), &of_services(matches)).map(|()| Done::Well),
         "describe" => {
@@ -146,6 +150,10 @@ fn of_services(matches: &ArgMatches) -> services::Options {
 /// What to say of a name that no daemon has, and of which this became as a service.
 fn either(daemon: Failure, service: Failure) -> Failure {
     if service.is_unknown() { daemon } else { service }
+}
+
+fn interval(matches: &ArgMatches) -> Duration {
+    Duration::from_millis(matches.get_one("interval").copied().unwrap_or(1000))
 }
 
 fn patience(matches: &ArgMatches) -> Duration {

@@ -33,6 +33,10 @@ impl Style {
         Self { colours: is_terminal && !is_dumb && !is_set("NO_COLOR"), width }
     }
 
+    pub fn has_colours(self) -> bool {
+        self.colours
+    }
+
     pub fn paint(self, colour: Colour, text: &str) -> String {
         let code = match colour {
             Colour::None => return text.to_owned(),

@@ -4,6 +4,8 @@
 
 mod activation;
 mod arguments;
+#[cfg(feature = "progress")]
+mod bar;
 pub mod blocking;
 mod boot;
 mod builder;
@@ -38,6 +40,10 @@ pub mod json;
 mod listening;
 mod mux;
 mod options;
+#[cfg(not(feature = "progress"))]
+mod progress;
+#[cfg(feature = "progress")]
+#[path = "progress_bar.rs"]
 mod progress;
 #[cfg(feature = "remote")]
 mod remote;
@@ -57,6 +63,8 @@ mod wire;
 
 pub use activation::Activation;
 pub use arguments::Arguments;
+#[cfg(feature = "progress")]
+pub use bar::{Bar, Step};
 pub use builder::{BoxError, Daemon, Nothing};
 pub use caller::Caller;
 pub use client::{Client, Reconnect};

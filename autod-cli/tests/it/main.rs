@@ -11,5 +11,6 @@ mod probes;
 mod systemd;
 mod terminal;
 mod tool;
+mod top;
 mod up;
 mod world;

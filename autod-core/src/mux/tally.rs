@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::service::Table;
+use crate::service::{Kind as MethodKind, Method, Table};
 use crate::wire::frame::{FailCode, Kind};
 
 /// Steps within a doubling, as a power of two: a quantile is right to within a quarter.
@@ -60,11 +60,14 @@ impl Default for Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Figures {
     pub(crate) method: &'static str,
+    pub(crate) kind: MethodKind,
     /// Calls that have ended, however they did.
     pub(crate) calls: u64,
     /// Those of them that ended in an error, but for the cancelled ones.
     pub(crate) failed: u64,
     pub(crate) cancelled: u64,
+    /// What all of them took together.
+    pub(crate) total: Duration,
     pub(crate) mean: Duration,
     pub(crate) median: Duration,
     pub(crate) p99: Duration,
@@ -76,6 +79,8 @@ pub(crate) struct Figures {
 pub(crate) struct OpenCall {
     /// `None`: the service has no such method.
     pub(crate) method: Option<&'static str>,
+    /// It stays open as long as items flow.
+    pub(crate) is_stream: bool,
     pub(crate) age: Duration,
 }
 
@@ -96,7 +101,7 @@ impl Tally {
     /// The methods that were called, in the order of the table.
     pub(crate) fn figures(&self) -> impl Iterator<Item = Figures> {
         let methods = self.table.methods.iter().zip(&self.methods);
-        methods.filter_map(|(method, counters)| Some(counters.get()?.figures(method.name)))
+        methods.filter_map(|(method, counters)| Some(counters.get()?.figures(method)))
     }
 
     /// Calls of methods that the service does not have.
@@ -127,7 +132,7 @@ impl Tally {
 
 impl Counters {
     /// What others count meanwhile may be in some of the figures only.
-    fn figures(&self, method: &'static str) -> Figures {
+    fn figures(&self, method: &Method) -> Figures {
         let counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
         let total: u64 = counts.iter().sum();
         let longest = self.longest.load(Relaxed);
@@ -140,12 +145,15 @@ impl Counters {
             });
             Duration::from_nanos(found.map_or(0, upper_end).min(longest))
         };
+        let nanoseconds = self.nanoseconds.load(Relaxed);
         Figures {
-            method,
+            method: method.name,
+            kind: method.kind,
             calls: total,
             failed: self.failed.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
-            mean: Duration::from_nanos(self.nanoseconds.load(Relaxed) / total.max(1)),
+            total: Duration::from_nanos(nanoseconds),
+            mean: Duration::from_nanos(nanoseconds / total.max(1)),
             median: quantile(50),
             p99: quantile(99),
             longest: Duration::from_nanos(longest),
@@ -271,14 +279,18 @@ impl Ledger {
     pub(super) fn open_call(&self, mark: Mark) -> OpenCall {
         let method = self.tally.table.methods.get(usize::from(mark.method));
         let age = self.tally.now().saturating_sub(mark.began);
-        OpenCall { method: method.map(|method| method.name), age: Duration::from_nanos(age) }
+        OpenCall {
+            method: method.map(|method| method.name),
+            is_stream: method.is_some_and(|method| method.kind != MethodKind::Unary),
+            age: Duration::from_nanos(age),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::service::{self, Method, Policy, method_id};
+    use crate::service::{self, Policy, method_id};
 
     const fn method(name: &'static str) -> Method {
         Method {

@@ -94,6 +94,8 @@ impl Shop {
         };
         let users = self.register.users(LISTED, LISTED);
         let calls: usize = users.iter().map(|user| user.open).sum();
+        let open = users.iter().flat_map(|user| &user.calls);
+        let streams = open.filter(|call| call.is_stream).count();
         let holds = status.holds.iter().take(LISTED).map(|(reason, age)| {
             Writer::default().text("reason", cut(reason, TEXT)).number("age_ms", millis(*age))
         });
@@ -129,6 +131,7 @@ impl Shop {
             .number_if("closes_in_ms", daemon.lease().expires_in().map(millis))
             .number("connections", status.connections as u64)
             .number("calls_open", calls as u64)
+            .number("streams_open", streams as u64)
             .objects("holds", holds)
             .objects("users", users.iter().map(user))
             .objects("methods", self.tally.figures().map(|figures| totals(&figures)))
@@ -237,9 +240,11 @@ fn user(user: &User) -> Writer {
 fn totals(figures: &Figures) -> Writer {
     Writer::default()
         .text("name", figures.method)
+        .text("kind", figures.kind.word())
         .number("calls", figures.calls)
         .number("failed", figures.failed)
         .number("cancelled", figures.cancelled)
+        .number("total_ns", nanos(figures.total))
         .number("mean_ns", nanos(figures.mean))
         .number("p50_ns", nanos(figures.median))
         .number("p99_ns", nanos(figures.p99))

@@ -1,0 +1,178 @@
+//! `autod top` in a terminal, as a person uses it.
+
+use std::cell::Cell;
+
+use rustix::process::Signal;
+
+use crate::world::{World, eventually, fails, has, kill, out};
+
+/// A terminal with a shell in it.
+struct Terminal<'a> {
+    world: &'a World,
+    lines: Cell<u32>,
+}
+
+impl<'a> Terminal<'a> {
+    fn open(world: &'a World, columns: u16, rows: u16) -> Self {
+        let terminal = Self { world, lines: Cell::new(0) };
+        let size = [columns.to_string(), rows.to_string()];
+        let words = ["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1]];
+        terminal.tmux(&[&words[..], &["env", "PS1=$ ", "sh"]].concat());
+        terminal
+    }
+
+    #[track_caller]
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut command = self.world.command("tmux");
+        command.arg("-S").arg(self.world.join("tmux.sock")).args(words);
+        out(command.env_remove("TMUX").env_remove("NO_COLOR").env("TERM", "xterm"))
+    }
+
+    #[track_caller]
+    fn press(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys"], keys].concat());
+    }
+
+    #[track_caller]
+    fn shown(&self) -> String {
+        self.tmux(&["capture-pane", "-p"])
+    }
+
+    #[track_caller]
+    fn shows(&self, text: &str) {
+        let mut last = String::new();
+        eventually(text, || {
+            last = self.shown();
+            last.contains(text) || {
+                assert!(!last.contains("panicked"), "{last}");
+                false
+            }
+        });
+    }
+
+    /// Runs a command of the shell, whose end is seen by a line of its own in a file.
+    #[track_caller]
+    fn runs(&self, command: &str) -> String {
+        let number = self.lines.get() + 1;
+        self.lines.set(number);
+        let [result, done] = ["out", "done"].map(|kind| self.world.join(format!("{kind}{number}")));
+        let line = format!("{command} > {}; touch {}", result.display(), done.display());
+        self.press(&[&line, "Enter"]);
+        eventually(command, || done.exists());
+        std::fs::read_to_string(result).expect("what it said")
+    }
+
+    #[track_caller]
+    fn begin_top(&self, words: &str) {
+        let top = env!("CARGO_BIN_EXE_autod");
+        self.press(&[&format!("echo was-here; {top} top {words}; echo code=$?"), "Enter"]);
+        self.shows("q quit");
+    }
+}
+
+#[test]
+fn daemons_are_watched_read_and_stopped() {
+    if !has("tmux") {
+        return;
+    }
+    let world = World::new();
+    let pid = world.daemon();
+    let sock = world.join("other.sock");
+    let other: i32 = out(world.fixture(&["pid"]).env("FIX_SOCK", &sock)).parse().unwrap();
+    out(&mut world.fixture(&["say", "a line to read"]));
+    kill(other, Signal::STOP);
+
+    let terminal = Terminal::open(&world, 120, 20);
+    let modes = terminal.runs("stty -a");
+    terminal.begin_top("--interval 100 --timeout 600000");
+    // The other one is asked for ten minutes.
+    terminal.shows("fixture ");
+    terminal.shows(&pid.to_string());
+    let screen = terminal.shown();
+    assert!(screen.contains("CALLS/S") && screen.contains("ready"), "{screen}");
+    assert!(!screen.contains("was-here"), "the shell's screen is away: {screen}");
+    out(&mut world.fixture(&["adds", "50"]));
+
+    terminal.press(&["l"]);
+    terminal.shows("log of fixture");
+    terminal.shows("a line to read");
+    out(&mut world.fixture(&["say", "one more line"]));
+    terminal.shows("one more line");
+    terminal.press(&["q"]);
+    terminal.shows("NAME");
+
+    terminal.press(&["s"]);
+    terminal.shows("stop fixture? y or n");
+    terminal.press(&["n"]);
+    terminal.shows("q quit");
+    assert_eq!(world.daemon(), pid, "that was no yes");
+    terminal.press(&["s"]);
+    terminal.shows("stop fixture? y or n");
+    terminal.press(&["y"]);
+    terminal.shows("fixture has ended");
+    assert!(world.row(&["--timeout", "100"], "fixture").is_none());
+
+    terminal.press(&["q"]);
+    terminal.shows("code=0");
+    let screen = terminal.shown();
+    assert!(screen.contains("was-here") && !screen.contains("CALLS/S"), "{screen}");
+    assert_eq!(terminal.runs("stty -a"), modes);
+    kill(other, Signal::CONT);
+}
+
+#[test]
+fn a_daemon_that_hangs_is_shown_and_can_be_killed() {
+    if !has("tmux") {
+        return;
+    }
+    let world = World::new();
+    let pid = world.daemon();
+    kill(pid, Signal::STOP);
+    let terminal = Terminal::open(&world, 40, 8);
+    terminal.begin_top("--interval 100 --timeout 200");
+    terminal.shows("hung");
+    assert!(terminal.shown().lines().all(|line| line.chars().count() <= 40));
+    terminal.press(&["K"]);
+    terminal.shows("kill fixture?");
+    terminal.press(&["y"]);
+    terminal.shows("fixture was killed");
+    terminal.shows("no daemon runs");
+    terminal.press(&["C-c"]);
+    terminal.shows("code=0");
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    if !has("tmux") {
+        return;
+    }
+    let world = World::new();
+    let terminal = Terminal::open(&world, 100, 10);
+    let modes = terminal.runs("stty -a");
+    for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
+        terminal.begin_top("");
+        let is_top = |pid: &i32| {
+            let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            words.ends_with(b"autod\0top\0")
+        };
+        let pid = world.processes().into_iter().find(is_top).expect("the view");
+        kill(pid, signal);
+        terminal.shows("code=0");
+        let screen = terminal.shown();
+        assert!(!screen.contains("CALLS/S") && !screen.contains("q quit"), "{screen}");
+        assert_eq!(terminal.runs("stty -a"), modes);
+        terminal.press(&["clear", "Enter"]);
+        eventually("it is clear", || !terminal.shown().contains("code="));
+    }
+}
+
+#[test]
+fn without_a_terminal_it_says_what_to_use() {
+    let world = World::new();
+    let (code, text) = fails(&mut world.autod(&["top"]));
+    assert!(
+        code == 1 && text.contains("no terminal") && text.contains("autod ps --json"),
+        "{text}"
+    );
+    assert_eq!(fails(&mut world.autod(&["top", "--interval", "5"])).0, 2);
+}
