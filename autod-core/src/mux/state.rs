@@ -324,18 +324,15 @@ impl State {
     }
 
     /// A sign of life. How many wait to be written is bounded: who does not read is not read.
-    fn on_beat(&mut self, Header { kind, id, length, .. }: Header) -> Result<(), Broken> {
-        if length > 0 {
-            return Err(Broken::Payload(kind));
-        }
+    fn on_beat(&mut self, Header { kind, id, .. }: Header) -> Result<(), Broken> {
         match (kind, self.side) {
-            (Kind::Ping, Side::Acceptor) if id == 0 => {
+            (Kind::Ping, Side::Acceptor) => {
                 if self.lost.is_none() && !self.unused && !self.goodbye_sent {
                     self.outbox.push_beat(Kind::Pong);
                 }
                 Ok(())
             }
-            (Kind::Pong, Side::Connector) if id == 0 => Ok(()),
+            (Kind::Pong, Side::Connector) => Ok(()),
             _ => Err(Broken::Unexpected(kind, id)),
         }
     }

@@ -226,6 +226,15 @@ impl Header {
         if more && (!kind.in_pieces() || length == 0) {
             return Err(Broken::More(kind));
         }
+        if matches!(kind, Kind::Ping | Kind::Pong) {
+            // Told at once: there is nothing to wait for.
+            if length > 0 {
+                return Err(Broken::Payload(kind));
+            }
+            if id != 0 {
+                return Err(Broken::Unexpected(kind, id));
+            }
+        }
         Ok(Some(Self { kind, more, id, length }))
     }
 }

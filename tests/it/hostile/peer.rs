@@ -19,6 +19,8 @@ pub(super) const CREDIT: u8 = 6;
 pub(super) const CANCEL: u8 = 7;
 pub(super) const GOODBYE: u8 = 8;
 pub(super) const SKIP: u8 = 9;
+pub(super) const PING: u8 = 10;
+pub(super) const PONG: u8 = 11;
 
 /// What the peers of these tests say that they receive.
 pub(super) const CALLS: u32 = 4096;
