@@ -18,6 +18,10 @@ use crate::wire::frame::{Kind, MAX_PIECE};
 /// Pieces of long messages are added while less than this waits.
 const FILL: usize = 2 * MAX_PIECE;
 
+/// What is cut at a time while short messages go between the pieces: they wait for all that is
+/// written before them.
+const SHORT_PIECE: usize = 16 << 10;
+
 /// A message that is not longer is one that somebody waits for beside the long ones.
 const SHORT: usize = 4 << 10;
 
@@ -179,13 +183,15 @@ impl Outbox {
     }
 
     fn cut(&mut self) {
-        while self.ready.len() < FILL {
+        let (piece, fill) =
+            if self.company > 0 { (SHORT_PIECE, SHORT_PIECE) } else { (MAX_PIECE, FILL) };
+        while self.ready.len() < fill {
             let Some(mut long) = self.long.pop_front() else { return };
             let Some(Uncut { kind, head, body }) = long.messages.front() else { continue };
             if long.cut == 0 && !head.is_empty() {
                 self.ready.put_beginning(*kind, long.id, head);
             }
-            let end = body.len().min(long.cut + MAX_PIECE);
+            let end = body.len().min(long.cut + piece);
             self.company = self.company.saturating_sub(end - long.cut);
             let more = end < body.len();
             self.ready.put_piece(*kind, long.id, more, body, long.cut..end);
@@ -230,9 +236,9 @@ mod tests {
         outbox.push(Kind::Reply, 4, b"short");
         let frames = drain(&mut outbox);
         assert_eq!(frames[0].0.id, 4);
-        assert_eq!(frames.len(), 11);
-        assert!(frames[1..10].iter().all(|(header, _)| header.more));
-        assert!(!frames[10].0.more);
+        assert_eq!(frames.len(), 1 + 10 * MAX_PIECE / SHORT_PIECE);
+        let (last, pieces) = frames[1..].split_last().unwrap();
+        assert!(pieces.iter().all(|(header, _)| header.more) && !last.0.more);
     }
 
     #[test]
@@ -297,8 +303,7 @@ mod tests {
         outbox.push_owned(Kind::Reply, 2, vec![1; 2 * ALONE].into());
         assert_eq!(room(&mut outbox), Room::Wide);
         outbox.push(Kind::Reply, 4, b"short");
-        let batches = ALONE / (2 * MAX_PIECE);
-        for _ in 1..batches {
+        for _ in 1..ALONE / SHORT_PIECE {
             assert_eq!(room(&mut outbox), Room::Narrow);
         }
         // The headers make no difference, and no short one has come for long enough.

@@ -43,7 +43,7 @@ impl Room {
         match self {
             Self::Usual => None,
             Self::Wide => Some(1 << 20),
-            Self::Narrow => Some(64 << 10),
+            Self::Narrow => Some(16 << 10),
         }
     }
 }
