@@ -51,6 +51,6 @@ fn colours_and_widths_follow_the_terminal() {
     assert!(on_terminal(&mut ps(&[("NO_COLOR", "")]), 400).contains('\x1b'));
     let piped = out(&mut ps(&[]));
     assert!(!piped.contains('\x1b') && row(&piped).ends_with("a test asked for it"), "{piped}");
-    let narrow = row(&on_terminal(&mut ps(&[("NO_COLOR", "1")]), 80));
+    let narrow = row(&on_terminal(&mut ps(&[("NO_COLOR", "1")]), 60));
     assert!(narrow.ends_with('…'), "{narrow}");
 }
