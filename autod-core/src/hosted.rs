@@ -29,9 +29,9 @@ where
     /// file is locked or made, nothing is listened on, and the daemon does not close for want of
     /// users.
     ///
-    /// ```
-    /// # #[cfg(any())] {
-    /// let hosted = daemon.host::<CounterClient>().await?;
+    /// ```no_run
+    /// # use autod_core::{Hosted, Voucher};
+    /// # async fn accept(hosted: Hosted, listener: tokio::net::TcpListener) -> std::io::Result<()> {
     /// loop {
     ///     let (stream, _) = listener.accept().await?;
     ///     let hosted = hosted.clone();
