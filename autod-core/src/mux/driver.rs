@@ -38,8 +38,9 @@ pub(super) const READ: usize = 2 * MAX_PIECE;
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
 
-/// What is read of long messages before other tasks get their turns.
-const PART: usize = MAX_PIECE;
+/// What is read and written of long messages before other tasks get their turns, unless somebody was
+/// woken: some 50 us. In a pool a turn costs more than that, because it wakes another thread.
+const PART: usize = 4 * MAX_PIECE;
 
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
@@ -62,10 +63,12 @@ pub(crate) struct Driver<T, D> {
     writer: Writer,
     backlog: Backlog,
     lookout: Lookout,
+    /// For the rest of a long message.
+    rest_lookout: Lookout,
     company: Company,
     finds: u32,
-    /// What was read since others had their turns.
-    read: usize,
+    /// What was read and written since others had their turns.
+    moved: usize,
     /// Some of it was for somebody who waits for a turn.
     awaited: bool,
     /// It has been polled.
@@ -106,9 +109,10 @@ where
             writer: Writer::new(),
             backlog: Backlog::new(),
             lookout: Lookout::closed(),
+            rest_lookout: Lookout::closed(),
             company: Company::join(),
             finds: 0,
-            read: 0,
+            moved: 0,
             awaited: false,
             begun: false,
         }
@@ -118,6 +122,7 @@ where
     /// is eager does so from the beginning, if it is the only one in this process.
     pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
         self.lookout = Lookout::new(limit, eager && self.company.is_alone());
+        self.rest_lookout = Lookout::new(limit, false);
         self
     }
 
@@ -146,7 +151,7 @@ where
 
     fn poll_loss(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
         self.backlog.begin();
-        (self.read, self.awaited) = (0, false);
+        (self.moved, self.awaited) = (0, false);
         for _ in 0..TURNS {
             let wrote = match self.writer.turn(&mut self.transport, &self.shared, context) {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -163,9 +168,10 @@ where
                 Progress::None => false,
             };
             if wrote || dispatched || read {
+                self.moved += self.writer.take_written();
                 // A turn with a long message takes as long as many calls.
-                let is_long = self.amid && (self.awaited || self.read >= PART);
-                if is_long || self.writer.is_long() {
+                let is_long = self.amid || self.writer.is_long();
+                if is_long && (self.awaited || self.moved >= PART) {
                     break;
                 }
                 continue;
@@ -215,8 +221,9 @@ where
         if self.company.is_disturbed() {
             return Look::Sleep;
         }
-        let Some(limit) = self.lookout.limit() else {
-            self.lookout.sleeps(Instant::now);
+        let lookout = if self.amid { &mut self.rest_lookout } else { &mut self.lookout };
+        let Some(limit) = lookout.limit() else {
+            lookout.sleeps(Instant::now);
             return Look::Sleep;
         };
         let Some(_looking) = Looking::begin() else { return Look::Sleep };
@@ -235,7 +242,7 @@ where
                 Ok(0) => break Look::End(end_of_stream()),
                 Ok(length) => {
                     self.company.heard();
-                    self.lookout.found();
+                    lookout.found();
                     self.finds += 1;
                     if self.amid {
                         break Look::Readable;
@@ -254,8 +261,8 @@ where
                 break Look::Sleep;
             }
             if Instant::now() >= end {
-                self.lookout.missed();
-                self.lookout.sleeps(Instant::now);
+                lookout.missed();
+                lookout.sleeps(Instant::now);
                 break Look::Sleep;
             }
             std::hint::spin_loop();
@@ -331,9 +338,10 @@ where
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(0)) => Progress::End(end_of_stream()),
             Poll::Ready(Ok(length)) => {
-                self.read += length;
+                self.moved += length;
                 self.company.heard();
                 self.lookout.woke(Instant::now);
+                self.rest_lookout.woke(Instant::now);
                 Progress::Some
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {

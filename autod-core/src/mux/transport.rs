@@ -48,7 +48,8 @@ impl Room {
     fn bytes(self) -> Option<usize> {
         match self {
             Self::Usual => None,
-            Self::Wide => Some(1 << 20),
+            // More would not stay in a processor's cache between the two ends.
+            Self::Wide => Some(256 << 10),
             Self::Narrow => Some(16 << 10),
         }
     }
