@@ -8,7 +8,6 @@ use std::io::{Seek as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -99,7 +98,7 @@ impl Launch<'_> {
             ready = Some(read);
         }
         let mut command = Command::new(&path);
-        command.stdin(Stdio::null()).process_group(0);
+        command.stdin(Stdio::null());
         if let Some(dir) = dir {
             command.current_dir(dir);
         }
@@ -150,7 +149,8 @@ impl Launch<'_> {
             program: words[0].clone(),
             reason: error.to_string(),
         })?;
-        let group = Group::of(child.id())
+        let group = child
+            .into_group()
             .ok_or_else(|| Cause::System("the process has no number".to_owned()))?;
         Ok(Launched { group, targets, output, ready })
     }

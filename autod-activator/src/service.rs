@@ -321,6 +321,14 @@ impl Service {
                 faults.push(("listen", format!("two listeners have the name {name:?}")));
             }
             names.push(name);
+            if let (Mode::Proxy, Target::At(target)) = (self.effective_mode(), &listen.to)
+                && self.listens.iter().any(|public| public.at.overlaps(target))
+            {
+                faults.push((
+                    "listen",
+                    format!("it is forwarded to {target}, where it listens itself"),
+                ));
+            }
         }
         for (word, target) in [("${PORT", Target::FreePort), ("${SOCKET", Target::PrivateSocket)] {
             let used = self.command.iter().any(|text| text.contains(&format!("{word}}}")));
