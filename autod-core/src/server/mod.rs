@@ -160,6 +160,7 @@ struct Desk {
     listener: UnixListener,
     tenancy: Option<Arc<Tenancy>>,
     vigil: Option<Vigil>,
+    /// When to accept again, after the system refused to.
     accept_after: Option<Instant>,
     idle_after: Option<Instant>,
     /// The files at the daemon's paths are somebody else's.
@@ -171,12 +172,18 @@ impl Desk {
         loop {
             match self.event().await {
                 Event::Accepted(Ok(stream)) => {
+                    if self.accept_after.take().is_some() {
+                        tracing::info!("connections are accepted again");
+                    }
                     self.shop.welcome(stream);
                     self.shop.hear_out().await;
                 }
                 Event::Accepted(Err(error)) => {
-                    tracing::error!(%error, "cannot accept a connection");
-                    self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);
+                    let next = Instant::now() + ACCEPT_PAUSE;
+                    // Once, however long it lasts.
+                    if self.accept_after.replace(next).is_none() {
+                        tracing::error!(%error, "cannot accept connections");
+                    }
                 }
                 Event::Idle => match self.shop.leave_if_idle(&self.listener, self.tenancy()) {
                     Ok(Idle::Left(spawn)) => return self.close(spawn),
