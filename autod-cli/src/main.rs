@@ -3,6 +3,7 @@
 mod arguments;
 mod call;
 mod command;
+mod complete;
 mod describe;
 mod doctor;
 mod generate;
@@ -32,6 +33,7 @@ use clap::ArgMatches;
 use crate::failure::{Done, Failure};
 
 fn main() -> ExitCode {
+    complete::if_asked();
     let matches = command::command().get_matches();
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
     match run(name, matches) {

@@ -10,6 +10,7 @@ mod logs;
 mod probes;
 mod systemd;
 mod terminal;
+mod tmux;
 mod tool;
 mod top;
 mod up;
