@@ -39,7 +39,7 @@ pub(crate) fn command() -> Command {
                 Names::SERVICES,
                 "Start a service of a supervisor, and wait until it is ready",
             )
-            .arg(config()),
+            .args([config(), json()]),
             with_name("describe", Names::DAEMONS, "Show the methods of a daemon, with their types")
                 .args([json(), timeout("1000")]),
             call(),
@@ -50,7 +50,7 @@ pub(crate) fn command() -> Command {
                         "What the daemon's program understands, such as info, debug or a filter",
                     ),
                 )
-                .arg(timeout("1000")),
+                .args([json(), timeout("1000")]),
             stop(),
             with_name("restart", Names::DAEMONS, "Put a new daemon in the place of one that runs")
                 .long_about(
@@ -185,6 +185,7 @@ fn probe() -> Command {
                 .add(ArgValueCompleter::new(Names::DAEMONS))
                 .help("The path of a socket, tcp:HOST:PORT, or the name of a daemon"),
             flag("live", "live", "Exit with 0 also if it starts or closes: it lives"),
+            json(),
             timeout("1000"),
         ])
 }

@@ -4,6 +4,7 @@ mod call;
 mod control;
 mod daemons;
 mod doctor;
+mod exits;
 mod generated;
 mod lives;
 mod logs;
