@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use autod::control::{self, Target};
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::failure::{Done, Failure, in_full};
 use crate::question::number;
@@ -37,7 +38,11 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     }
     seen.retain(|seen| options.all || seen.reaped || seen.state != ENDED);
     for note in notes {
-        eprintln!("autod: {note}");
+        if options.json {
+            eprintln!("{}", json!({"warning": {"text": note}}));
+        } else {
+            eprintln!("autod: {note}");
+        }
     }
     if options.json { print_json(&seen) } else { print(&seen) }?;
     failed.map_or(Ok(Done::Well), Err)

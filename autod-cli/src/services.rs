@@ -3,8 +3,13 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use autod_console::status::line;
+use serde_json::json;
+
 use crate::failure::{Failure, NOT_RUNNING};
+use crate::style::{Style, time};
 use crate::supervise::{Overview, ServiceState, Supervisors};
+use crate::table::{Cell, Table};
 
 /// Which supervisor is meant, and how is printed what it says.
 pub(crate) struct Options {
@@ -27,7 +32,7 @@ pub(crate) fn list(options: &Options) -> Result<(), Failure> {
                 say(&service.to_json(owner).to_string());
             }
         } else if !rows.is_empty() {
-            table(&rows);
+            table(&rows)?;
         }
         if found.silent.is_empty() { Ok(()) } else { Err(found.silent.join("\n").into()) }
     })
@@ -46,7 +51,7 @@ pub(crate) fn status(name: &str, options: &Options) -> Result<(), Failure> {
         if options.json {
             say(&service.to_json(&supervisor.overview).to_string());
         } else {
-            details(&supervisor.overview, service);
+            details(&supervisor.overview, service)?;
         }
         if service.is_up() { Ok(()) } else { Err(Failure::coded(NOT_RUNNING, "")) }
     })
@@ -60,7 +65,11 @@ pub(crate) fn status(name: &str, options: &Options) -> Result<(), Failure> {
 pub(crate) fn start(name: &str, options: &Options) -> Result<(), Failure> {
     block_on(async {
         let found = Supervisors::find(options.file.as_deref()).await?;
-        found.of_service(name)?.0.start(name).await
+        found.of_service(name)?.0.start(name).await?;
+        if options.json {
+            say(&json!({"name": name, "started": true}).to_string());
+        }
+        Ok(())
     })
 }
 
@@ -90,49 +99,44 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn table(rows: &[(&Overview, &ServiceState)]) {
-    let mut lines =
-        vec![["SERVICE", "STATE", "PID", "CONNECTIONS", "LISTENS", "FILE"].map(str::to_owned)];
+fn table(rows: &[(&Overview, &ServiceState)]) -> io::Result<()> {
+    let heads = ["SERVICE", "PID", "STATE", "FOR", "CONNECTIONS", "LISTENS", "FILE"];
+    let mut table = Table::new(&heads);
     for (owner, service) in rows {
-        lines.push([
-            service.name.clone(),
-            service.phase.clone(),
-            service.pid.map_or("-".to_owned(), |pid| pid.to_string()),
-            (service.connections + service.waiting).to_string(),
-            service.listens.join(" "),
-            owner.file.clone(),
+        table.row([
+            Cell::new(&service.name),
+            Cell::number(service.pid),
+            Cell::new(&service.phase).colour(service.colour()),
+            Cell::number(Some(time(service.age()))),
+            Cell::number(Some(service.connections + service.waiting)),
+            Cell::new(service.listens.join(" ")),
+            Cell::new(&owner.file),
         ]);
     }
-    let widths: [usize; 6] = std::array::from_fn(|column| {
-        lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
-    });
-    for line in lines {
-        let cells: Vec<String> =
-            line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        say(cells.join("  ").trim_end());
-    }
+    table.print(&mut io::stdout().lock(), Style::of_stdout())
 }
 
-fn details(owner: &Overview, service: &ServiceState) {
-    let since = service.since.elapsed().unwrap_or_default();
-    say(&format!("{}: {} for {} s", service.name, service.phase, since.as_secs()));
-    let optional = |value: Option<String>| value.into_iter().collect::<Vec<_>>();
-    let counts = (service.connections + service.waiting > 0)
-        .then(|| format!("{}, and {} that wait", service.connections, service.waiting));
-    for (label, values) in [
-        ("pid", optional(service.pid.map(|pid| pid.to_string()))),
-        ("starts", vec![service.generation.to_string()]),
-        ("connections", optional(counts)),
-        ("says", optional(service.says.clone())),
-        ("held by", service.holds.clone()),
-        ("let go in", optional(service.idle_in.map(|time| format!("{} s", time.as_secs())))),
-        ("failed", optional(service.failure.clone())),
-        ("listens at", service.listens.clone()),
-        ("file", vec![owner.file.clone()]),
-        ("supervisor", vec![owner.pid.to_string()]),
-    ] {
-        for value in values {
-            say(&format!("  {label}: {value}"));
-        }
+fn details(owner: &Overview, service: &ServiceState) -> io::Result<()> {
+    let (mut out, style) = (io::stdout().lock(), Style::of_stdout());
+    let mut facts = vec![
+        ("service", service.name.clone()),
+        ("state", format!("{} for {}", service.phase, time(service.age()))),
+    ];
+    facts.extend(service.pid.map(|pid| ("pid", pid.to_string())));
+    facts.push(("starts", service.generation.to_string()));
+    if service.connections + service.waiting > 0 {
+        let counts = format!("{} open, {} waiting", service.connections, service.waiting);
+        facts.push(("callers", counts));
     }
+    facts.extend(service.says.iter().map(|text| ("says", text.clone())));
+    facts.extend(service.holds.iter().map(|reason| ("held by", reason.clone())));
+    facts.extend(service.idle_in.map(|left| ("goes", format!("in {}", time(left)))));
+    facts.extend(service.failure.iter().map(|text| ("failed", text.clone())));
+    facts.extend(service.listens.iter().map(|address| ("listens", address.clone())));
+    facts.push(("file", owner.file.clone()));
+    facts.push(("by", format!("supervisor, pid {}", owner.pid)));
+    for (key, value) in facts {
+        line(&mut out, style, key, &value)?;
+    }
+    Ok(())
 }

@@ -143,6 +143,7 @@ impl Seen {
 
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
+        object.insert("kind".to_owned(), json!("daemon"));
         object.insert("name".to_owned(), json!(self.name));
         object.insert("socket".to_owned(), json!(self.socket));
         object.insert("state".to_owned(), json!(self.state));

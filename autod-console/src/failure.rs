@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 /// Wrong usage; clap's code too.
 pub const USAGE: u8 = 2;
 /// What was asked about does not run.
@@ -79,6 +81,30 @@ impl Failure {
         let text = format!("{}\nautod: {}", self.text, other.text);
         Self { text, code: if self.code == other.code { self.code } else { 1 }, plain: self.plain }
     }
+}
+
+impl Failure {
+    /// Says it on standard error: a line of text, or with `json` an object.
+    pub fn report(&self, json: bool) {
+        if self.text.is_empty() {
+            return;
+        }
+        if json {
+            eprintln!("{}", json!({"error": self.to_json()}));
+        } else {
+            eprintln!("{self}");
+        }
+    }
+
+    /// What it says without the name of the command, and the exit code.
+    pub fn to_json(&self) -> Value {
+        let lines: Vec<&str> = self.text.lines().map(without_our_name).collect();
+        json!({"text": lines.join("\n"), "code": self.code})
+    }
+}
+
+fn without_our_name(line: &str) -> &str {
+    line.strip_prefix("autod: ").unwrap_or(line)
 }
 
 impl fmt::Display for Failure {

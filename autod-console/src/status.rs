@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use autod_core::control::Target;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Done, Failure};
 use crate::question::{ask, list, millis, nanos, number, text};
@@ -22,6 +22,21 @@ pub async fn run(target: &Target, json: bool, patience: Duration) -> Result<Done
     Ok(Done::Well)
 }
 
+/// Prints in JSON which process has come in the place of which.
+pub fn print_restarted(
+    target: &Target,
+    before: Option<u64>,
+    status: &Value,
+) -> std::io::Result<()> {
+    let mut said = json!({
+        "name": target.name(), "pid": status["pid"], "version": status["version"],
+    });
+    if let Some(before) = before {
+        said["before"] = json!(before);
+    }
+    writeln!(std::io::stdout().lock(), "{said}")
+}
+
 fn print(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<()> {
     facts(out, status, style)?;
     why(out, status, style)?;
@@ -29,7 +44,8 @@ fn print(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<
     totals(out, status, style)
 }
 
-fn line(out: &mut impl Write, style: Style, key: &str, value: &str) -> std::io::Result<()> {
+/// A fact behind its key.
+pub fn line(out: &mut impl Write, style: Style, key: &str, value: &str) -> std::io::Result<()> {
     let key = format!("{key:<9}");
     writeln!(out, "{} {}", style.paint(Colour::Bold, &key), harmless(value))
 }

@@ -1,4 +1,4 @@
-//! Columns of text. The last one gives way to the width of the terminal.
+//! Columns of text. The last one gives way to the width of the terminal, then the widest one.
 
 use std::io::{self, Write};
 
@@ -42,7 +42,7 @@ pub struct Table {
 const GAP: usize = 2;
 
 /// No column is made narrower than that for the sake of the width.
-const NARROWEST: usize = 8;
+const NARROWEST: usize = 12;
 
 impl Table {
     pub fn new(heads: &[&'static str]) -> Self {
@@ -70,9 +70,9 @@ impl Table {
                 self.rows.iter().chain([&heads]).map(|row| row[at].width()).max().unwrap_or(0)
             })
             .collect();
-        if let (Some(total), Some((last, others))) = (style.width, widths.split_last_mut()) {
-            let taken = self.indent + others.iter().map(|width| width + GAP).sum::<usize>();
-            *last = (*last).min(total.saturating_sub(taken).max(NARROWEST));
+        if let Some(total) = style.width {
+            let texts: Vec<bool> = heads.iter().map(|head| !head.right).collect();
+            narrow(&mut widths, &texts, total.saturating_sub(self.indent));
         }
         for row in [&heads].into_iter().chain(&self.rows) {
             let mut line = " ".repeat(self.indent);
@@ -96,12 +96,35 @@ impl Table {
     }
 }
 
-/// A text that is no wider than that.
+/// Makes columns of text narrower until all have room, as far as that goes.
+fn narrow(widths: &mut [usize], texts: &[bool], total: usize) {
+    let Some(last) = widths.len().checked_sub(1) else { return };
+    let mut excess = (widths.iter().sum::<usize>() + GAP * last).saturating_sub(total);
+    let mut place = Some(last).filter(|last| texts[*last]);
+    while let Some(at) = place.filter(|_| excess > 0) {
+        let by = excess.min(widths[at].saturating_sub(NARROWEST));
+        // The last one gives all that it has; the others by turns, so that the widest is cut first.
+        let by = if at == last { by } else { by.min(1) };
+        widths[at] -= by;
+        excess -= by;
+        place = (0..last)
+            .filter(|at| texts[*at] && widths[*at] > NARROWEST)
+            .max_by_key(|at| widths[*at]);
+    }
+}
+
+/// A text that is no wider than that. The end of a path tells more than its beginning.
 fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    let length = text.chars().count();
+    if length <= width {
         return text.to_owned();
     }
-    let mut short: String = text.chars().take(width.saturating_sub(1)).collect();
+    let left = width.saturating_sub(1);
+    if text.starts_with('/') {
+        let end: String = text.chars().skip(length - left).collect();
+        return format!("…{end}");
+    }
+    let mut short: String = text.chars().take(left).collect();
     short.push('…');
     short
 }
@@ -131,7 +154,17 @@ mod tests {
         let narrow = printed(Some(26), false);
         assert!(narrow.contains("12  a rather l…\n"), "{narrow}");
         assert!(narrow.lines().all(|line| line.chars().count() <= 26), "{narrow}");
-        assert!(printed(Some(5), false).contains("a rathe…"), "{}", printed(Some(5), false));
+        assert!(printed(Some(5), false).contains("a rather lo…"), "{}", printed(Some(5), false));
+        let mut table = Table::new(&["NAME", "PID", "WHY"]);
+        table.row([
+            Cell::new("/run/user/1000/a/long/path.sock"),
+            Cell::number(Some(12)),
+            Cell::new("a rather long reason"),
+        ]);
+        let mut out = Vec::new();
+        table.print(&mut out, Style::of(false, Some(40))).unwrap();
+        let both = String::from_utf8(out).unwrap();
+        assert!(both.ends_with("…/a/long/path.sock   12  a rather lo…\n"), "{both}");
         assert!(printed(None, true).contains("\x1b[32ma\u{fffd}b\x1b[0m    "));
     }
 }

@@ -74,7 +74,12 @@ impl Finding {
     }
 
     fn to_json(&self) -> Value {
-        json!({"check": self.check, "grade": self.grade.word(), "text": self.text, "mend": self.mend})
+        let mut object =
+            json!({"check": self.check, "grade": self.grade.word(), "text": self.text});
+        if let Some(mend) = &self.mend {
+            object["mend"] = json!(mend);
+        }
+        object
     }
 }
 
@@ -84,8 +89,9 @@ pub(crate) async fn run(json: bool, patience: Duration) -> Result<Done, Failure>
     findings.extend(daemons::examine(patience).await);
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<Value> = findings.iter().map(Finding::to_json).collect();
-        writeln!(out, "{}", Value::Array(all))?;
+        for finding in &findings {
+            writeln!(out, "{}", finding.to_json())?;
+        }
     } else {
         print(&mut out, &findings, Style::of_stdout())?;
     }

@@ -1,10 +1,12 @@
 //! A supervisor and its services, as they are told to other processes.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use autod_activator::{Phase, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+use crate::style::Colour;
 
 /// A running supervisor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,29 +35,52 @@ pub(crate) struct ServiceState {
 }
 
 impl ServiceState {
+    /// How long it is as it is.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed().unwrap_or_default()
+    }
+
+    pub(crate) fn colour(&self) -> Colour {
+        match self.phase.as_str() {
+            "running" => Colour::Green,
+            "starting" | "stopping" => Colour::Yellow,
+            "backoff" => Colour::Red,
+            _ => Colour::Dim,
+        }
+    }
+
     /// Whether its process serves, or is about to.
     pub(crate) fn is_up(&self) -> bool {
         matches!(self.phase.as_str(), "running" | "starting")
     }
 
     pub(crate) fn to_json(&self, owner: &Overview) -> Value {
-        let since = self.since.duration_since(UNIX_EPOCH).unwrap_or_default();
-        json!({
-            "service": self.name,
-            "phase": self.phase,
-            "since": since.as_secs_f64(),
-            "pid": self.pid,
-            "generation": self.generation,
+        let holds: Vec<Value> = self.holds.iter().map(|reason| json!({"reason": reason})).collect();
+        let mut object = json!({
+            "kind": "service",
+            "name": self.name,
+            "state": self.phase,
+            "state_ms": milliseconds(self.age()),
+            "starts": self.generation,
             "connections": self.connections,
             "waiting": self.waiting,
-            "holds": self.holds,
-            "says": self.says,
-            "failure": self.failure,
+            "holds": holds,
             "listens": self.listens,
-            "idle_in": self.idle_in.map(|time| time.as_secs_f64()),
             "file": owner.file,
             "supervisor": owner.pid,
-        })
+        });
+        // As in the answers of daemons, what there is not is left out.
+        for (key, value) in [
+            ("pid", self.pid.map(Value::from)),
+            ("text", self.says.as_deref().map(Value::from)),
+            ("failure", self.failure.as_deref().map(Value::from)),
+            ("closes_in_ms", self.idle_in.map(|time| milliseconds(time).into())),
+        ] {
+            if let Some(value) = value {
+                object[key] = value;
+            }
+        }
+        object
     }
 }
 
@@ -76,6 +101,10 @@ impl From<Status> for ServiceState {
             idle_in: status.idle_in,
         }
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn phase(phase: Phase) -> &'static str {

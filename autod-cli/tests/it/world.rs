@@ -241,13 +241,18 @@ pub(crate) fn example(name: &str) -> PathBuf {
 /// it is skipped.
 #[track_caller]
 pub(crate) fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    let found = is_installed(program);
     assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
     if !found {
         eprintln!("skipped: {program} is not installed");
     }
     found
+}
+
+/// Whether a program is installed that a test takes where it is.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Waits until something is so; the test fails if it does not become so.
