@@ -15,7 +15,7 @@ use crate::builder::{Daemon, MakeSnapshot, Opened};
 use crate::client::Client;
 use crate::daemon::{Lease, PidFile, Status, Tenancy};
 use crate::desk::{Desk, Door};
-use crate::error::{Error, ErrorKind, Result, chain};
+use crate::error::{Error, ErrorKind, Result, in_full};
 use crate::fault::{self, Point};
 use crate::handle::{DaemonHandle, Ending, Phase};
 use crate::mux::panic_message;
@@ -65,7 +65,9 @@ where
     /// Outside of a tokio runtime with IO and time.
     pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
         let (place, build) = self.settings.own_place()?;
-        let (tenancy, listener) = Tenancy::claim(place, &build).await?;
+        let whom = place.whom();
+        let claimed = Tenancy::claim(place, &build).await;
+        let (tenancy, listener) = claimed.map_err(|error| error.of_daemon(|| whom))?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
         let door =
@@ -227,7 +229,7 @@ impl Listening {
                 Ok(())
             }
             Err(error) => {
-                let text = chain(&error);
+                let text = in_full(&error);
                 // Only those who have come by now waited for this start. Whoever comes later, told
                 // of the failure or not, is for the next one.
                 self.daemon.turn_away();
@@ -267,7 +269,7 @@ impl Listening {
         let made = made.unwrap_or_else(|panic| Err(Error::custom(panic_message(&*panic))));
         if let Err(error) = made.and_then(|bytes| tenancy.write_snapshot(&bytes)) {
             // Standard error is the log; the successor begins without it.
-            eprintln!("autod: no snapshot is handed on: {}", chain(&error));
+            eprintln!("autod: no snapshot is handed on: {}", in_full(&error));
         }
     }
 }

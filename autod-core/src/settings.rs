@@ -17,7 +17,7 @@ use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::errand::Errand;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Whom};
 use crate::identity::Build;
 use crate::mux::Connection;
 use crate::progress::ProgressLine;
@@ -377,9 +377,31 @@ impl Settings {
 
     /// The place for a daemon in this process, and its build.
     pub(crate) fn own_place(&self) -> Result<(Place, String)> {
-        self.find_root()?;
         let build = self.own_build();
-        Ok((self.place_of(&build)?, build.to_string()))
+        let place = self.find_root().and_then(|_| self.place_of(&build));
+        Ok((place.map_err(|error| self.named(error))?, build.to_string()))
+    }
+
+    /// The daemon, as far as it is known without looking for its place.
+    pub(crate) fn whom(&self) -> Whom {
+        let whom = Whom::named(&self.name);
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return whom.at(ssh.host());
+        }
+        whom
+    }
+
+    /// The error, as one of this daemon.
+    #[cold]
+    pub(crate) fn named(&self, error: Error) -> Error {
+        error.of_daemon(|| match self.place() {
+            Ok(place) => place.whom(),
+            Err(_) => match &self.sockfile {
+                Some(path) if !self.is_remote() => self.whom().at(path.display()),
+                _ => self.whom(),
+            },
+        })
     }
 
     fn launch(&self, build: &Build) -> Result<Launch> {

@@ -195,7 +195,10 @@ impl Connector<'_> {
     /// The connection of a contact, driven by a task.
     pub(crate) fn connection(&self, contact: Contact) -> Connection {
         let Contact { line, accept, took, retries } = contact;
-        self.introduction().connection(line.stream, line.rest, accept, took, retries)
+        let connection =
+            self.introduction().connection(line.stream, line.rest, accept, took, retries);
+        connection.shared().name_daemon(self.place.whom());
+        connection
     }
 
     /// Who we are, whatever the transport is.
@@ -234,7 +237,7 @@ impl Connector<'_> {
             ),
             None => format!("whoever listens on {sock} {what}"),
         };
-        Error::new(ErrorKind::Timeout, message)
+        Error::new(ErrorKind::Timeout, message).with_mend()
     }
 }
 

@@ -50,7 +50,8 @@ impl<S, T> Daemon<S, T> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let settings = &self.settings;
-        settings.connect_over(io, C::TABLE, Codec::default()).await.map(C::from_connection)
+        let connected = settings.connect_over(io, C::TABLE, Codec::default()).await;
+        connected.map(C::from_connection).map_err(|error| settings.named(error))
     }
 }
 
@@ -68,7 +69,9 @@ impl Settings {
         let limits = &limits.far();
         let (build, callbacks) = (&self.build(), callbacks.as_ref());
         let introduction = Introduction { table, codec, limits, build, caller_env, callbacks };
-        introduction.connect_over(io, self).await
+        let connection = introduction.connect_over(io, self).await?;
+        connection.shared().name_daemon(self.whom());
+        Ok(connection)
     }
 }
 

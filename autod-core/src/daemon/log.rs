@@ -70,7 +70,8 @@ fn create(place: &Place) -> Result<File> {
                 "the log {} is not a regular file of uid {euid} alone; remove it",
                 place.log_path().display()
             ),
-        ));
+        )
+        .with_mend());
     }
     // What serves a terminal or a pipe would be wrong for a file that a child writes.
     rustix::fs::fcntl_setfl(&file, OFlags::APPEND)

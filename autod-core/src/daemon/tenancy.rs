@@ -53,7 +53,8 @@ impl Tenancy {
                     record.state,
                     place.sock().display()
                 ),
-            )),
+            )
+            .with_mend()),
         }
     }
 
@@ -142,7 +143,7 @@ impl Tenancy {
     /// Rotates the log if it has grown past this size.
     pub(crate) fn rotate_log(&self, limit: u64) {
         if let Err(error) = super::log::rotate_own(&self.place, &self.life, limit) {
-            tracing::warn!(error = %crate::error::chain(&error), "the log was not rotated");
+            tracing::warn!(error = %crate::error::in_full(&error), "the log was not rotated");
         }
     }
 

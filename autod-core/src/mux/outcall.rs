@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::again::Again;
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
-use super::failure::{Called, timed_out, unsendable};
+use super::failure::{Called, failure, timed_out, undecodable, unsendable};
 use super::flow::{Received, Role};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
@@ -125,7 +125,22 @@ impl Outcall {
     pub(super) fn time_out(&mut self) -> Error {
         let untouched = self.close();
         let error = timed_out(self.method);
-        if untouched { error } else { error.maybe_executed() }
+        self.named(if untouched { error } else { error.maybe_executed() })
+    }
+
+    /// The error of a call or stream that ended otherwise than its method promises.
+    pub(super) fn failure(&self, end: End) -> Error {
+        self.named(failure(end, self.method))
+    }
+
+    /// The error of an answer that does not decode.
+    pub(super) fn undecodable(&self, cause: Error) -> Error {
+        self.named(undecodable(self.method, cause))
+    }
+
+    /// The error, as one of a call of this daemon.
+    pub(super) fn named(&self, error: Error) -> Error {
+        self.shared().named(error)
     }
 
     /// Sends the call when there is room for it, and gives its slot.

@@ -14,7 +14,6 @@ use super::asked::{End, Expect};
 use super::bytes::{over, poll_write};
 use super::call::{Decode, decode_result, decode_value};
 use super::connection::Connection;
-use super::failure::failure;
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -128,7 +127,7 @@ impl<T, E> Pipe<T, E> {
         Poll::Ready(match opened {
             Ok(index) => Some(Role::Caller(index)),
             Err(error) => {
-                self.end = Some(Err(error));
+                self.end = Some(Err(self.outcall.named(error)));
                 None
             }
         })
@@ -147,7 +146,7 @@ impl<T, E> Pipe<T, E> {
                 None
             }
             Ok(Received::Cut(error)) | Err(error) => {
-                self.end = Some(Err(error));
+                self.end = Some(Err(self.outcall.named(error)));
                 None
             }
         })
@@ -161,7 +160,7 @@ impl<T, E> Pipe<T, E> {
                 let name = self.outcall.method.name;
                 Error::new(ErrorKind::Service, format!("{name} failed with an error of its own"))
             }
-            Some(Ok(end)) => failure(end.clone(), self.outcall.method),
+            Some(Ok(end)) => self.outcall.failure(end.clone()),
             Some(Err(error)) => return Err(io::Error::other(chain(error))),
         };
         Err(error.into_io())
@@ -194,9 +193,12 @@ impl<T, E: From<Error>> Pipe<T, E> {
         while ready!(self.poll_chunk(context)).is_some() {}
         let end = match self.end.take() {
             Some(end) => end?,
-            None => ready!(self.outcall.poll_end(context))?,
+            None => {
+                let end = ready!(self.outcall.poll_end(context));
+                end.map_err(|error| self.outcall.named(error))?
+            }
         };
-        Poll::Ready((self.decode)(end, self.outcall.method))
+        Poll::Ready((self.decode)(end, &self.outcall))
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,7 @@ use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
 use super::tally::{Ledger, OpenCall, Tally};
 use crate::codec::{Codec, Message};
-use crate::error::Error;
+use crate::error::{Error, Whom};
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::{Holds, Receives};
 
@@ -35,6 +35,8 @@ pub(crate) struct Shared {
     pub(super) peer_message: usize,
     /// How values are encoded, in both directions.
     pub(super) codec: Codec,
+    /// Which daemon is at the other end, for errors.
+    daemon: OnceLock<Whom>,
     /// Cancelled when the driver has ended.
     ended: CancellationToken,
 }
@@ -88,8 +90,28 @@ impl Shared {
             side,
             peer_message: theirs.message as usize,
             codec,
+            daemon: OnceLock::new(),
             ended: CancellationToken::new(),
         })
+    }
+
+    /// Lets errors name the daemon at the other end.
+    pub(crate) fn name_daemon(&self, whom: Whom) {
+        let _ = self.daemon.set(whom);
+    }
+
+    /// The daemon at the other end, if this is its caller's.
+    pub(super) fn daemon(&self) -> Option<&Whom> {
+        self.daemon.get()
+    }
+
+    /// The error, as one of this connection's daemon.
+    #[cold]
+    pub(super) fn named(&self, error: Error) -> Error {
+        match self.daemon() {
+            Some(whom) => error.of_daemon(|| whom.clone()),
+            None => error,
+        }
     }
 
     /// Counts the calls of the other end from now on.

@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use crate::error::{Error, ErrorKind, chain};
+use crate::error::{Error, ErrorKind, in_full};
 use crate::wire::greeting::{RejectCode, Rejection};
 
 /// The answer that says this error to the caller of a bridge.
@@ -19,7 +19,7 @@ pub(super) fn rejection(error: &Error) -> Rejection {
         _ => RejectCode::Other,
     };
     let (build, life, pid) = Default::default();
-    Rejection { code, text: chain(error), build, life, pid }
+    Rejection { code, text: in_full(error), build, life, pid }
 }
 
 /// How `ssh` has ended, and what it said.

@@ -38,7 +38,7 @@ use self::leaving::Idle;
 use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
-use crate::error::chain;
+use crate::error::in_full;
 use crate::fault::{self, Point};
 use crate::handle::DaemonHandle;
 use crate::identity::Build;
@@ -190,7 +190,7 @@ impl Desk {
                     Ok(Idle::Visitor(stream)) => self.shop.welcome(stream),
                     Ok(Idle::Busy) => self.idle_after = Some(Instant::now() + REARM),
                     Err(error) => {
-                        tracing::error!(error = %chain(&error), "cannot leave in order");
+                        tracing::error!(error = %in_full(&error), "cannot leave in order");
                         self.shop.server.daemon.close();
                     }
                 },
@@ -285,7 +285,7 @@ impl Desk {
             // Its holder starts or asks, and lets go soon; the vigil comes back to it.
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(error = %chain(&error), "the door cannot be made anew; the daemon ends");
+                tracing::error!(error = %in_full(&error), "the door cannot be made anew; the daemon ends");
                 self.shop.server.daemon.close();
             }
         }

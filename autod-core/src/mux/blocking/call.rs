@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::line::Line;
 use crate::arguments::Arguments;
 use crate::error::{CallError, Error};
-use crate::mux::asked::{End, Expect};
-use crate::mux::call::{decode_result, decode_value};
+use crate::mux::asked::Expect;
+use crate::mux::call::{Decode, decode_result, decode_value};
 use crate::mux::outcall::{Outcall, Upstream};
 
 use crate::service::Method;
@@ -22,8 +22,7 @@ pub fn call<T: DeserializeOwned + 'static>(
     upstream: Upstream,
 ) -> Result<T, Error> {
     let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    let called = outcall.method;
-    decode_value(end(connection, outcall)?, called)
+    answer(connection, outcall, decode_value)
 }
 
 /// Calls a method that returns a `Result`.
@@ -38,12 +37,15 @@ where
     E: DeserializeOwned + 'static,
 {
     let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    let called = outcall.method;
-    decode_result(end(connection, outcall)?, called)
+    answer(connection, outcall, decode_result)
 }
 
-/// The last word about a call.
-fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
+/// What comes of the last word about a call.
+fn answer<T, E: From<Error>>(
+    connection: &Connection,
+    outcall: Outcall,
+    decode: Decode<T, E>,
+) -> Result<T, E> {
     let line = connection.line();
     // Dropped after the call, which has a last word of its own if an iterator panics.
     let _last_word = LastWord(line);
@@ -60,7 +62,8 @@ fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
         },
         until,
     );
-    answered.unwrap_or_else(|| Err(outcall.time_out()))
+    let end = answered.unwrap_or_else(|| Err(outcall.time_out()));
+    decode(end.map_err(|error| outcall.named(error))?, &outcall)
 }
 
 /// Sends what there is to send when a call or stream is dropped.

@@ -89,7 +89,7 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         }
         let line = self.connection.line();
         line.wait_for(|context| Pin::new(&mut *items).poll_next(context), until)
-            .unwrap_or_else(|| Some(Err(late(self.method).into())))
+            .unwrap_or_else(|| Some(Err(line.shared.named(late(self.method)).into())))
     }
 }
 

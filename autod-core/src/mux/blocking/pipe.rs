@@ -140,7 +140,8 @@ impl<T, E: From<Error>> Pipe<T, E> {
             self.connection.until(),
         );
         answered.unwrap_or_else(|| {
-            Err(timed_out(Called::new(self.method, Side::Connector)).maybe_executed().into())
+            let error = timed_out(Called::new(self.method, Side::Connector)).maybe_executed();
+            Err(self.connection.inner().shared().named(error).into())
         })
     }
 }
