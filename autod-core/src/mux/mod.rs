@@ -12,6 +12,7 @@
 
 mod account;
 mod again;
+mod answers;
 mod arrival;
 mod asked;
 mod backlog;

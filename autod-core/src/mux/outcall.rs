@@ -144,6 +144,7 @@ impl Outcall {
     }
 
     /// Sends the call when there is room for it, and gives its slot.
+    #[inline]
     pub(super) fn poll_open(&mut self, waker: &Waker) -> Poll<Result<u32, Error>> {
         if self.again.is_some() { self.poll_open_again(waker) } else { self.poll_open_once(waker) }
     }
@@ -246,7 +247,9 @@ impl Outcall {
 
 impl Drop for Outcall {
     fn drop(&mut self) {
-        self.close();
+        if !matches!(self.stage, Stage::Done) {
+            self.close();
+        }
     }
 }
 

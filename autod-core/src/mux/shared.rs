@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
 
+use super::answers::{Answers, Given};
 use super::arrival::{Loan, Taken};
 use super::asked::{End, Opening};
 use super::batch::Batch;
@@ -140,6 +141,7 @@ impl Shared {
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
     /// there is something to write.
+    #[inline]
     fn change<R>(&self, change: impl FnOnce(&mut State, &mut Vec<Waker>) -> R) -> R {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -184,6 +186,7 @@ impl Shared {
         self.lock().refusal()
     }
 
+    #[inline]
     pub(super) fn poll_end(&self, index: u32, context: &Context<'_>) -> Poll<End> {
         self.change(|state, wakers| match state.poll_end(index, context.waker(), wakers) {
             Some(end) => Poll::Ready(end),
@@ -221,6 +224,15 @@ impl Shared {
 
     pub(super) fn finish(&self, ticket: Ticket, kind: Kind, payload: Message) {
         self.change(|state, wakers| state.finish(ticket, kind, payload, wakers));
+    }
+
+    /// Gives all of these short answers.
+    pub(super) fn finish_all(&self, answers: &Answers) {
+        self.change(|state, wakers| {
+            for (Given { ticket, kind, .. }, payload) in answers.iter() {
+                state.finish_short(ticket, kind, payload, wakers);
+            }
+        });
     }
 
     pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {

@@ -23,7 +23,8 @@ mod vigil;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub(crate) struct Shop {
     unheard: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,
+    /// Set just before.
+    about_to_leave: AtomicBool,
     tasks: TaskTracker,
     sessions: Handle,
     pulse: Arc<Pulse>,
@@ -100,6 +103,7 @@ impl Server {
             open: AtomicUsize::new(0),
             unheard: AtomicUsize::new(0),
             leaving: CancellationToken::new(),
+            about_to_leave: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             sessions,
             pulse: Arc::default(),
@@ -144,6 +148,7 @@ impl Shop {
     /// have ended.
     pub(crate) async fn drain(&self) -> bool {
         let limit = self.server.drain;
+        self.about_to_leave.store(true, Release);
         self.leaving.cancel();
         self.tasks.close();
         let all = timeout(limit, self.tasks.wait()).await.is_ok();

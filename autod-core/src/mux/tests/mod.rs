@@ -16,6 +16,7 @@ mod policy;
 mod queue;
 mod shares;
 mod streams;
+mod turn;
 mod upstream;
 mod waking;
 
