@@ -370,12 +370,12 @@ impl Shared {
         self.lock().lend()
     }
 
-    /// Takes back what was lent, with what was read.
+    /// Takes back what was lent, with what was read. `true` if somebody waited for it.
     pub(super) fn give_back(
         &self,
         loan: Loan,
         arrived: &mut VecDeque<Arrived>,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         if let Some(ledger) = &mut state.ledger {
@@ -384,8 +384,9 @@ impl Shared {
         let result = state.give_back(loan, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
+        let awaited = !wakers.is_empty();
         wakers.into_iter().for_each(Waker::wake);
-        result
+        result.map(|()| awaited)
     }
 
     /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
