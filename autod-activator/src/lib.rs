@@ -53,6 +53,7 @@ mod status;
 mod stream;
 mod supervisor;
 mod sys;
+mod turn;
 mod units;
 
 pub use address::{Address, Listen, Target};
