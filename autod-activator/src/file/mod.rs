@@ -3,6 +3,7 @@
 //!
 //! What the keys mean is in `docs/activation.md`.
 
+mod listen;
 mod table;
 mod value;
 
