@@ -148,8 +148,10 @@ impl Incall {
             Err(error) => return self.fail(FailCode::Answer, &chain(&error)),
         };
         let limit = self.shared.peer_message;
-        if payload.len() > limit {
-            let text = format!("it takes {} bytes, the caller receives {limit}", payload.len());
+        // The code of a Fail stands before the value.
+        let length = payload.len() - usize::from(kind == Kind::Fail);
+        if length > limit {
+            let text = format!("it takes {length} bytes, the caller receives {limit}");
             return self.fail(FailCode::AnswerTooLarge, &text);
         }
         self.answer(kind, payload)
