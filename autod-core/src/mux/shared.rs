@@ -22,8 +22,12 @@ use super::state::{Arrived, Expected, Side, State};
 use super::tally::{Ledger, OpenCall, Tally};
 use crate::codec::{Codec, Message};
 use crate::error::{Error, Whom};
+use crate::flat_json::cut;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::{Holds, Receives};
+
+/// The longest text of a Fail, in bytes.
+const MOST_TEXT: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -235,7 +239,9 @@ impl Shared {
         });
     }
 
+    /// A text is for people: it is cut where nobody reads on, and where the other end would not.
     pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {
+        let text = cut(text, MOST_TEXT.min(self.peer_message));
         self.change(|state, wakers| state.fail(ticket, code, text, wakers));
     }
 
