@@ -192,7 +192,7 @@ fn status_says_why_a_daemon_is_there_and_what_it_does() {
     assert!(0 < p50 && p50 <= p99 && p99 <= max && max < 10_000_000_000, "{add}");
     assert!(method("block").is_none(), "it has not ended");
     let text = out(&mut world.autod(&["status", "fixture"]));
-    for words in ["1 connected", "a test asked for it", "1 calls in flight", "block", "METHOD"] {
+    for words in ["1 connected", "a test asked for it", "1 call in flight", "block", "METHOD"] {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
     caller.kill().unwrap();
