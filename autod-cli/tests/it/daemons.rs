@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::world::{World, eventually, fails, kill, out};
+use crate::world::{World, eventually, fails, freeze, kill, out};
 
 #[test]
 fn ps_shows_daemons_of_both_kinds_and_leaves_them_alone() {
@@ -86,14 +86,7 @@ fn a_daemon_that_hangs_holds_up_nobody_else() {
     let pid = world.daemon();
     let sock = world.join("other.sock");
     out(world.fixture(&["pid"]).env("FIX_SOCK", &sock));
-    kill(pid, Signal::STOP);
-    // Each thread stops when it gets to hear of it.
-    eventually("all of it is stopped", || {
-        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-        threads.all(|thread| {
-            std::fs::read_to_string(thread.path().join("stat")).unwrap().contains(") T ")
-        })
-    });
+    freeze(pid);
     let began = Instant::now();
     let row = world.row(&["--timeout", "300"], "fixture").unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
