@@ -7,6 +7,7 @@ use autod_console::status::line;
 use serde_json::json;
 
 use crate::failure::{Failure, NOT_RUNNING};
+use crate::state::colour;
 use crate::style::{Style, time};
 use crate::supervise::{Overview, ServiceState, Supervisors};
 use crate::table::{Cell, Table};
@@ -111,7 +112,7 @@ fn table(
         table.row([
             Cell::new(&service.name),
             Cell::number(service.pid),
-            Cell::new(&service.phase).colour(service.colour()),
+            Cell::new(&service.phase).colour(colour(&service.phase)),
             Cell::number(Some(time(service.age()))),
             Cell::number(Some(service.connections + service.waiting)),
             Cell::new(service.listens.join(" ")),

@@ -91,7 +91,7 @@ fn busy() -> Value {
 fn idle(name: &str, state: &str) -> Value {
     json!({
         "autod": env!("CARGO_PKG_VERSION"), "name": name, "service": "Index", "pid": 90_210,
-        "version": "0.9.0", "state": state, "uptime_ms": 4_200, "manner": "spawned",
+        "version": "0.9.0", "life": "00000000000000bb", "state": state, "uptime_ms": 4_200, "manner": "spawned",
         "connections": 0, "calls_open": 0, "streams_open": 0, "autoclose_ms": 600_000,
         "closes_in_ms": 480_000, "memory": {"resident_bytes": 3 << 20},
     })
