@@ -6,6 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use serde_json::{Value, json};
@@ -20,6 +22,7 @@ const CONTROL: u8 = 17;
 pub(crate) struct Canned {
     socket: PathBuf,
     _life: File,
+    ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -28,20 +31,24 @@ impl Canned {
     pub(crate) fn new(world: &World, name: &str, status: Value) -> Self {
         let (socket, life) = place(world, name);
         let listener = UnixListener::bind(&socket).expect("a socket");
+        let ends = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&ends);
         let thread = std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
-                if !serve(stream, &status).unwrap_or(true) {
+                if over.load(Ordering::SeqCst) {
                     return;
                 }
+                // Who has given up already is told nothing.
+                let _ = serve(stream, &status);
             }
         });
-        Self { socket, _life: life, thread: Some(thread) }
+        Self { ends, socket, _life: life, thread: Some(thread) }
     }
 }
 
 impl Drop for Canned {
     fn drop(&mut self) {
-        // Whoever comes without a word ends it.
+        self.ends.store(true, Ordering::SeqCst);
         drop(UnixStream::connect(&self.socket));
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -81,13 +88,9 @@ pub(crate) fn dead(world: &World, name: &str) {
     drop(hung(world, name));
 }
 
-/// Whether more may come.
-fn serve(mut stream: UnixStream, status: &Value) -> std::io::Result<bool> {
+fn serve(mut stream: UnixStream, status: &Value) -> std::io::Result<()> {
     let mut prefix = [0; PREFIX];
-    if stream.read(&mut prefix[..1])? == 0 {
-        return Ok(false);
-    }
-    stream.read_exact(&mut prefix[1..])?;
+    stream.read_exact(&mut prefix)?;
     let length = u32::from_le_bytes(prefix[8..].try_into().expect("four bytes"));
     let mut fields = vec![0; length as usize];
     stream.read_exact(&mut fields)?;
@@ -101,6 +104,5 @@ fn serve(mut stream: UnixStream, status: &Value) -> std::io::Result<bool> {
     report.push(CONTROL);
     report.extend_from_slice(&length(answer.len()));
     report.extend_from_slice(answer.as_bytes());
-    stream.write_all(&report)?;
-    Ok(true)
+    stream.write_all(&report)
 }

@@ -23,23 +23,14 @@ const WAYS: [(&str, Option<u16>, &[(&str, &str)]); 7] = [
 #[track_caller]
 fn snapshot(world: &World, name: &str, words: &[&str]) {
     let mut text = format!("$ autod {}\n", without_home(world, &words.join(" ")));
+    // At once, since some wait for a daemon that hangs.
+    let printed = std::thread::scope(|scope| {
+        let begun =
+            WAYS.map(|(_, columns, set)| scope.spawn(move || printed(world, words, columns, set)));
+        begun.map(|run| run.join().expect("no panic"))
+    });
     let mut ways: Vec<(Vec<&str>, String)> = Vec::new();
-    for (way, columns, set) in WAYS {
-        let mut command = world.autod(words);
-        for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
-            command.env_remove(variable);
-        }
-        command.env("TERM", "xterm").envs(set.iter().copied());
-        let (code, printed) = match columns {
-            Some(columns) => on_terminal_with_code(&mut command, columns),
-            None => {
-                let output = command.output().expect("autod");
-                let both = [output.stdout, output.stderr].concat();
-                (output.status.code(), String::from_utf8(both).expect("text"))
-            }
-        };
-        let printed = without_home(world, &visible(&printed));
-        let printed = format!("{printed}exit code {}\n", code.expect("a code"));
+    for ((way, ..), printed) in WAYS.into_iter().zip(printed) {
         match ways.iter_mut().find(|(_, other)| *other == printed) {
             Some((same, _)) => same.push(way),
             None => ways.push((vec![way], printed)),
@@ -50,6 +41,25 @@ fn snapshot(world: &World, name: &str, words: &[&str]) {
         text += &format!("\n--- {heading}\n{printed}");
     }
     assert_snapshot(&format!("{name}.txt"), &text);
+}
+
+/// What a command prints, and its exit code.
+fn printed(world: &World, words: &[&str], columns: Option<u16>, set: &[(&str, &str)]) -> String {
+    let mut command = world.autod(words);
+    for variable in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE"] {
+        command.env_remove(variable);
+    }
+    command.env("TERM", "xterm").envs(set.iter().copied());
+    let (code, printed) = match columns {
+        Some(columns) => on_terminal_with_code(&mut command, columns),
+        None => {
+            let output = command.output().expect("autod");
+            let both = [output.stdout, output.stderr].concat();
+            (output.status.code(), String::from_utf8(both).expect("text"))
+        }
+    };
+    let printed = without_home(world, &visible(&printed));
+    format!("{printed}exit code {}\n", code.expect("a code"))
 }
 
 /// It stands in no table, whose columns would move.
@@ -132,14 +142,14 @@ fn daemons_in_each_state() {
         return;
     }
     let scene = scene(&world);
-    snapshot(&world, "ps", &["ps", "--all", "--timeout", "300"]);
+    snapshot(&world, "ps", &["ps", "--all", "--timeout", "3000"]);
     snapshot(&world, "status", &["status", "counter"]);
     snapshot(&world, "status-idle", &["status", "notes"]);
     snapshot(&world, "status-starting", &["status", "an-indexer-with-a-long-name"]);
-    snapshot(&world, "status-hung", &["status", "stuck", "--timeout", "300"]);
+    snapshot(&world, "status-hung", &["status", "stuck", "--timeout", "3000"]);
     snapshot(&world, "status-dead", &["status", "killed"]);
     snapshot(&world, "restart-foreground", &["restart", "counter"]);
-    snapshot(&world, "stop-hung", &["stop", "stuck", "--timeout", "300"]);
+    snapshot(&world, "stop-hung", &["stop", "stuck", "--timeout", "3000"]);
     snapshot(&world, "stop-unknown", &["stop", "nobody", "nothing"]);
     drop(scene);
 }
@@ -208,7 +218,7 @@ fn the_live_view() {
         let terminal = Terminal::open(&world_of_terminal, columns, 9);
         let home = world.join("");
         let line = format!(
-            "XDG_RUNTIME_DIR='{}' {} top --interval 100 --timeout 300",
+            "XDG_RUNTIME_DIR='{}' {} top --interval 100 --timeout 3000",
             home.display(),
             env!("CARGO_BIN_EXE_autod")
         );
