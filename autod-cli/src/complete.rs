@@ -86,8 +86,7 @@ fn is_socket(path: &Path) -> bool {
 
 fn services() -> Vec<CompletionCandidate> {
     let work = async {
-        let found = tokio::time::timeout(PATIENCE, Supervisors::find(None)).await;
-        let found = found.map_err(|_| Failure::new("no answer")).flatten()?;
+        let found = Supervisors::find_within(None, PATIENCE).await?;
         let services = found.services().map(|(owner, service)| {
             CompletionCandidate::new(&service.name).help(Some(owner.file.clone().into()))
         });

@@ -16,6 +16,9 @@ mod report;
 mod restart;
 mod services;
 mod signals;
+#[cfg(test)]
+#[path = "../tests/snapshot.rs"]
+mod snapshot;
 mod state;
 mod stop;
 mod supervise;

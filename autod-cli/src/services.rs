@@ -1,12 +1,13 @@
 //! `autod ps`, `status`, `start` and `stop`, for the services of running supervisors.
 
-use std::io::{self, Write as _};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use autod_console::status::line;
 use serde_json::json;
 
 use crate::failure::{Failure, NOT_RUNNING};
+use crate::state::colour;
 use crate::style::{Style, time};
 use crate::supervise::{Overview, ServiceState, Supervisors};
 use crate::table::{Cell, Table};
@@ -32,7 +33,7 @@ pub(crate) fn list(options: &Options) -> Result<(), Failure> {
                 say(&service.to_json(owner).to_string());
             }
         } else if !rows.is_empty() {
-            table(&rows)?;
+            table(&mut io::stdout().lock(), &rows, Style::of_stdout())?;
         }
         if found.silent.is_empty() { Ok(()) } else { Err(found.silent.join("\n").into()) }
     })
@@ -51,7 +52,8 @@ pub(crate) fn status(name: &str, options: &Options) -> Result<(), Failure> {
         if options.json {
             say(&service.to_json(&supervisor.overview).to_string());
         } else {
-            details(&supervisor.overview, service)?;
+            let mut out = io::stdout().lock();
+            details(&mut out, &supervisor.overview, service, Style::of_stdout())?;
         }
         if service.is_up() { Ok(()) } else { Err(Failure::coded(NOT_RUNNING, "")) }
     })
@@ -99,25 +101,33 @@ fn say(line: &str) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn table(rows: &[(&Overview, &ServiceState)]) -> io::Result<()> {
+fn table(
+    out: &mut impl Write,
+    rows: &[(&Overview, &ServiceState)],
+    style: Style,
+) -> io::Result<()> {
     let heads = ["SERVICE", "PID", "STATE", "FOR", "CONNECTIONS", "LISTENS", "FILE"];
-    let mut table = Table::new(&heads);
+    let mut table = Table::new(&heads).sparing(&["FOR", "CONNECTIONS"]);
     for (owner, service) in rows {
         table.row([
             Cell::new(&service.name),
             Cell::number(service.pid),
-            Cell::new(&service.phase).colour(service.colour()),
+            Cell::new(&service.phase).colour(colour(&service.phase)),
             Cell::number(Some(time(service.age()))),
             Cell::number(Some(service.connections + service.waiting)),
             Cell::new(service.listens.join(" ")),
-            Cell::new(&owner.file),
+            Cell::path(&owner.file),
         ]);
     }
-    table.print(&mut io::stdout().lock(), Style::of_stdout())
+    table.print(out, style)
 }
 
-fn details(owner: &Overview, service: &ServiceState) -> io::Result<()> {
-    let (mut out, style) = (io::stdout().lock(), Style::of_stdout());
+fn details(
+    out: &mut impl Write,
+    owner: &Overview,
+    service: &ServiceState,
+    style: Style,
+) -> io::Result<()> {
     let mut facts = vec![
         ("service", service.name.clone()),
         ("state", format!("{} for {}", service.phase, time(service.age()))),
@@ -136,7 +146,76 @@ fn details(owner: &Overview, service: &ServiceState) -> io::Result<()> {
     facts.push(("file", owner.file.clone()));
     facts.push(("by", format!("supervisor, pid {}", owner.pid)));
     for (key, value) in facts {
-        line(&mut out, style, key, &value)?;
+        line(out, style, key, &value)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use crate::snapshot::{assert_snapshot, visible};
+
+    fn overview() -> Overview {
+        let stopped = ServiceState {
+            name: "web".to_owned(),
+            phase: "stopped".to_owned(),
+            since: SystemTime::now() - Duration::from_secs(3 * 3600),
+            pid: None,
+            generation: 1,
+            connections: 0,
+            waiting: 0,
+            holds: Vec::new(),
+            says: None,
+            failure: None,
+            listens: vec!["127.0.0.1:8080".to_owned()],
+            idle_in: None,
+        };
+        let busy = ServiceState {
+            name: "database".to_owned(),
+            phase: "running".to_owned(),
+            pid: Some(4711),
+            connections: 12,
+            waiting: 3,
+            holds: vec!["a backup".to_owned()],
+            says: Some("moving tables".to_owned()),
+            listens: vec!["/run/user/1000/database/socket".to_owned(), "[::1]:5432".to_owned()],
+            ..stopped.clone()
+        };
+        let failing = ServiceState {
+            name: "broken".to_owned(),
+            phase: "backoff".to_owned(),
+            generation: 7,
+            failure: Some("exit code 1".to_owned()),
+            idle_in: Some(Duration::from_secs(240)),
+            ..stopped.clone()
+        };
+        let file = "/home/somebody/projects/shop/autod.toml".to_owned();
+        Overview { pid: 812, file, services: vec![busy, failing, stopped] }
+    }
+
+    #[test]
+    fn services_follow_the_terminal() {
+        let overview = overview();
+        let rows: Vec<_> = overview.services.iter().map(|service| (&overview, service)).collect();
+        let mut text = String::new();
+        for (way, style) in [
+            ("a pipe", Style::of(false, None)),
+            ("80 columns", Style::of(true, Some(80))),
+            ("80 columns, NO_COLOR=1", Style::of(false, Some(80))),
+            ("120 columns, NO_COLOR=1", Style::of(false, Some(120))),
+        ] {
+            let mut out = format!("--- {way}\n").into_bytes();
+            table(&mut out, &rows, style).unwrap();
+            for (owner, service) in &rows {
+                writeln!(out).unwrap();
+                details(&mut out, owner, service, style).unwrap();
+            }
+            writeln!(out).unwrap();
+            text += &visible(&String::from_utf8(out).unwrap());
+        }
+        assert_snapshot("services.txt", &text);
+    }
 }

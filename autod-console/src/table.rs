@@ -1,4 +1,5 @@
-//! Columns of text. The last one gives way to the width of the terminal, then the widest one.
+//! Columns of text that give way to the width of the terminal: those that may be missed go, then the last
+//! one is cut, then the widest.
 
 use std::io::{self, Write};
 
@@ -10,11 +11,18 @@ pub struct Cell {
     text: String,
     colour: Colour,
     right: bool,
+    /// Its end tells more than its beginning.
+    is_path: bool,
 }
 
 impl Cell {
     pub fn new(text: impl AsRef<str>) -> Self {
-        Self { text: harmless(text.as_ref()), colour: Colour::None, right: false }
+        Self { text: harmless(text.as_ref()), colour: Colour::None, right: false, is_path: false }
+    }
+
+    /// A path, or what may be one.
+    pub fn path(path: impl AsRef<str>) -> Self {
+        Self { is_path: true, ..Self::new(path) }
     }
 
     /// A number, or nothing.
@@ -35,6 +43,8 @@ impl Cell {
 
 pub struct Table {
     heads: Vec<&'static str>,
+    /// Those that are left out where there is little room, the first of them first.
+    spare: &'static [&'static str],
     rows: Vec<Vec<Cell>>,
     indent: usize,
 }
@@ -44,9 +54,18 @@ const GAP: usize = 2;
 /// No column is made narrower than that for the sake of the width.
 const NARROWEST: usize = 12;
 
+/// The last column says the most, and has so much room before others are cut for it.
+const ROOM: usize = 24;
+
 impl Table {
     pub fn new(heads: &[&'static str]) -> Self {
-        Self { heads: heads.to_vec(), rows: Vec::new(), indent: 0 }
+        Self { heads: heads.to_vec(), spare: &[], rows: Vec::new(), indent: 0 }
+    }
+
+    /// Columns that are left out if the last one would not have [`ROOM`] otherwise.
+    #[must_use]
+    pub fn sparing(self, spare: &'static [&'static str]) -> Self {
+        Self { spare, ..self }
     }
 
     #[must_use]
@@ -59,17 +78,58 @@ impl Table {
     }
 
     pub fn print(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
+        let mut spare = self.spare.iter();
+        let mut left_out: Vec<&str> = Vec::new();
+        loop {
+            let table = self.without(&left_out);
+            let widths = table.widths();
+            let wanted = widths.last().map_or(0, |last| (*last).min(ROOM));
+            if style.width.is_none_or(|total| table.left(&widths, total) >= wanted) {
+                return table.print_all(out, style);
+            }
+            match spare.next() {
+                Some(head) => left_out.push(head),
+                None => return table.print_all(out, style),
+            }
+        }
+    }
+
+    fn without(&self, left_out: &[&str]) -> Self {
+        let keeps: Vec<bool> = self.heads.iter().map(|head| !left_out.contains(head)).collect();
+        let kept = |row: &Vec<Cell>| -> Vec<Cell> {
+            row.iter()
+                .zip(&keeps)
+                .filter(|(_, keeps)| **keeps)
+                .map(|(cell, _)| cell.clone())
+                .collect()
+        };
+        Self {
+            heads: self.heads.iter().copied().filter(|head| !left_out.contains(head)).collect(),
+            rows: self.rows.iter().map(kept).collect(),
+            ..*self
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let widest = |at: usize| self.rows.iter().map(|row| row[at].width()).max().unwrap_or(0);
+        let heads = self.heads.iter().enumerate();
+        heads.map(|(at, head)| widest(at).max(head.chars().count())).collect()
+    }
+
+    /// What the other columns leave for the last one.
+    fn left(&self, widths: &[usize], total: usize) -> usize {
+        let others = widths.split_last().map_or(&[][..], |(_, others)| others);
+        total.saturating_sub(self.indent + others.iter().map(|width| width + GAP).sum::<usize>())
+    }
+
+    fn print_all(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
         let heads: Vec<Cell> = (0..self.heads.len())
             .map(|at| {
                 let right = self.rows.iter().any(|row| row[at].right);
                 Cell { right, ..Cell::new(self.heads[at]).colour(Colour::Bold) }
             })
             .collect();
-        let mut widths: Vec<usize> = (0..heads.len())
-            .map(|at| {
-                self.rows.iter().chain([&heads]).map(|row| row[at].width()).max().unwrap_or(0)
-            })
-            .collect();
+        let mut widths = self.widths();
         if let Some(total) = style.width {
             let texts: Vec<bool> = heads.iter().map(|head| !head.right).collect();
             narrow(&mut widths, &texts, total.saturating_sub(self.indent));
@@ -78,7 +138,7 @@ impl Table {
             let mut line = " ".repeat(self.indent);
             for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let is_last = at + 1 == row.len();
-                let text = cut(&cell.text, *width);
+                let text = cut(cell, *width);
                 let pad = " ".repeat(width - text.chars().count());
                 let painted = style.paint(cell.colour, &text);
                 line += &match (cell.right, is_last) {
@@ -100,27 +160,35 @@ impl Table {
 fn narrow(widths: &mut [usize], texts: &[bool], total: usize) {
     let Some(last) = widths.len().checked_sub(1) else { return };
     let mut excess = (widths.iter().sum::<usize>() + GAP * last).saturating_sub(total);
-    let mut place = Some(last).filter(|last| texts[*last]);
-    while let Some(at) = place.filter(|_| excess > 0) {
-        let by = excess.min(widths[at].saturating_sub(NARROWEST));
-        // The last one gives all that it has; the others by turns, so that the widest is cut first.
-        let by = if at == last { by } else { by.min(1) };
-        widths[at] -= by;
+    let mut give = |width: &mut usize, keeps: usize, most: usize| {
+        let by = excess.min(width.saturating_sub(keeps)).min(most);
+        *width -= by;
         excess -= by;
-        place = (0..last)
-            .filter(|at| texts[*at] && widths[*at] > NARROWEST)
-            .max_by_key(|at| widths[*at]);
+        by > 0
+    };
+    if texts[last] {
+        give(&mut widths[last], ROOM, usize::MAX);
+    }
+    // By turns, so that the widest is cut first.
+    while let Some(widest) = (0..last).filter(|at| texts[*at]).max_by_key(|at| widths[*at]) {
+        if !give(&mut widths[widest], NARROWEST, 1) {
+            break;
+        }
+    }
+    if texts[last] {
+        give(&mut widths[last], NARROWEST, usize::MAX);
     }
 }
 
-/// A text that is no wider than that. The end of a path tells more than its beginning.
-fn cut(text: &str, width: usize) -> String {
+/// A text that is no wider than that.
+fn cut(cell: &Cell, width: usize) -> String {
+    let text = &cell.text;
     let length = text.chars().count();
     if length <= width {
-        return text.to_owned();
+        return text.clone();
     }
     let left = width.saturating_sub(1);
-    if text.starts_with('/') {
+    if cell.is_path && text.starts_with('/') {
         let end: String = text.chars().skip(length - left).collect();
         return format!("…{end}");
     }
@@ -157,7 +225,7 @@ mod tests {
         assert!(printed(Some(5), false).contains("a rather lo…"), "{}", printed(Some(5), false));
         let mut table = Table::new(&["NAME", "PID", "WHY"]);
         table.row([
-            Cell::new("/run/user/1000/a/long/path.sock"),
+            Cell::path("/run/user/1000/a/long/path.sock"),
             Cell::number(Some(12)),
             Cell::new("a rather long reason"),
         ]);

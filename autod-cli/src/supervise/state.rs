@@ -6,7 +6,7 @@ use autod_activator::{Phase, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::style::Colour;
+use crate::state::Seen;
 
 /// A running supervisor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,12 +40,35 @@ impl ServiceState {
         self.since.elapsed().unwrap_or_default()
     }
 
-    pub(crate) fn colour(&self) -> Colour {
-        match self.phase.as_str() {
-            "running" => Colour::Green,
-            "starting" | "stopping" => Colour::Yellow,
-            "backoff" => Colour::Red,
-            _ => Colour::Dim,
+    /// As a row among daemons. It is known by what no socket is called.
+    pub(crate) fn to_seen(&self, owner: &Overview) -> Seen {
+        let state = STATES.into_iter().find(|state| *state == self.phase).unwrap_or("unknown");
+        let status = self.pid.map(|pid| {
+            let holds: Vec<Value> =
+                self.holds.iter().map(|reason| json!({"reason": reason})).collect();
+            let mut status = json!({
+                "pid": pid,
+                "connections": self.connections + self.waiting,
+                "uptime_ms": milliseconds(self.age()),
+                "holds": holds,
+            });
+            if let Some(left) = self.idle_in {
+                status["closes_in_ms"] = milliseconds(left).into();
+            }
+            status
+        });
+        let text = match &self.failure {
+            Some(failure) => failure.clone(),
+            None => format!("listens at {}", self.listens.join(" ")),
+        };
+        Seen {
+            name: self.name.clone(),
+            socket: format!("service {} of {}", self.name, owner.file),
+            state,
+            status,
+            life: None,
+            text: Some(text),
+            reaped: false,
         }
     }
 
@@ -106,6 +129,8 @@ impl From<Status> for ServiceState {
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+
+const STATES: [&str; 5] = ["stopped", "starting", "running", "stopping", "backoff"];
 
 fn phase(phase: Phase) -> &'static str {
     match phase {

@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::up::echo;
-use crate::world::{World, free_port, kill};
+use crate::world::{World, free_port, freeze};
 
 /// The code of a command, the objects that it prints, and those on standard error.
 #[track_caller]
@@ -84,7 +83,7 @@ fn a_daemon_that_does_not_run_is_3() {
 fn a_daemon_that_does_not_answer_is_6() {
     let world = World::new();
     let pid = world.daemon();
-    kill(pid, Signal::STOP);
+    freeze(pid);
     for words in ABOUT_ONE.into_iter().filter(|words| words[0] != "logs") {
         let words = [&about(words, "fixture")[..], &["--timeout", "200"]].concat();
         fails_with(&world, &words, 6, "fixture");

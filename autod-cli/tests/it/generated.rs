@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::tmux::Terminal;
 use crate::up::echo;
-use crate::world::{World, fails, free_port, has, is_installed, out};
+use crate::world::{World, fails, free_port, freeze, has, is_installed, out};
 
 /// The variable `PATH` with the command in it, which completions call by its name.
 fn path() -> String {
@@ -88,7 +88,7 @@ fn a_daemon_that_hangs_has_a_name_and_no_methods() {
     }
     let world = World::new();
     let pid = world.daemon();
-    crate::world::kill(pid, rustix::process::Signal::STOP);
+    freeze(pid);
     assert_eq!(offers(&world, "autod stop fix"), ["fixture"]);
     let began = std::time::Instant::now();
     assert_eq!(offers(&world, "autod call fixture div"), [""; 0]);

@@ -24,7 +24,7 @@ impl<'a> Terminal<'a> {
     }
 
     #[track_caller]
-    fn tmux(&self, words: &[&str]) -> String {
+    pub(crate) fn tmux(&self, words: &[&str]) -> String {
         let mut command = self.world.command("tmux");
         command.arg("-S").arg(self.world.join("tmux.sock")).args(words);
         out(command.env_remove("TMUX").env_remove("NO_COLOR").env("TERM", "xterm"))

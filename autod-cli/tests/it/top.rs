@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 
 use crate::tmux::Terminal;
-use crate::world::{World, eventually, fails, has, kill, out};
+use crate::up::echo;
+use crate::world::{World, connect, eventually, fails, free_port, has, kill, out};
 
 #[track_caller]
 fn begin_top(terminal: &Terminal<'_>, words: &str) {
@@ -117,4 +118,45 @@ fn without_a_terminal_it_says_what_to_use() {
         "{text}"
     );
     assert_eq!(fails(&mut world.autod(&["top", "--interval", "5"])).0, 2);
+}
+
+#[test]
+fn services_of_a_supervisor_are_watched_and_stopped() {
+    if !has("tmux") {
+        return;
+    }
+    let world = World::new();
+    let port = free_port();
+    let text = echo("echo", port, "") + &echo("idle", free_port(), "");
+    let up = world.up(&world.write("autod.toml", &text));
+    let terminal = Terminal::open(&world, 140, 10);
+    begin_top(&terminal, "--interval 100");
+    let row = |name: &str| {
+        let shown = terminal.shown();
+        let line =
+            shown.lines().find(|line| line.get(2..).is_some_and(|line| line.starts_with(name)));
+        line.unwrap_or("").to_owned()
+    };
+    eventually("they are listed", || row("echo ").contains(" stopped "));
+    assert!(row("idle ").contains("listens at "), "{}", terminal.shown());
+    let open = connect(port).unwrap();
+    eventually("it runs", || row("echo ").contains(" running ") && row("echo ").contains("1 user"));
+    // Down from the supervisor's own row.
+    terminal.press(&["g"]);
+    eventually("the first is chosen", || row(world.join("").to_str().unwrap()).starts_with('>'));
+    terminal.press(&["j"]);
+    eventually("it is chosen", || row("echo ").starts_with('>'));
+    terminal.press(&["l"]);
+    terminal.shows("what echo writes goes where its supervisor writes");
+    terminal.press(&["K"]);
+    terminal.shows("kill echo?");
+    terminal.press(&["y"]);
+    terminal.shows("echo was killed");
+    eventually("it is stopped", || row("echo ").contains(" stopped "));
+    drop(open);
+    assert_eq!(world.listed(&["ps", "--json"]).len(), 2, "the supervisor goes on");
+    assert_eq!(up.end(), Some(0));
+    eventually("they are gone", || row("echo ").is_empty());
+    terminal.press(&["q"]);
+    terminal.shows("code=0");
 }

@@ -150,6 +150,20 @@ pub(crate) fn kill(pid: i32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid).expect("a pid"), signal);
 }
 
+/// Stops a process as a debugger does, and waits until it is so.
+#[track_caller]
+pub(crate) fn freeze(pid: i32) {
+    kill(pid, Signal::STOP);
+    // Each thread stops when it gets to hear of it.
+    eventually("all of it is stopped", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it").flatten();
+        threads.all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T "))
+        })
+    });
+}
+
 /// A running `autod up`, killed when it is dropped.
 pub(crate) struct Up {
     child: Child,
