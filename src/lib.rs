@@ -27,6 +27,8 @@ pub use autod_core::in_process;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+#[cfg(feature = "log")]
+pub use autod_core::Log;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{

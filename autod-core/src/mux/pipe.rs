@@ -191,12 +191,11 @@ impl<T, E: From<Error>> Pipe<T, E> {
     pub(super) fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<Result<T, E>> {
         ready!(self.poll_shut(context));
         while ready!(self.poll_chunk(context)).is_some() {}
-        let end = match self.end.take() {
-            Some(end) => end?,
-            None => {
-                let end = ready!(self.outcall.poll_end(context));
-                end.map_err(|error| self.outcall.named(error))?
-            }
+        let end = if let Some(end) = self.end.take() {
+            end?
+        } else {
+            let end = ready!(self.outcall.poll_end(context));
+            end.map_err(|error| self.outcall.named(error))?
         };
         Poll::Ready((self.decode)(end, &self.outcall))
     }
