@@ -218,8 +218,8 @@ fn a_stopped_daemon_is_a_clear_timeout_and_is_not_replaced() {
     let said = home.fixture(["pid"]).env("FIX_SILENCE", "200").done().failed(1);
     kill(daemon, Signal::CONT);
     assert!(said.contains(&format!("the daemon (pid {daemon}) on ")), "{said}");
-    assert!(said.contains(&format!(
-        "does not answer (fixture)\nhelp: if it hangs, end it with `kill {daemon}`"
-    )));
+    assert!(
+        said.contains(&format!("does not answer\nhelp: if it hangs, end it with `kill {daemon}`"))
+    );
     assert_eq!(home.daemon(), daemon, "it was only busy");
 }

@@ -1,8 +1,7 @@
 //! Standard error, as a log file that is rotated before a flood of events fills the disk.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -15,20 +14,16 @@ const STEP: u64 = 1 << 20;
 pub(super) struct Writer {
     /// Absent if the log is somebody else's.
     tenancy: Option<Arc<Tenancy>>,
-    written: AtomicU64,
+    /// Since the last look. Locked while one writes: others would write on while it rotates.
+    written: Mutex<u64>,
 }
 
 impl Writer {
     pub(super) fn new(tenancy: Option<Arc<Tenancy>>) -> Self {
-        Self { tenancy, written: AtomicU64::new(0) }
+        Self { tenancy, written: Mutex::default() }
     }
 
-    fn count(&self, length: usize) {
-        let length = length as u64;
-        let before = self.written.fetch_add(length, Relaxed);
-        if before / STEP == (before + length) / STEP {
-            return;
-        }
+    fn look(&self) {
         if let Some(tenancy) = &self.tenancy
             && let Err(error) = tenancy.try_rotate_log()
         {
@@ -40,8 +35,13 @@ impl Writer {
 
 impl Write for &Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let count = io::stderr().write(bytes)?;
-        self.count(count);
+        *written += count as u64;
+        if *written >= STEP {
+            *written = 0;
+            self.look();
+        }
         Ok(count)
     }
 
