@@ -42,9 +42,9 @@ pub struct Listening {
     snapshot: Option<MakeSnapshot>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
-    /// This process is nothing but the daemon.
+    /// What to write, if this process is nothing but the daemon.
     #[cfg(feature = "log")]
-    writes_log: bool,
+    log: Option<crate::journal::Log>,
 }
 
 impl<S, T> Daemon<S, T>
@@ -160,6 +160,8 @@ impl Listening {
             move |text| status.progress(text)
         });
         let pid_path = daemon.settings.pidfile.clone();
+        #[cfg(feature = "log")]
+        let log = (manner != Manner::Foreground).then(|| daemon.settings.log.clone());
         let init = Box::pin(async move { daemon.open::<C>(make_state(start).await?) });
         Ok(Self {
             daemon: handle,
@@ -173,7 +175,7 @@ impl Listening {
             pid_path,
             pidfile: None,
             #[cfg(feature = "log")]
-            writes_log: manner != Manner::Foreground,
+            log,
         })
     }
 
@@ -218,8 +220,8 @@ impl Listening {
             Ok(Opened { host, snapshot }) => {
                 // Not before `init`, which may set up a log of the program's own.
                 #[cfg(feature = "log")]
-                if self.writes_log {
-                    crate::journal::open(&self.daemon);
+                if let Some(log) = self.log.take() {
+                    crate::journal::open(&log, &self.daemon, self.tenancy.clone());
                 }
                 self.snapshot = snapshot;
                 self.daemon.set_phase(Phase::Ready(host));

@@ -195,10 +195,8 @@ impl Connector<'_> {
     /// The connection of a contact, driven by a task.
     pub(crate) fn connection(&self, contact: Contact) -> Connection {
         let Contact { line, accept, took, retries } = contact;
-        let connection =
-            self.introduction().connection(line.stream, line.rest, accept, took, retries);
-        connection.shared().name_daemon(self.place.whom());
-        connection
+        let whom = self.place.whom();
+        self.introduction().connection(line.stream, line.rest, whom, accept, took, retries)
     }
 
     /// Who we are, whatever the transport is.

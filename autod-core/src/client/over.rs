@@ -69,9 +69,7 @@ impl Settings {
         let limits = &limits.far();
         let (build, callbacks) = (&self.build(), callbacks.as_ref());
         let introduction = Introduction { table, codec, limits, build, caller_env, callbacks };
-        let connection = introduction.connect_over(io, self).await?;
-        connection.shared().name_daemon(self.whom());
-        Ok(connection)
+        introduction.connect_over(io, self).await
     }
 }
 
@@ -97,7 +95,7 @@ impl Introduction<'_> {
                         stream.keep_alive(KeepAlive::new(accept.keep_alive));
                     }
                     let rest = ear.into_rest();
-                    return Ok(self.connection(stream, rest, accept, None, 0));
+                    return Ok(self.connection(stream, rest, settings.whom(), accept, None, 0));
                 }
                 Ok(Answer::Wait(text)) => {
                     if let Some(progress) =

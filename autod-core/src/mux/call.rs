@@ -33,8 +33,8 @@ use crate::wire::frame::FailCode;
 /// of a stream that cannot be encoded, or is larger than the daemon receives, ends the call.
 #[must_use = "a call is sent when it is awaited"]
 pub struct Call<T, E = Error> {
-    outcall: Outcall,
-    decode: Decode<T, E>,
+    pub(super) outcall: Outcall,
+    pub(super) decode: Decode<T, E>,
     patience: Option<Patience>,
     output: PhantomData<fn() -> (T, E)>,
 }

@@ -128,6 +128,14 @@ impl<T, E> Incoming<T, E> {
         self.skipped
     }
 
+    /// The method that answers with it; nothing for a caller's stream.
+    pub(super) fn method(&self) -> &'static str {
+        match &self.source {
+            Source::Answer(outcall, _) => outcall.method.name,
+            _ => "",
+        }
+    }
+
     fn close(&mut self) {
         self.chunk = Chunk::default();
         if let Source::Argument(shared, ticket) = &self.source {

@@ -14,6 +14,7 @@ use super::asked::{End, Expect};
 use super::bytes::{over, poll_write};
 use super::call::{Decode, decode_result, decode_value};
 use super::connection::Connection;
+use super::failure::Called;
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -94,6 +95,11 @@ impl<T, E> Pipe<T, E> {
     ) -> Self {
         let outcall = Outcall::new(connection, method, arguments, Expect::Bytes, Upstream::NONE);
         Self::of(outcall, decode)
+    }
+
+    /// The method that was called.
+    pub(super) fn method(&self) -> Called {
+        self.outcall.method
     }
 
     pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
@@ -191,12 +197,11 @@ impl<T, E: From<Error>> Pipe<T, E> {
     pub(super) fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<Result<T, E>> {
         ready!(self.poll_shut(context));
         while ready!(self.poll_chunk(context)).is_some() {}
-        let end = match self.end.take() {
-            Some(end) => end?,
-            None => {
-                let end = ready!(self.outcall.poll_end(context));
-                end.map_err(|error| self.outcall.named(error))?
-            }
+        let end = if let Some(end) = self.end.take() {
+            end?
+        } else {
+            let end = ready!(self.outcall.poll_end(context));
+            end.map_err(|error| self.outcall.named(error))?
         };
         Poll::Ready((self.decode)(end, &self.outcall))
     }

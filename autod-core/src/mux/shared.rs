@@ -39,7 +39,7 @@ pub(crate) struct Shared {
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// How values are encoded, in both directions.
-    pub(super) codec: Codec,
+    pub(crate) codec: Codec,
     /// Which daemon is at the other end, for errors.
     daemon: OnceLock<Whom>,
     /// Cancelled when the driver has ended.

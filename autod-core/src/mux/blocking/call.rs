@@ -2,50 +2,20 @@
 
 use std::time::Instant;
 
-use serde::de::DeserializeOwned;
-
 use super::connection::Connection;
 use super::line::Line;
-use crate::arguments::Arguments;
-use crate::error::{CallError, Error};
-use crate::mux::asked::Expect;
-use crate::mux::call::{Decode, decode_result, decode_value};
-use crate::mux::outcall::{Outcall, Upstream};
+use crate::client::Client;
+use crate::error::Error;
+use crate::mux::call::Call;
 
-use crate::service::Method;
-
-/// Calls a method that cannot fail by itself.
-pub fn call<T: DeserializeOwned + 'static>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Result<T, Error> {
-    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    answer(connection, outcall, decode_value)
+/// The async client of a blocking one's connection. Only for calls that are waited for here.
+pub fn client<C: Client>(connection: &Connection) -> C {
+    C::from_connection(connection.inner().clone())
 }
 
-/// Calls a method that returns a `Result`.
-pub fn call_fallible<T, E>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Result<T, CallError<E>>
-where
-    T: DeserializeOwned + 'static,
-    E: DeserializeOwned + 'static,
-{
-    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    answer(connection, outcall, decode_result)
-}
-
-/// What comes of the last word about a call.
-fn answer<T, E: From<Error>>(
-    connection: &Connection,
-    outcall: Outcall,
-    decode: Decode<T, E>,
-) -> Result<T, E> {
+/// Waits for the answer to a call.
+pub fn call<T, E: From<Error>>(connection: &Connection, call: Call<T, E>) -> Result<T, E> {
+    let Call { outcall, decode, .. } = call;
     let line = connection.line();
     // Dropped after the call, which has a last word of its own if an iterator panics.
     let _last_word = LastWord(line);
