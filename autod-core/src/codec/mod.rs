@@ -81,13 +81,26 @@ impl Codec {
         mut head: Vec<u8>,
         value: T,
     ) -> Result<Message> {
-        let mut tail = Vec::new();
-        match self {
-            Self::Bincode => encode_owned(&mut head, &mut tail, value)?,
-            #[cfg(feature = "json")]
-            Self::Json => json::encode_into(&mut head, &value)?,
-        }
+        let tail = self.encode_value(&mut head, value)?;
         Ok(Message { head: head.into(), tail })
+    }
+
+    /// Appends the encoding of a value but for long bytes at its end, which it gives.
+    #[inline]
+    pub(crate) fn encode_value<T: Serialize + 'static>(
+        self,
+        bytes: &mut Vec<u8>,
+        value: T,
+    ) -> Result<Vec<u8>> {
+        match self {
+            Self::Bincode => {
+                let mut tail = Vec::new();
+                encode_owned(bytes, &mut tail, value)?;
+                Ok(tail)
+            }
+            #[cfg(feature = "json")]
+            Self::Json => json::encode_into(bytes, &value).map(|()| Vec::new()),
+        }
     }
 
     /// Appends the encoding of an item of a stream, which others follow, but for long bytes at its
@@ -193,10 +206,10 @@ pub(crate) fn decode_message<T: DeserializeOwned + 'static>(mut message: Message
     Ok(value)
 }
 
-/// Decodes the arguments of a call, which begin there.
-pub(crate) fn decode_arguments<A: Arguments>(mut message: Message, at: usize) -> Result<A> {
+/// Decodes the arguments of a call, which begin there. What is apart may go into them.
+pub(crate) fn decode_arguments<A: Arguments>(message: &mut Message, at: usize) -> Result<A> {
     let length = message.len();
-    let (received, used) = received_from::<A, A::Received>(&mut message, at)?;
+    let (received, used) = received_from::<A, A::Received>(message, at)?;
     check_end::<A>(length - at - used)?;
     Ok(A::received(received))
 }

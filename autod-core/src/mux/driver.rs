@@ -150,7 +150,7 @@ where
     }
 
     fn poll_loss(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
-        self.backlog.begin();
+        self.backlog.begin(self.lookout.limit().is_some());
         (self.moved, self.awaited) = (0, false);
         for _ in 0..TURNS {
             let wrote = match self.writer.turn(&mut self.transport, &self.shared, context) {
@@ -199,6 +199,7 @@ where
         let sleeps = self.shared.sleep(context);
         if sleeps {
             self.writer.shrink();
+            self.backlog.shrink();
         }
         sleeps
     }
