@@ -297,8 +297,10 @@ fn others_get_their_turns_between_the_calls_of_one_read() {
     assert_eq!(answered, [128, 256, 300], "what is answered is written before the others' turn");
 }
 
+type OpenCall = Pin<Box<Call<Vec<u8>>>>;
+
 /// A caller with one call open who looks for that long, and the other end of its line.
-fn caller(looks: Duration) -> (Wire, Pin<Box<Call<Vec<u8>>>>, Pin<Box<impl Future<Output = ()>>>) {
+fn caller(looks: Duration) -> (Wire, OpenCall, Pin<Box<impl Future<Output = ()>>>) {
     let shared = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
     let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
     let call = begin(&Connection::new(Arc::clone(&shared), origin));
@@ -332,7 +334,7 @@ fn the_rest_of_a_long_message_is_found_by_looking_and_read_to_its_place() {
     // while it is looked for.
     let mut parts = frame.chunks(64).map(<[u8]>::to_vec);
     let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let handle = Waker::from(Arc::clone(&wakes));
     loop {
         let part = parts.next().expect("it is looked for at some time");
         let next = parts.next().unwrap();
@@ -344,7 +346,7 @@ fn the_rest_of_a_long_message_is_found_by_looking_and_read_to_its_place() {
             script.act_at = script.moments + 4;
             script.act = Some(Box::new(move || found.borrow_mut().inbox.extend(next)));
         }
-        assert!(driver.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(driver.as_mut().poll(&mut Context::from_waker(&handle)).is_pending());
         let late = wire.0.borrow_mut().act.take();
         match late {
             Some(act) => act(),
