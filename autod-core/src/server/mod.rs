@@ -23,7 +23,8 @@ mod vigil;
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Release;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ use self::leaving::Idle;
 use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
-use crate::error::chain;
+use crate::error::in_full;
 use crate::fault::{self, Point};
 use crate::handle::DaemonHandle;
 use crate::identity::Build;
@@ -76,6 +77,8 @@ pub(crate) struct Shop {
     unheard: AtomicUsize,
     /// Cancelled when connections have to end.
     leaving: CancellationToken,
+    /// Set just before.
+    about_to_leave: AtomicBool,
     tasks: TaskTracker,
     sessions: Handle,
     pulse: Arc<Pulse>,
@@ -100,6 +103,7 @@ impl Server {
             open: AtomicUsize::new(0),
             unheard: AtomicUsize::new(0),
             leaving: CancellationToken::new(),
+            about_to_leave: AtomicBool::new(false),
             tasks: TaskTracker::new(),
             sessions,
             pulse: Arc::default(),
@@ -144,6 +148,7 @@ impl Shop {
     /// have ended.
     pub(crate) async fn drain(&self) -> bool {
         let limit = self.server.drain;
+        self.about_to_leave.store(true, Release);
         self.leaving.cancel();
         self.tasks.close();
         let all = timeout(limit, self.tasks.wait()).await.is_ok();
@@ -190,7 +195,7 @@ impl Desk {
                     Ok(Idle::Visitor(stream)) => self.shop.welcome(stream),
                     Ok(Idle::Busy) => self.idle_after = Some(Instant::now() + REARM),
                     Err(error) => {
-                        tracing::error!(error = %chain(&error), "cannot leave in order");
+                        tracing::error!(error = %in_full(&error), "cannot leave in order");
                         self.shop.server.daemon.close();
                     }
                 },
@@ -285,7 +290,7 @@ impl Desk {
             // Its holder starts or asks, and lets go soon; the vigil comes back to it.
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(error = %chain(&error), "the door cannot be made anew; the daemon ends");
+                tracing::error!(error = %in_full(&error), "the door cannot be made anew; the daemon ends");
                 self.shop.server.daemon.close();
             }
         }

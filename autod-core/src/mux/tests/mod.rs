@@ -17,6 +17,7 @@ mod policy;
 mod queue;
 mod shares;
 mod streams;
+mod turn;
 mod upstream;
 mod waking;
 
