@@ -70,9 +70,9 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
 
 async fn ask(address: &Address) -> Result<Readiness, Failure> {
     let absent = |place: &dyn std::fmt::Display, error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            Failure::not_running(format!("nobody listens on {place}"))
-        }
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::not_running(format!(
+            "nobody listens on {place}; a command of its program starts it, or `autod up`"
+        )),
         _ => Failure::new(format!("cannot connect to {place}: {error}")),
     };
     let socket = match address {

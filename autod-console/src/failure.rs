@@ -113,6 +113,11 @@ impl fmt::Display for Failure {
     }
 }
 
+/// What a person does next, on a line of its own, unless the text says it already.
+fn helped(text: String, help: &str) -> String {
+    if text.contains(help) { text } else { format!("{text}\nhelp: {help}") }
+}
+
 impl From<autod_core::Error> for Failure {
     fn from(error: autod_core::Error) -> Self {
         let code = match () {
@@ -120,7 +125,7 @@ impl From<autod_core::Error> for Failure {
             () if error.is_timeout() => NO_ANSWER,
             () => 1,
         };
-        Self { text: in_full(&error), code, plain: false }
+        Self { text: told(&error), code, plain: false }
     }
 }
 
@@ -138,6 +143,11 @@ impl From<String> for Failure {
     fn from(text: String) -> Self {
         Self::coded(1, text)
     }
+}
+
+/// An error with its causes, and what to do next on a second line.
+pub fn told(error: &autod_core::Error) -> String {
+    helped(in_full(error), &error.help())
 }
 
 /// An error with its causes.

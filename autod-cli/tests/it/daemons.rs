@@ -122,6 +122,26 @@ fn a_killed_daemon_is_dead_until_it_is_reaped() {
     assert_ne!(world.daemon(), pid);
 }
 
+#[test]
+fn a_killed_daemon_of_an_explicit_socket_is_forgotten_when_it_is_reaped() {
+    let world = World::new();
+    let [sock, other] = ["mine.sock", "other.sock"].map(|name| world.join(name));
+    let serve = |sock| out(world.fixture(&["pid"]).env("FIX_SOCK", sock)).parse().unwrap();
+    let (pid, living): (u32, u32) = (serve(&sock), serve(&other));
+    let links = || std::fs::read_dir(world.join(".autod")).unwrap().count();
+    assert_eq!(links(), 2);
+    kill(pid.cast_signed(), Signal::KILL);
+    let name = sock.to_str().unwrap();
+    eventually("it is dead", || world.row(&[], name).unwrap()["state"] == "dead");
+    assert_eq!(links(), 2, "it can still be asked about");
+    assert_eq!(world.row(&["--reap"], name).unwrap()["reaped"], true);
+    assert!(!sock.exists() && world.row(&["--all"], name).is_none());
+    assert_eq!(links(), 1);
+    // The other one lives, and is as well known as before.
+    assert_eq!(serve(&other), living);
+    assert_eq!(world.row(&[], other.to_str().unwrap()).unwrap()["status"]["pid"], living);
+}
+
 /// The reaper runs all the time while daemons are killed and started.
 #[test]
 fn the_reaper_never_meets_a_daemon_that_starts() {
