@@ -18,6 +18,7 @@ const EXIT_CODES: &str = "Exit codes:
   7  a call did not come to its end
 
 NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
+`call`, `describe` and `status` also take ssh://[USER@]HOST[:PORT]/PROGRAM.
 Colours follow the terminal; NO_COLOR turns them off.";
 
 pub(crate) fn command() -> Command {
@@ -32,13 +33,17 @@ pub(crate) fn command() -> Command {
             top(),
             with_name("status", "Show how a daemon is, and why it is still there").args([
                 config(),
+                host(),
                 json(),
                 timeout("1000"),
             ]),
             with_name("start", "Start a service of a supervisor, and wait until it is ready")
                 .arg(config()),
-            with_name("describe", "Show the methods of a daemon, with their types")
-                .args([json(), timeout("1000")]),
+            with_name("describe", "Show the methods of a daemon, with their types").args([
+                host(),
+                json(),
+                timeout("1000"),
+            ]),
             call(),
             logs(),
             with_name("log-level", "Set how much a daemon writes into its log")
@@ -47,7 +52,7 @@ pub(crate) fn command() -> Command {
                         "What the daemon's program understands, such as info, debug or a filter",
                     ),
                 )
-                .arg(timeout("1000")),
+                .args([host(), timeout("1000")]),
             stop(),
             with_name("restart", "Put a new daemon in the place of one that runs")
                 .long_about(
@@ -55,11 +60,11 @@ pub(crate) fn command() -> Command {
                      the same arguments in the same directory, and the build that stands there now \
                      takes over: calls are answered, and a snapshot hands the state on.",
                 )
-                .args([json(), timeout("30000")]),
+                .args([host(), json(), timeout("30000")]),
             probe(),
             Command::new("doctor")
                 .about("Look for what keeps daemons from running well, and say how to mend it")
-                .args([json(), timeout("1000")]),
+                .args([host(), json(), timeout("1000")]),
             up(),
             Command::new("completions").about("Print completions for a shell").hide(true).arg(
                 Arg::new("shell")
@@ -83,6 +88,7 @@ fn ps() -> Command {
             flag("all", "all", "Show those too that have ended in order").short('a'),
             flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
             config(),
+            host(),
             json(),
             timeout("1000"),
         ])
@@ -108,6 +114,13 @@ fn config() -> Arg {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Only services of the supervisor of this file")
+}
+
+fn host() -> Arg {
+    Arg::new("host")
+        .long("host")
+        .value_name("HOST")
+        .help("Do this on another machine, by ssh and the autod there: [USER@]HOST or ssh://..")
 }
 
 fn call() -> Command {
@@ -145,6 +158,7 @@ fn logs() -> Command {
             .help("Only so many of the last lines"),
         flag("previous", "previous", "The log of the life before this one")
             .conflicts_with("follow"),
+        host(),
         json(),
     ])
 }
@@ -159,6 +173,7 @@ fn stop() -> Command {
         flag("kill", "kill", "Kill one that does not end in time, and a service at once")
             .alias("force"),
         config(),
+        host(),
         json(),
         timeout("30000"),
     ])

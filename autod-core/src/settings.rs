@@ -169,11 +169,11 @@ impl Settings {
         }
     }
 
-    /// Reaches the daemon for somebody who has said this.
+    /// Reaches the daemon for somebody who has said this, or nothing yet.
     #[cfg(feature = "remote")]
     pub(crate) async fn reach_for(
         &self,
-        hello: &crate::wire::greeting::Hello,
+        hello: Option<&crate::wire::greeting::Hello>,
         way: Way,
         table: &'static Table,
     ) -> Result<Contact> {
@@ -185,9 +185,9 @@ impl Settings {
         loop {
             let place = self.place_of(&build)?;
             let usual = self.connector(&place, &build, table, None);
-            let connector = Connector { forwarded: Some(hello), ..usual };
+            let connector = Connector { forwarded: hello, ..usual };
             let reached = match way {
-                Way::Existing => connector.connect().await,
+                Way::Existing | Way::Command => connector.connect().await,
                 Way::Start => connector.connect_or_start(&launch, false).await,
                 Way::Restart => connector.connect_or_start(&launch, true).await,
             };

@@ -107,6 +107,20 @@ fn only_what_runs_is_used_if_that_is_asked() {
     assert_eq!(sshd.far.processes(), Vec::<u32>::new());
 }
 
+/// What the daemon can know: the user that the login became, by the kernel; its name, by the login.
+#[test]
+fn the_service_is_told_of_the_login() {
+    let Some(sshd) = Sshd::with("SetEnv USER=somebody") else { return };
+    let uid = rustix::process::geteuid().as_raw();
+    let lines = sshd.fixture(&["caller"]).out();
+    let said = lines.lines().find(|line| line.starts_with("voucher ")).expect("a voucher");
+    assert!(said.starts_with("voucher Login { user: \"somebody\", bridge: Peer {"), "{said}");
+    assert!(said.contains(&format!("uid: {uid}")), "{said}");
+    // The process is one of that machine, and not of the caller.
+    let here = sshd.far.fixture(["caller"]).out();
+    assert!(here.lines().any(|line| line.starts_with("voucher Kernel(Peer {")), "{here}");
+}
+
 #[test]
 fn a_link_that_is_dead_is_noticed_by_both_ends() {
     let Some(sshd) = Sshd::with("SetEnv FIX_AUTOCLOSE=100") else { return };

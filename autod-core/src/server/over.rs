@@ -78,7 +78,7 @@ impl Shop {
                 }
                 let shop = Arc::clone(self);
                 let opened_by = Arc::clone(&host);
-                let opening = shop.open_session(stream, voucher, hello, ear, registered, opened_by);
+                let opening = shop.open_session(stream, hello, ear, registered, opened_by);
                 if let Some((driver, shared, _registered)) = Box::pin(opening).await? {
                     self.drive(driver, &shared).await;
                 }
