@@ -243,6 +243,10 @@ impl Settings {
 
     #[cold]
     fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return self.dial_blocking(ssh, if anew { Way::Restart } else { Way::Start }, table);
+        }
         apart(self.connect_or_start(table, anew, None, |connector, contact| {
             connector.blocking_connection(contact)
         }))
@@ -258,6 +262,10 @@ impl Settings {
         table: &'static Table,
     ) -> Result<blocking::Connection> {
         check_guard()?;
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return self.dial_blocking(ssh, Way::Existing, table);
+        }
         let build = self.build();
         let place = self.place_of(&build)?;
         let connector = self.connector(&place, &build, table, None);

@@ -29,6 +29,7 @@ mod inherited;
 mod json;
 mod leaving;
 mod logs;
+mod netem;
 mod over;
 mod places;
 mod python;

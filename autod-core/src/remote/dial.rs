@@ -19,9 +19,11 @@ use super::packet::{Found, Mark};
 use super::pump::{Receiver, Sender};
 use super::request::{Request, Way};
 use super::ssh::Ssh;
+use crate::blocking;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mux::Connection;
+use crate::mux::blocking::background;
 use crate::service::Table;
 use crate::settings::Settings;
 
@@ -45,6 +47,17 @@ impl Settings {
     ) -> Result<Connection> {
         let dialed = Dialed::reach(ssh, way, &self.name, self.connect_timeout).await?;
         self.join(dialed, table, codec).await
+    }
+
+    /// The same for a client that blocks.
+    pub(crate) fn dial_blocking(
+        &self,
+        ssh: &Ssh,
+        way: Way,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        let dialed = background::run(self.dial(ssh, way, table, Codec::default()))?;
+        Ok(blocking::Connection::driven(dialed))
     }
 
     /// Connects to the daemon at the other end.

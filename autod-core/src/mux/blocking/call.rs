@@ -4,8 +4,7 @@ use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 
-use super::connection::Connection;
-use super::line::Line;
+use super::connection::{Connection, Drive};
 use crate::arguments::Arguments;
 use crate::error::{CallError, Error};
 use crate::mux::asked::{End, Expect};
@@ -44,12 +43,12 @@ where
 
 /// The last word about a call.
 fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
-    let line = connection.line();
+    let drive = connection.drive();
     // Dropped after the call, which has a last word of its own if an iterator panics.
-    let _last_word = LastWord(line);
+    let _last_word = LastWord(drive);
     let mut outcall = outcall;
     let until = connection.until();
-    let answered = line.wait_for(
+    let answered = drive.wait_for(
         |context| {
             if let Some(until) = until
                 && outcall.index().is_none()
@@ -64,7 +63,7 @@ fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
 }
 
 /// Sends what there is to send when a call or stream is dropped.
-pub(super) struct LastWord<'a>(pub(super) &'a Line);
+pub(super) struct LastWord<'a>(pub(super) &'a Drive);
 
 impl Drop for LastWord<'_> {
     fn drop(&mut self) {
