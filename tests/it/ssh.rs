@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::home::{eventually, kill, stop, wait_until_gone};
+use super::home::{eventually, is_gone, kill, stop, wait_until_gone};
 use super::sshd::Sshd;
 
 #[test]
@@ -198,20 +198,27 @@ fn whatever_dies_between_the_call_ends() {
         seed ^= seed << 17;
         seed % below
     };
-    let call = || sshd.fixture(&["adds", "2000"]).env("FIX_KEEP_ALIVE", "1000").spawn();
+    let call = || {
+        let run = sshd.fixture(&["adds", "2000"]).env("FIX_KEEP_ALIVE", "1000");
+        run.env("FIX_CONNECT", "6000").spawn()
+    };
     // So that all of its life is hit, however fast the machine is.
     let begun = Instant::now();
     call().done().good();
     let life = u64::try_from(begun.elapsed().as_millis()).unwrap();
-    let (mut round, mut hit, mut failed, mut longest) = (0, 0, 0, Duration::ZERO);
-    while hit < rounds {
+    let (mut round, mut failed, mut longest) = (0, 0, Duration::ZERO);
+    let mut hits = [0; 4];
+    while hits.iter().sum::<u64>() < rounds {
         round += 1;
+        let hit: u64 = hits.iter().sum();
         assert!(round <= 20 * rounds, "of {round} kills only {hit} hit somebody");
         let calling = call();
-        let (moment, victim) = (random(life), random(3));
+        let (moment, victim) = (random(life), random(4));
         // The pace of the kill, not of the test.
         std::thread::sleep(Duration::from_millis(moment));
-        let victims = sshd.between(victim);
+        // The fourth is the link: nothing passes, and nobody hangs up.
+        let is_link = victim == 3;
+        let victims = sshd.between(if is_link { 0 } else { victim });
         let ends =
             || eventually("nobody is between", || (0..3).all(|w| sshd.between(w).is_empty()));
         if victims.is_empty() {
@@ -220,23 +227,28 @@ fn whatever_dies_between_the_call_ends() {
             ends();
             continue;
         }
-        hit += 1;
         for &pid in &victims {
-            kill(pid, Signal::KILL);
+            kill(pid, if is_link { Signal::STOP } else { Signal::KILL });
         }
+        hits[usize::try_from(victim).unwrap()] += 1;
         println!("round {round}: {moment} ms, victim {victim}, {victims:?}");
         let killed = Instant::now();
         let done = calling.done();
         let took = killed.elapsed();
+        if is_link {
+            // It was told to end, which it hears now.
+            victims.iter().filter(|&&pid| !is_gone(pid)).for_each(|&pid| kill(pid, Signal::CONT));
+        }
         let what = format!("round {round}, {moment} ms, victim {victim}, {took:?}: {done:?}");
         match done.status.code() {
             Some(0) => {}
             Some(1) => {
                 failed += 1;
                 longest = longest.max(took);
-                let known = ["connection", "hung up", "ssh", "ended before"];
+                let known = ["connection", "hung up", "ssh", "ended before", "in time"];
                 assert!(known.iter().any(|known| done.stderr.contains(known)), "{what}");
-                // Three signs of life are missed after 3 s; the rest is what a busy machine takes.
+                // Three signs of life are missed after 3 s, a connection after 6; the rest is what a
+                // busy machine takes.
                 assert!(took < Duration::from_secs(10), "{what}");
             }
             _ => panic!("{what}"),
@@ -244,9 +256,10 @@ fn whatever_dies_between_the_call_ends() {
         ends();
     }
     println!(
-        "{hit} kills in {round} rounds of about {life} ms: {failed} calls failed, the last of them \
-         {longest:?} after the kill"
+        "{hits:?} of ssh, sshd, the bridge and the link in {round} rounds of {life} ms: {failed} \
+         calls failed, the last {longest:?} after the kill"
     );
+    assert!(rounds < 50 || !hits.contains(&0), "{hits:?}");
     eventually("nothing is left there", || sshd.far.processes().is_empty());
 }
 
