@@ -193,12 +193,12 @@ fn bytes_have_the_form_of_a_sequence() {
         arguments.extend(encoded((7_u16, maybe.clone(), "text".to_owned())));
         encode_borrowing(&mut tuple, &(7_u16, &maybe, "text")).unwrap();
         assert_eq!(arguments, tuple);
-        let all: (u16, Option<Vec<u8>>, String) = decode_arguments(tuple.into(), 0).unwrap();
+        let all: (u16, Option<Vec<u8>>, String) = decode_arguments(&mut tuple.into(), 0).unwrap();
         assert_eq!(all, (7, maybe, "text".to_owned()));
     }
     assert_eq!(round_trip(&None::<Vec<u8>>).unwrap(), None);
     assert!(decode::<Vec<u8>>(&[3, 1, 2]).is_err(), "too few");
-    let error = decode_arguments::<(Vec<u8>,)>(vec![1, 1, 1].into(), 0).unwrap_err();
+    let error = decode_arguments::<(Vec<u8>,)>(&mut vec![1, 1, 1].into(), 0).unwrap_err();
     assert_eq!(error.to_string(), "cannot decode (alloc::vec::Vec<u8>,): 1 bytes are left over");
 }
 
@@ -207,11 +207,12 @@ fn as_many_arguments_as_serde_has_tuples_for() {
     let most = (1_u8, 2_u8, 3_u8, 4_u8, 5_u8, 6_u8, 7_u8, 8_u8, 9_u8, 10_u8);
     let mut bytes = encoded(most);
     assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
-    let ten: (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8) = decode_arguments(bytes.into(), 0).unwrap();
+    let ten: (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8) =
+        decode_arguments(&mut bytes.into(), 0).unwrap();
     assert_eq!(ten, most);
     bytes = encoded(());
     assert!(bytes.is_empty());
-    decode_arguments::<()>(bytes.into(), 0).unwrap();
+    decode_arguments::<()>(&mut bytes.into(), 0).unwrap();
 }
 
 #[test]
@@ -221,10 +222,10 @@ fn long_bytes_are_not_copied_and_look_as_if_they_were() {
     let mut whole = vec![9];
     encode_into(&mut whole, &arguments).unwrap();
     let at = arguments.1.as_ptr();
-    let message = arguments_message(vec![9], arguments).unwrap();
+    let mut message = arguments_message(vec![9], arguments).unwrap();
     assert_eq!(message.tail.as_ptr(), at);
     assert_eq!(message.clone().into_bytes(), whole);
-    let (key, bytes): (String, Vec<u8>) = decode_arguments(message, 1).unwrap();
+    let (key, bytes): (String, Vec<u8>) = decode_arguments(&mut message, 1).unwrap();
     assert_eq!((key.as_str(), bytes.as_ptr()), ("key", at));
 
     let text = "text".repeat(10_000);

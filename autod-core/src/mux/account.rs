@@ -27,7 +27,7 @@ impl Account {
     }
 
     pub(super) fn give(&self, bytes: usize) {
-        self.held.fetch_sub(bytes, Relaxed);
+        subtract(&self.held, bytes);
     }
 
     #[cfg(test)]
@@ -42,6 +42,10 @@ fn add(count: &AtomicUsize, bytes: usize, limit: usize) -> bool {
         count.store(sum, Relaxed);
     }
     sum <= limit
+}
+
+fn subtract(count: &AtomicUsize, bytes: usize) {
+    count.store(count.load(Relaxed).saturating_sub(bytes), Relaxed);
 }
 
 /// The share of one stream, given back when the stream is gone.
@@ -80,7 +84,7 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.account.give(self.excess);
-        self.account.grown.fetch_sub(self.grown, Relaxed);
+        subtract(&self.account.grown, self.grown);
     }
 }
 

@@ -83,6 +83,23 @@ pub(super) enum Answer {
 }
 
 impl Slot {
+    /// Whether it has an open call that is answered with a value, of which nothing has come, and
+    /// nothing but that flows.
+    pub(super) fn is_plain(&self) -> bool {
+        matches!(self.stage, Stage::Open(Expect::Value)) && !self.sends && self.inflow.is_whole()
+    }
+
+    /// Makes it as if it had never been used.
+    pub(super) fn clear(&mut self) {
+        if self.sends || !self.inflow.is_unused() {
+            *self = Self::default();
+            return;
+        }
+        self.stage = Stage::Free;
+        self.inflow.waker = None;
+        debug_assert!(self.outflow.is_none() && !self.half_closed);
+    }
+
     pub(super) fn end_stream(&mut self, wakers: &mut Vec<Waker>) -> Answer {
         let Some(outflow) = self.outflow.take() else { return Answer::Nothing };
         wakers.extend(outflow.waker);

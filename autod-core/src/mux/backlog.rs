@@ -13,6 +13,9 @@ use super::state::{Arrived, Side};
 /// do meanwhile.
 const CALLS: usize = 128;
 
+/// Calls whose answers are written before the others of their batch are handed over.
+const PART: usize = 32;
+
 /// With so much waiting for the other end to read, beside its longest message, none of its calls is
 /// begun.
 const HIGH_WATER: usize = 4 << 20;
@@ -23,16 +26,32 @@ pub(super) struct Backlog {
     pub(super) arrived: VecDeque<Arrived>,
     /// How many of them may be handed over in this poll.
     allowed: usize,
+    /// The other end looks for answers: those of a part of a batch are written before the rest.
+    parted: bool,
 }
 
 impl Backlog {
     pub(super) fn new() -> Self {
-        Self { arrived: VecDeque::new(), allowed: CALLS }
+        Self { arrived: VecDeque::new(), allowed: CALLS, parted: false }
     }
 
-    /// A poll begins.
-    pub(super) fn begin(&mut self) {
+    /// A poll begins. The calls of one read are handed over in parts if that is wanted: the other end
+    /// works on the first answers while the rest are made, which pays if nobody has to be woken.
+    pub(super) fn begin(&mut self, parted: bool) {
         self.allowed = CALLS;
+        self.parted = parted;
+    }
+
+    /// How many are handed over before their answers are written.
+    fn part(&self) -> usize {
+        if self.parted && self.arrived.len() > PART + PART / 2 { PART } else { CALLS }
+    }
+
+    /// Gives back memory that an idle connection does not need.
+    pub(super) fn shrink(&mut self) {
+        if self.arrived.is_empty() {
+            self.arrived = VecDeque::new();
+        }
     }
 
     /// Whether no more may be handed over in this poll.
@@ -51,11 +70,13 @@ impl Backlog {
             return false;
         }
         let before = self.allowed;
+        let mut part = self.part();
         let (arrived, allowed) = (&mut self.arrived, &mut self.allowed);
         let mut calls = std::iter::from_fn(|| {
-            while *allowed > 0 && !shared.has_unread(HIGH_WATER) {
+            while *allowed > 0 && part > 0 && !shared.has_unread(HIGH_WATER) {
                 let call = arrived.pop_front()?;
                 *allowed -= 1;
+                part -= 1;
                 if let Some(call) = Incall::new(shared, call) {
                     return Some(call);
                 }
@@ -63,9 +84,6 @@ impl Backlog {
             None
         });
         dispatch.dispatch(shared, &mut calls);
-        if self.arrived.is_empty() {
-            self.arrived = VecDeque::new();
-        }
         self.allowed < before
     }
 

@@ -73,14 +73,17 @@ impl Connection {
     }
 
     /// What a new call goes over, and what it needs to outlive it, if it can.
+    #[inline]
     pub(super) fn line(&self) -> (Self, Option<Box<Again>>) {
         match &self.0.renewal {
             None => (self.clone(), None),
-            Some(renewal) => {
-                let line = renewal.line().unwrap_or_else(|| self.clone());
-                (line, Some(Box::new(Again::new(renewal))))
-            }
+            Some(renewal) => self.renewed_line(renewal),
         }
+    }
+
+    fn renewed_line(&self, renewal: &Arc<Renewal>) -> (Self, Option<Box<Again>>) {
+        let line = renewal.line().unwrap_or_else(|| self.clone());
+        (line, Some(Box::new(Again::new(renewal))))
     }
 
     pub(super) fn is_same(&self, other: &Self) -> bool {

@@ -13,6 +13,7 @@ use std::task::{Context, Poll, Waker};
 
 use tracing::Span;
 
+use super::answers::Turn;
 use super::deadline::{Deadline, Known};
 use super::pulse::Pulse;
 use super::request::Incall;
@@ -86,6 +87,7 @@ where
 {
     fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
         let _inside = self.pulse.enter();
+        let _turn = Turn::begin(shared);
         // One at a time: a handler that is ready leaves its box to the next call.
         let mut idle = None;
         for call in calls {

@@ -80,6 +80,11 @@ impl Inflow {
         Self { form, window, share: Some(share), ..Self::default() }
     }
 
+    /// Whether nothing flows in it, and nothing has begun to come.
+    pub(super) fn is_unused(&self) -> bool {
+        self.share.is_none() && self.is_whole()
+    }
+
     /// Whether the last message is whole.
     pub(super) fn is_whole(&self) -> bool {
         self.pieces.is_empty()

@@ -12,6 +12,7 @@
 
 mod account;
 mod again;
+mod answers;
 mod arrival;
 mod asked;
 mod backlog;
@@ -55,7 +56,7 @@ mod shared;
 mod spares;
 mod state;
 mod tally;
-mod trace;
+pub(crate) mod trace;
 mod transport;
 mod turns;
 #[cfg(feature = "json")]

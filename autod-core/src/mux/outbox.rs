@@ -16,7 +16,7 @@ use crate::codec::Message;
 use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
-const FILL: usize = 2 * MAX_PIECE;
+const FILL: usize = 4 * MAX_PIECE;
 
 /// What is cut at a time while short messages go between the pieces: they wait for all that is
 /// written before them.
@@ -73,6 +73,9 @@ impl Outbox {
 
     /// The bytes that wait, without headers of pieces that have not been cut yet.
     pub(super) fn waiting(&self) -> usize {
+        if self.long.is_empty() {
+            return self.ready.len();
+        }
         let long: usize = self
             .long
             .iter()
@@ -86,6 +89,9 @@ impl Outbox {
     /// That one alone is no sign that the other end does not read: it takes its time, and calls
     /// are answered meanwhile.
     pub(super) fn waiting_beside(&self) -> usize {
+        if self.long.is_empty() {
+            return self.ready.len();
+        }
         let rest = |long: &Long| Some(long.messages.front()?.len() - long.cut);
         self.waiting() - self.long.iter().filter_map(rest).max().unwrap_or(0)
     }

@@ -99,6 +99,20 @@ impl Serving {
         }
     }
 
+    /// Begins a call that has come whole, with such a payload. `None` if that is not all there is to
+    /// it: the frame is then for [`on_frame`](Self::on_frame).
+    pub(super) fn begin(&mut self, header: Header, payload: &[u8]) -> Option<Ticket> {
+        let index = header.id >> 1;
+        let slot = self.slots.get_mut(index as usize)?;
+        let is_whole = matches!(slot.stage, Stage::Idle) && !header.more;
+        if !is_whole || payload.len() > self.bounds.message || !self.account.take(payload.len()) {
+            return None;
+        }
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.held = payload.len();
+        Some(self.run(index, options(payload)))
+    }
+
     fn on_call(&mut self, header: Header, payload: Part<'_>) -> Result<Step, Broken> {
         let index = header.id >> 1;
         let slot = &mut self.slots[index as usize];
@@ -133,8 +147,7 @@ impl Serving {
         }
         let mut message = body.partial.into_message();
         message.reach(BEFORE_ARGUMENTS);
-        let options = message.head.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
-        let ticket = self.run(index, options.unwrap_or(Options::Plain));
+        let ticket = self.run(index, options(&message.head));
         Ok(match body.refused {
             Some(code) => Step::Refuse(ticket, code),
             None => Step::Call(ticket, message),
@@ -147,6 +160,7 @@ impl Serving {
         self.slots.get_mut((header.id >> 1) as usize)?.lend(header.kind)
     }
 
+    #[inline]
     fn run(&mut self, index: u32, options: Options) -> Ticket {
         let slot = &mut self.slots[index as usize];
         slot.stage = Stage::Running(Running::new(options, self.bounds, &self.account));
@@ -334,4 +348,10 @@ impl Serving {
     pub(super) fn waiting(&self) -> usize {
         self.slots.iter().map(Slot::waiting).sum()
     }
+}
+
+/// What the beginning of a call says about the caller's stream.
+fn options(payload: &[u8]) -> Options {
+    let options = payload.get(BEFORE_ARGUMENTS - 1).copied().and_then(Options::from_wire);
+    options.unwrap_or(Options::Plain)
 }

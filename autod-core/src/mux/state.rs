@@ -147,7 +147,13 @@ impl State {
         waker: &Waker,
     ) -> Option<u32> {
         let index = self.outgoing.open(opening, place, waker)?;
-        self.outbox.push_owned(Kind::Call, self.own_id(index), std::mem::take(message));
+        let id = self.own_id(index);
+        if message.tail.is_empty() && message.head.len() <= MAX_PIECE {
+            self.outbox.push(Kind::Call, id, &message.head);
+            *message = Message::default();
+        } else {
+            self.outbox.push_owned(Kind::Call, id, std::mem::take(message));
+        }
         Some(index)
     }
 
@@ -160,6 +166,7 @@ impl State {
     }
 
     /// The last word about a call, if it has come or will not be waited for.
+    #[inline]
     pub(super) fn poll_end(
         &mut self,
         index: u32,
@@ -211,17 +218,17 @@ impl State {
 
     // ---- calls of the other end
 
-    /// Gives the last word about a call. Nothing happens if it was given before.
-    pub(super) fn finish(
+    /// Ends a call with its last word. `true` if that is to be sent.
+    fn end_call(
         &mut self,
         ticket: Ticket,
         kind: Kind,
-        payload: Message,
+        payload: &[u8],
         wakers: &mut Vec<Waker>,
-    ) {
+    ) -> bool {
         let finished = self.serving.finish(ticket, wakers);
         if let (Some(ledger), Some(mark)) = (&mut self.ledger, finished) {
-            ledger.end(mark, kind, &payload.head);
+            ledger.end(mark, kind, payload);
             if self.lost.is_some() {
                 // Nothing is handed over any more.
                 ledger.settle();
@@ -230,17 +237,45 @@ impl State {
         if self.serving.kept() == 0 {
             wakers.extend(self.survivors.take());
         }
-        if finished.is_some() && self.lost.is_none() && !self.unused {
+        let is_sent = finished.is_some() && self.lost.is_none() && !self.unused;
+        if is_sent {
             self.serving.answered(ticket, self.outbox.taken());
-            // There are no more short ones than calls.
-            if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
-                let id = self.their_id(Serving::index(ticket));
-                let mut refusal = vec![FailCode::AnswerTooLarge as u8];
-                refusal.extend_from_slice(b"the caller does not read the answers before it");
-                self.outbox.push_owned(Kind::Fail, id, refusal.into());
-                return;
-            }
-            self.outbox.push_owned(kind, self.their_id(Serving::index(ticket)), payload);
+        }
+        is_sent
+    }
+
+    /// Gives the last word about a call. Nothing happens if it was given before.
+    pub(super) fn finish(
+        &mut self,
+        ticket: Ticket,
+        kind: Kind,
+        payload: Message,
+        wakers: &mut Vec<Waker>,
+    ) {
+        if !self.end_call(ticket, kind, &payload.head, wakers) {
+            return;
+        }
+        let id = self.their_id(Serving::index(ticket));
+        // There are no more short ones than calls.
+        if payload.len() > MAX_PIECE && self.outbox.waiting() >= self.memory {
+            let mut refusal = vec![FailCode::AnswerTooLarge as u8];
+            refusal.extend_from_slice(b"the caller does not read the answers before it");
+            self.outbox.push_owned(Kind::Fail, id, refusal.into());
+            return;
+        }
+        self.outbox.push_owned(kind, id, payload);
+    }
+
+    /// As [`finish`](Self::finish), with a short payload.
+    pub(super) fn finish_short(
+        &mut self,
+        ticket: Ticket,
+        kind: Kind,
+        payload: &[u8],
+        wakers: &mut Vec<Waker>,
+    ) {
+        if self.end_call(ticket, kind, payload, wakers) {
+            self.outbox.push(kind, self.their_id(Serving::index(ticket)), payload);
         }
     }
 
@@ -275,6 +310,16 @@ impl State {
     ) -> Result<(), Broken> {
         let Header { kind, id, .. } = header;
         let of_our_call = id & 1 == self.side as u32;
+        if let (Kind::Call, false, Part::Bytes(bytes)) = (kind, of_our_call, &payload)
+            && self.leaving.is_none()
+            && !self.is_hasty(id)
+            && let Some(ticket) = self.serving.begin(header, bytes)
+        {
+            // Most frames are such, and their bytes are copied once.
+            self.on_call(ticket, bytes);
+            arrived.push_back(Arrived { ticket, body: Message::copied(bytes) });
+            return Ok(());
+        }
         match kind {
             Kind::Goodbye => self.on_goodbye(payload.bytes())?,
             Kind::Ping | Kind::Pong => self.on_beat(header)?,
@@ -292,11 +337,8 @@ impl State {
             _ => match self.serving.on_frame(header, payload, wakers)? {
                 Step::None => {}
                 Step::Call(ticket, mut body) if self.leaving.is_none() => {
-                    self.was_called = true;
-                    if let Some(ledger) = &mut self.ledger {
-                        body.reach(BEFORE_ARGUMENTS);
-                        self.serving.mark(ticket, ledger.begin(&body.head));
-                    }
+                    body.reach(BEFORE_ARGUMENTS);
+                    self.on_call(ticket, &body.head);
                     arrived.push_back(Arrived { ticket, body });
                 }
                 Step::Call(ticket, _) => {
@@ -307,6 +349,14 @@ impl State {
             },
         }
         Ok(())
+    }
+
+    /// A call that begins so is to be handed to the service.
+    fn on_call(&mut self, ticket: Ticket, beginning: &[u8]) {
+        self.was_called = true;
+        if let Some(ledger) = &mut self.ledger {
+            self.serving.mark(ticket, ledger.begin(beginning));
+        }
     }
 
     /// Whether a call comes in a slot whose last answer is still here: nobody can have read it. Else

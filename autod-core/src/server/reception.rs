@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -303,9 +303,17 @@ impl Shop {
         let mut first_call = None;
         let mut told = false;
         let mut waiting = None;
+        // Asking whether it is time to leave takes locks that all connections share.
+        let mut known: Option<Waker> = None;
         std::future::poll_fn(|context| {
             let ended = driver.as_mut().poll(context);
+            let waker = context.waker();
+            let is_known = known.as_ref().is_some_and(|known| known.will_wake(waker));
+            if !is_known {
+                known = Some(waker.clone());
+            }
             if !told
+                && (!is_known || self.about_to_leave.load(Ordering::Acquire))
                 && leaving.as_mut().poll(context).is_ready()
                 && (shared.was_called()
                     || first_call

@@ -94,7 +94,7 @@ impl Connection {
         Self { limit: Some(limit), ..self.clone() }
     }
 
-    pub(super) fn inner(&self) -> &crate::mux::Connection {
+    pub(in crate::mux) fn inner(&self) -> &crate::mux::Connection {
         &self.inner
     }
 

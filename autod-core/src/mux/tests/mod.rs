@@ -11,11 +11,13 @@ mod flows;
 mod frames;
 mod interleavings;
 mod kept;
+mod limits;
 mod memory;
 mod policy;
 mod queue;
 mod shares;
 mod streams;
+mod turn;
 mod upstream;
 mod waking;
 
@@ -165,6 +167,8 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         request.stream(items, Policy::BackPressure).await
     } else if id == UNITS.id {
         request.stream(stream::repeat(()), Policy::BackPressure).await
+    } else if limits::METHODS.contains(&id) {
+        limits::handle(request).await
     } else {
         flows::handle(request, gate, traces).await
     }

@@ -1,0 +1,110 @@
+//! Calls that come together are answered together, and each gets its own answer.
+
+use futures_util::future::join_all;
+use serde::ser::Error as _;
+use serde::{Serialize, Serializer};
+
+use super::*;
+use crate::error::Error;
+use crate::mux::dispatch::NoService;
+
+/// What becomes of an answer while it is encoded.
+enum Odd {
+    Fails,
+    Panics,
+}
+
+impl Serialize for Odd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let pair = serde::ser::Serializer::serialize_tuple(serializer, 2)?;
+        match self {
+            Self::Fails => {
+                drop(pair);
+                Err(S::Error::custom("half of it is written"))
+            }
+            Self::Panics => panic!("while it is encoded"),
+        }
+    }
+}
+
+static SIZED: Method = method("sized");
+static FAILS: Method = method("fails");
+static PANICS: Method = method("panics");
+
+async fn answer(request: Incall) -> Answered {
+    let id = request.method();
+    if id == UNKNOWN.id {
+        return request.unknown();
+    }
+    let ((number,), request) = match request.arguments::<(usize,)>() {
+        Ok(arguments) => arguments,
+        Err(answered) => return answered,
+    };
+    if id == SIZED.id {
+        request.reply(vec![u8::try_from(number % 251).unwrap(); number])
+    } else if id == FAILS.id {
+        request.reply(Odd::Fails)
+    } else {
+        request.reply(Odd::Panics)
+    }
+}
+
+fn pair() -> Connection {
+    let (near, far) = duplex(1 << 20);
+    let server = Shared::new(Side::Acceptor, ROOMY, ROOMY, HOLDS);
+    let dispatcher = Dispatcher::new(answer, Arc::default());
+    tokio::spawn(Driver::new(far, server, dispatcher, Vec::new()).run());
+    let client = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
+    tokio::spawn(Driver::new(near, Arc::clone(&client), NoService, Vec::new()).run());
+    Connection::new(client, nowhere())
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_of_many_calls_gets_its_own_answer() {
+    let connection = pair();
+    // Short and long ones, and more than is kept back at once.
+    let sizes = [0, 1, 30, 4 << 10, (4 << 10) - 3, 5 << 10, 100 << 10];
+    let calls = (0..40).map(|n| {
+        let size = sizes[n % sizes.len()];
+        let wrong = n % 8;
+        let connection = connection.clone();
+        async move {
+            let method = match wrong {
+                3 => &FAILS,
+                5 => &PANICS,
+                7 => &UNKNOWN,
+                _ => &SIZED,
+            };
+            let answer: Result<Vec<u8>, Error> =
+                call(&connection, method, (size,), Upstream::NONE).await;
+            (wrong, size, answer)
+        }
+    });
+    for (wrong, size, answer) in join_all(calls).await {
+        match (wrong, answer) {
+            (3, Err(error)) => assert!(error.to_string().contains("cannot be answered"), "{error}"),
+            (5, Err(error)) => assert!(error.to_string().contains("panicked"), "{error}"),
+            (7, Err(error)) => assert!(error.to_string().contains("no method"), "{error}"),
+            (_, Ok(bytes)) => assert!(
+                bytes.len() == size
+                    && bytes.iter().all(|byte| { usize::from(*byte) == size % 251 })
+            ),
+            (_, Err(error)) => panic!("{wrong}: {error}"),
+        }
+    }
+    connection.shared_arc().assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_larger_than_the_caller_receives_takes_no_other_with_it() {
+    let small = Receives { message: 1 << 10, ..ROOMY };
+    let pair = Pair::with(small, ROOMY);
+    let calls = (0..20).map(|n| pair.echo(vec![7; if n % 2 == 0 { 2 << 10 } else { 100 }]));
+    for (n, answer) in join_all(calls).await.into_iter().enumerate() {
+        match answer {
+            Ok(bytes) => assert!(n % 2 == 1 && bytes == [7; 100]),
+            Err(error) => assert!(n % 2 == 0, "{error}"),
+        }
+    }
+    pair.assert_idle();
+}
