@@ -51,7 +51,7 @@ pub(crate) fn not_from_here(address: &str) -> Failure {
 /// Where a daemon is asked and called.
 pub(crate) enum Place {
     Here(Target, Duration),
-    There(Distant, String),
+    There(Box<Distant>, String),
 }
 
 impl Place {
@@ -70,7 +70,8 @@ impl Place {
             let text = format!("autod: {name} names no program, as ssh://HOST/counter does");
             return Err(Failure::coded(USAGE, text));
         }
-        Ok(Self::There(Distant::reach(name, starts, patience).await?, name.to_owned()))
+        let distant = Distant::reach(name, starts, patience).await?;
+        Ok(Self::There(Box::new(distant), name.to_owned()))
     }
 
     pub(crate) fn name(&self) -> String {
