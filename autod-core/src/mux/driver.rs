@@ -142,7 +142,8 @@ where
                 Progress::Some => true,
                 Progress::None => false,
             };
-            if wrote || dispatched || read {
+            // What was written leads to nothing new; whatever else has to be said is seen before it sleeps.
+            if dispatched || read || wrote && !self.writer.is_empty() {
                 if self.amid || self.writer.is_long() {
                     // A turn with a long message takes as long as many calls, and somebody has just
                     // been answered perhaps.
