@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     };
     let daemon = autod::Daemon::new("progress").init(async |start: autod::Start| {
         for part in 1..=10 {
-            start.progress(format!("part {part} of 10"));
+            start.progress_of(part, 10, "reading");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(())

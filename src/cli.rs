@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use autod_console::failure::{Done, Failure};
+use autod_console::question::ask;
 use autod_console::{logs, status, stop};
 use autod_core::control::Target;
 use autod_core::service::Serves;
@@ -46,8 +47,8 @@ pub fn command() -> Command {
             Command::new("status").about("Show how it is, and why it is still there").arg(json()),
             Command::new("stop")
                 .about("End it, and wait until it is gone")
-                .arg(flag("kill", "Kill it if it does not end in time")),
-            Command::new("restart").about("Put a new one in its place, or start it"),
+                .args([flag("kill", "Kill it if it does not end in time"), json()]),
+            Command::new("restart").about("Put a new one in its place, or start it").arg(json()),
             Command::new("logs").about("Show its log, also if it has ended").args([
                 flag("follow", "Go on with what is appended, until interrupted").short('f'),
                 Arg::new("lines")
@@ -79,12 +80,15 @@ where
     match done::<C, S, T>(daemon, matches) {
         Ok(done) => done.code(),
         Err(failure) => {
-            if !failure.text.is_empty() {
-                eprintln!("{failure}");
-            }
+            failure.report(matches.subcommand().is_some_and(|(_, matches)| is_json(matches)));
             failure.code()
         }
     }
+}
+
+/// `foreground` has no such option.
+fn is_json(matches: &ArgMatches) -> bool {
+    matches.try_get_one("json").ok().flatten().copied().unwrap_or(false)
 }
 
 fn done<C, S, T>(daemon: Daemon<S, T>, matches: &ArgMatches) -> Result<Done, Failure>
@@ -107,11 +111,21 @@ where
         match name {
             "status" => status::run(&Target::of(&daemon)?, matches.get_flag("json"), ANSWER).await,
             "stop" => {
-                stop::end(&Target::of(&daemon)?, matches.get_flag("kill"), END).await?;
+                let target = Target::of(&daemon)?;
+                let how = stop::end(&target, matches.get_flag("kill"), END).await?;
+                if is_json(matches) {
+                    stop::print(&target, how)?;
+                }
                 Ok(Done::Well)
             }
             "restart" => {
+                let target = Target::of(&daemon)?;
+                let before = target.life()?.map(|life| life.pid.into());
                 daemon.restart::<C>().await?;
+                if is_json(matches) {
+                    let status = ask(&target, "status", &[], ANSWER).await?;
+                    status::print_restarted(&target, before, &status)?;
+                }
                 Ok(Done::Well)
             }
             "logs" => {

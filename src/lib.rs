@@ -27,6 +27,8 @@ pub use autod_core::in_process;
 #[cfg(feature = "cli")]
 pub mod cli;
 
+#[cfg(feature = "log")]
+pub use autod_core::Log;
 #[cfg(feature = "json")]
 pub use autod_core::json;
 pub use autod_core::{
@@ -82,8 +84,6 @@ pub mod __private {
     /// The same for the client that blocks.
     pub mod blocking {
         pub use autod_core::blocking::{Client, Connection};
-        pub use autod_core::blocking_calls::{
-            call, call_fallible, open, open_fallible, pipe, pipe_fallible,
-        };
+        pub use autod_core::blocking_calls::{call, client, items, open, pipe};
     }
 }

@@ -16,6 +16,21 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl Address {
+    /// Whether both cannot be listened at.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp(one), Self::Tcp(other)) => {
+                one.port() == other.port()
+                    && (one.ip() == other.ip()
+                        || one.ip().is_unspecified()
+                        || other.ip().is_unspecified())
+            }
+            _ => self == other,
+        }
+    }
+}
+
 impl FromStr for Address {
     type Err = Error;
 

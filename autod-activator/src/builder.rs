@@ -61,9 +61,9 @@ impl Builder {
         for (name, socket) in self.inherited {
             inherited.push(Public::adopt(&name, socket)?);
         }
-        let place = place::make()
-            .map_err(|error| Error::system("cannot make a private directory", error))?;
-        let supervisor = Supervisor::of_nothing(place, inherited);
+        let places = place::candidates()
+            .map_err(|error| Error::system("cannot name a private directory", error))?;
+        let supervisor = Supervisor::of_nothing(places, inherited);
         let mut ready = Vec::new();
         for service in self.services {
             ready.push(supervisor.prepare(service, Vec::new())?);

@@ -50,6 +50,26 @@ impl Error {
         Self::new(Kind::UnknownService, format!("there is no service {name:?}"))
     }
 
+    /// What to do next, for whoever reads the error: a clause or two, never empty.
+    pub fn help(&self) -> &'static str {
+        match self.kind {
+            Kind::Description => {
+                "mend the description of the service; `autod up --check` reads it again"
+            }
+            Kind::UnknownService => {
+                "name one of the services that are described; `autod ps` lists them"
+            }
+            Kind::DuplicateService => "give each service a name of its own",
+            Kind::InUse => "end whoever listens there, or give the service another address",
+            Kind::StartFailed => {
+                "mend what it says; the log of the service says more, and the next visitor starts it again"
+            }
+            Kind::Stopped => "start it again if it is still wanted",
+            Kind::Closed => "open another supervisor",
+            Kind::System => "mend what the system says, and try again",
+        }
+    }
+
     /// The description of a service is wrong.
     pub fn is_description(&self) -> bool {
         self.kind == Kind::Description

@@ -2,7 +2,6 @@
 //! [`News`]; what follows is the keeper's.
 
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -148,12 +147,12 @@ pub(crate) struct Generation {
 }
 
 impl Generation {
-    /// Launches it. Everything else is told as news.
+    /// Launches it. Everything else is told as news. The names of its private files begin with `name`.
     pub(crate) fn begin(
         number: u64,
         service: &Arc<Service>,
         publics: &[Public],
-        private: PathBuf,
+        name: String,
         guard: Guard,
         news: mpsc::UnboundedSender<News>,
     ) -> Self {
@@ -167,7 +166,7 @@ impl Generation {
             let listeners = listeners
                 .map_err(|error| Cause::System(format!("cannot copy the listeners: {error}")));
             let begun = match listeners {
-                Ok(listeners) => launch(&service, listeners, private).await,
+                Ok(listeners) => launch(&service, listeners, &guard, &name).await,
                 Err(cause) => Err(cause),
             };
             let (launched, notify) = match begun {
@@ -257,8 +256,13 @@ impl Drop for Generation {
 async fn launch(
     service: &Service,
     listeners: Vec<OwnedFd>,
-    private: PathBuf,
+    guard: &Guard,
+    name: &str,
 ) -> Result<(Launched, NotifySocket), Cause> {
+    let directory = guard
+        .directory()
+        .map_err(|error| Cause::System(format!("cannot make a private directory: {error}")))?;
+    let private = directory.join(name);
     let notify = NotifySocket::open(private.with_extension("notify"))
         .map_err(|error| Cause::System(format!("cannot make the notification socket: {error}")))?;
     let launch = Launch { service, listeners, notify: notify.path(), private };

@@ -1,18 +1,20 @@
-//! What outlives a supervisor that is killed: a shell that knows the process groups and ends them.
+//! What outlives a supervisor that is killed: a shell that knows the process groups and the private
+//! directory, and ends them.
 //!
 //! The signal of a parent's death reaches the leader of a group only, not the processes that it has
 //! started. The shell waits for a hang-up, which the kernel makes however the supervisor dies, sends
-//! SIGTERM to all groups, after 0.7 s SIGKILL, and removes the private directory.
+//! SIGTERM to all groups, after 0.7 s SIGKILL, and removes the private directory. The directory is made
+//! when the shell is there: at no moment would it be left behind.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::spawner;
+use crate::{place, spawner};
 
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM
@@ -29,7 +31,7 @@ for signal in TERM KILL; do
     *[0-9]*TERM) sleep 0.7 ;;
     esac
 done
-rm -rf -- "$1"
+rm -rf -- "$@"
 "#;
 
 /// The line to the shell. When the last copy is dropped, the shell ends what is left.
@@ -38,16 +40,29 @@ pub(crate) struct Guard(Arc<Mutex<Line>>);
 
 #[derive(Debug)]
 struct Line {
-    directory: PathBuf,
+    /// Where the private directory may be.
+    candidates: Vec<PathBuf>,
+    directory: Option<PathBuf>,
     groups: Vec<u32>,
     shell: Option<(UnixStream, Child)>,
 }
 
 impl Guard {
-    /// A guard that removes this directory in the end. The shell is started with the first process.
-    pub(crate) fn new(directory: &Path) -> Self {
-        let directory = directory.to_owned();
-        Self(Arc::new(Mutex::new(Line { directory, groups: Vec::new(), shell: None })))
+    /// A guard of a private directory in one of these places. Nothing is made or started yet.
+    pub(crate) fn new(candidates: Vec<PathBuf>) -> Self {
+        let (directory, groups, shell) = (None, Vec::new(), None);
+        Self(Arc::new(Mutex::new(Line { candidates, directory, groups, shell })))
+    }
+
+    /// The private directory, which is there when this returns and is removed in the end.
+    ///
+    /// # Errors
+    ///
+    /// It can be made nowhere.
+    pub(crate) fn directory(&self) -> io::Result<PathBuf> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        line.watch();
+        line.make()
     }
 
     /// Watches over this group. Called before the group can have started anything that matters.
@@ -72,13 +87,36 @@ impl Line {
         {
             return;
         }
-        // The first word, or somebody ended the shell.
+        // Somebody ended the shell.
         self.end();
-        let Ok((mut socket, child)) = shell(&self.directory) else { return };
+        self.watch();
+    }
+
+    /// Has a shell, if the system has one.
+    fn watch(&mut self) {
+        if let Some((_, child)) = &mut self.shell {
+            if let Ok(None) = child.try_wait() {
+                return;
+            }
+            self.shell = None;
+        }
+        let Ok((mut socket, child)) = shell(&self.candidates) else { return };
         for group in &self.groups {
             let _ = socket.write_all(format!("+ {group}\n").as_bytes());
         }
         self.shell = Some((socket, child));
+    }
+
+    fn make(&mut self) -> io::Result<PathBuf> {
+        match &self.directory {
+            None => self.directory = Some(place::make(&self.candidates)?),
+            // Somebody who tidies up may have taken it away.
+            Some(path) => match place::make_at(path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Ok(()) | Err(_) => {}
+            },
+        }
+        self.directory.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn end(&mut self) {
@@ -94,15 +132,18 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
+        if let (None, Some(directory)) = (&self.shell, &self.directory) {
+            let _ = std::fs::remove_dir_all(directory);
+        }
         self.end();
     }
 }
 
-fn shell(directory: &Path) -> std::io::Result<(UnixStream, Child)> {
+fn shell(candidates: &[PathBuf]) -> io::Result<(UnixStream, Child)> {
     let (ours, theirs) = UnixStream::pair()?;
     let child = Command::new("/bin/sh")
         .args(["-c", SCRIPT, "autod-guard"])
-        .arg(directory)
+        .args(candidates)
         .current_dir("/")
         .process_group(0)
         .stdin(Stdio::from(OwnedFd::from(theirs)))
@@ -126,8 +167,10 @@ mod tests {
     fn the_groups_that_are_left_are_ended_and_the_directory_is_removed() {
         let directory = tempfile::tempdir().unwrap();
         let place = directory.path().join("it's here");
-        std::fs::create_dir(&place).unwrap();
-        let guard = Guard::new(&place);
+        let guard = Guard::new(vec![directory.path().join("no such/place"), place.clone()]);
+        assert!(!place.exists(), "nothing was asked for yet");
+        assert_eq!(guard.directory().unwrap(), place);
+        std::fs::write(place.join("socket"), "").unwrap();
         let mut children: Vec<Child> = (0..4).map(|_| sleeper()).collect();
         for child in &children {
             guard.add(child.id());
@@ -148,5 +191,26 @@ mod tests {
             assert!(std::time::Instant::now() < limit);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
+    }
+    #[test]
+    fn a_directory_that_was_tidied_away_is_made_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("place");
+        let guard = Guard::new(vec![place.clone()]);
+        for _ in 0..2 {
+            assert_eq!(guard.directory().unwrap(), place);
+            std::fs::remove_dir(&place).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_system_without_a_shell_keeps_nothing_either() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = directory.path().join("place");
+        let guard = Guard::new(vec![place.clone()]);
+        guard.0.lock().unwrap().make().unwrap();
+        assert!(place.exists());
+        drop(guard);
+        assert!(!place.exists());
     }
 }

@@ -29,6 +29,7 @@
 mod address;
 mod backoff;
 mod builder;
+mod check;
 mod client;
 mod door;
 mod error;
@@ -39,6 +40,7 @@ mod group;
 mod guard;
 mod keeper;
 mod launch;
+mod lookup;
 mod machine;
 mod notify;
 mod place;
@@ -49,10 +51,12 @@ mod reload;
 mod service;
 mod spawner;
 mod splice;
+mod state;
 mod status;
 mod stream;
 mod supervisor;
 mod sys;
+mod turn;
 mod units;
 
 pub use address::{Address, Listen, Target};

@@ -13,21 +13,32 @@ const LONGEST: usize = 64;
 /// Descriptors that are not for connections: those of a start, of the runtime, of the program's own.
 const RESERVE: usize = 24;
 
-/// Makes a directory that nobody else can look into, for the sockets of the apps.
-pub(crate) fn make() -> io::Result<PathBuf> {
+/// Where the private directory may be: it is made in the first of these places that takes it. The name
+/// is nobody else's.
+pub(crate) fn candidates() -> io::Result<Vec<PathBuf>> {
+    let mut bytes = [0; 8];
+    rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    let name = format!("autod-{:016x}", u64::from_ne_bytes(bytes));
     let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let candidates = own.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]);
+    let parents = own.into_iter().chain([std::env::temp_dir(), PathBuf::from("/tmp")]);
+    let parents = parents.filter(|parent| parent.is_absolute() && fits(parent));
+    Ok(parents.map(|parent| parent.join(&name)).collect())
+}
+
+/// Makes a directory that nobody else can look into, for the sockets of the apps.
+pub(crate) fn make(candidates: &[PathBuf]) -> io::Result<PathBuf> {
     let mut error = io::Error::from(io::ErrorKind::NotFound);
-    for parent in candidates.filter(|parent| parent.is_absolute() && fits(parent)) {
-        let mut bytes = [0; 8];
-        rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
-        let path = parent.join(format!("autod-{:016x}", u64::from_ne_bytes(bytes)));
-        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
-            Ok(()) => return Ok(path),
+    for path in candidates {
+        match make_at(path) {
+            Ok(()) => return Ok(path.clone()),
             Err(reason) => error = reason,
         }
     }
     Err(error)
+}
+
+pub(crate) fn make_at(path: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new().mode(0o700).create(path)
 }
 
 fn fits(parent: &Path) -> bool {

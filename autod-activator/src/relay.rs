@@ -11,8 +11,9 @@ use tokio::time::timeout;
 
 use crate::error::Exit;
 use crate::group::Group;
-use crate::splice::Pipe;
+use crate::splice::{self, Pipe};
 use crate::stream::Stream;
+use crate::turn::Turn;
 
 /// Large enough for a busy connection; an idle one has none.
 const BUFFER: usize = 64 << 10;
@@ -106,6 +107,7 @@ pub(crate) async fn relay(
 /// With `now` it looks before it waits for the first time.
 async fn pump(from: &Stream, to: &Stream, mut now: bool) -> io::Result<()> {
     let mut full = 0;
+    let mut turn = Turn::default();
     loop {
         if !now {
             from.ready(Interest::READABLE).await?;
@@ -123,7 +125,7 @@ async fn pump(from: &Stream, to: &Stream, mut now: bool) -> io::Result<()> {
                 Err(error) => return Err(error),
             };
             write_all(to, &buffer.0[..length]).await?;
-            tokio::task::consume_budget().await;
+            turn.moved(length, splice::busy()).await;
             full = if length == BUFFER { full + 1 } else { 0 };
             if full >= BUSY
                 && let Some(pipe) = Pipe::open()

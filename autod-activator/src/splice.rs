@@ -22,8 +22,14 @@ mod pipe {
     use tokio::io::Interest;
 
     use super::{MOST, SIZE, Stream, io};
+    use crate::turn::Turn;
 
     static PIPES: AtomicUsize = AtomicUsize::new(0);
+
+    /// How many directions carry many bytes, but for those that there was no pipe for.
+    pub(crate) fn busy() -> usize {
+        PIPES.load(Ordering::Relaxed)
+    }
 
     /// The place that bytes are in while they belong to neither socket.
     #[derive(Debug)]
@@ -60,6 +66,7 @@ mod pipe {
         /// more is taken.
         pub(crate) async fn pump(&self, from: &Stream, to: &Stream) -> io::Result<()> {
             let flags = SpliceFlags::NONBLOCK | SpliceFlags::MOVE;
+            let mut turn = Turn::default();
             loop {
                 let take = || Ok(splice(from, None, &self.write, None, SIZE, flags)?);
                 let mut left = match from.try_io(Interest::READABLE, take) {
@@ -72,6 +79,7 @@ mod pipe {
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                     Err(error) => return Err(error),
                 };
+                let length = left;
                 while left > 0 {
                     let give = || Ok(splice(&self.read, None, to, None, left, flags)?);
                     match to.try_io(Interest::WRITABLE, give) {
@@ -83,7 +91,7 @@ mod pipe {
                         Err(error) => return Err(error),
                     }
                 }
-                tokio::task::consume_budget().await;
+                turn.moved(length, busy()).await;
             }
         }
     }
@@ -92,6 +100,10 @@ mod pipe {
 #[cfg(not(target_os = "linux"))]
 mod pipe {
     use super::{Stream, io};
+
+    pub(crate) fn busy() -> usize {
+        1
+    }
 
     #[derive(Debug)]
     pub(crate) enum Pipe {}
@@ -107,4 +119,4 @@ mod pipe {
     }
 }
 
-pub(crate) use pipe::Pipe;
+pub(crate) use pipe::{Pipe, busy};

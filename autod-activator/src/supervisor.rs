@@ -54,7 +54,6 @@ struct Shared {
     /// Heard from the beginning on, for the first who asks.
     first: Mutex<Option<Events>>,
     guard: Guard,
-    place: PathBuf,
     budget: Arc<Semaphore>,
     next: AtomicU64,
     /// Those that no service has taken yet.
@@ -84,14 +83,13 @@ impl Supervisor {
     }
 
     /// One that has no services yet. These sockets listen already.
-    pub(crate) fn of_nothing(place: PathBuf, inherited: Vec<Public>) -> Self {
+    pub(crate) fn of_nothing(places: Vec<PathBuf>, inherited: Vec<Public>) -> Self {
         let (events, first) = broadcast::channel(KEPT);
         Self(Arc::new(Shared {
             keepers: Mutex::new(Some(BTreeMap::new())),
             events,
             first: Mutex::new(Some(Events(first))),
-            guard: Guard::new(&place),
-            place,
+            guard: Guard::new(places),
             budget: Arc::new(Semaphore::new(place::connections())),
             next: AtomicU64::new(0),
             inherited: Mutex::new(inherited),
@@ -294,7 +292,7 @@ impl Supervisor {
                 service: Some(Arc::from(name.as_str())),
             },
             guard: self.0.guard.clone(),
-            private: self.0.place.join(number.to_string()),
+            number,
             budget: Arc::clone(&self.0.budget),
         };
         let (keeper, status) = Keeper::new(Arc::clone(&service), publics, surroundings)?;

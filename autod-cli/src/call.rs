@@ -233,5 +233,7 @@ fn unfinished(error: &autod::Error) -> Failure {
         () => UNFINISHED,
     };
     let executed = if error.may_have_executed() { "" } else { "; it was not executed" };
-    Failure::coded(code, format!("autod: {}{executed}", in_full(error)))
+    let (text, help) = (in_full(error), error.help());
+    let help = if text.contains(&help) { String::new() } else { format!("\nhelp: {help}") };
+    Failure::coded(code, format!("autod: {text}{executed}{help}"))
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, Command, value_parser};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::complete::{self, Names};
 use crate::probe::Address;
 
 /// What people read about the exit codes; docs/command.md has the same.
@@ -30,26 +32,27 @@ pub(crate) fn command() -> Command {
         .subcommands([
             ps(),
             top(),
-            with_name("status", "Show how a daemon is, and why it is still there").args([
-                config(),
-                json(),
-                timeout("1000"),
-            ]),
-            with_name("start", "Start a service of a supervisor, and wait until it is ready")
-                .arg(config()),
-            with_name("describe", "Show the methods of a daemon, with their types")
+            with_name("status", Names::BOTH, "Show how a daemon is, and why it is still there")
+                .args([config(), json(), timeout("1000")]),
+            with_name(
+                "start",
+                Names::SERVICES,
+                "Start a service of a supervisor, and wait until it is ready",
+            )
+            .args([config(), json()]),
+            with_name("describe", Names::DAEMONS, "Show the methods of a daemon, with their types")
                 .args([json(), timeout("1000")]),
             call(),
             logs(),
-            with_name("log-level", "Set how much a daemon writes into its log")
+            with_name("log-level", Names::DAEMONS, "Set how much a daemon writes into its log")
                 .arg(
                     Arg::new("level").required(true).value_name("LEVEL").help(
                         "What the daemon's program understands, such as info, debug or a filter",
                     ),
                 )
-                .arg(timeout("1000")),
+                .args([json(), timeout("1000")]),
             stop(),
-            with_name("restart", "Put a new daemon in the place of one that runs")
+            with_name("restart", Names::DAEMONS, "Put a new daemon in the place of one that runs")
                 .long_about(
                     "Put a new daemon in the place of one that runs. Its program is run again with \
                      the same arguments in the same directory, and the build that stands there now \
@@ -111,7 +114,7 @@ fn config() -> Arg {
 }
 
 fn call() -> Command {
-    with_name("call", "Call a method of a daemon by its name")
+    with_name("call", Names::DAEMONS, "Call a method of a daemon by its name")
         .long_about(
             "Call a method of a daemon by its name. An answer is printed as JSON, that of a stream in \
              a line for each item. A method that takes a stream reads a JSON value from each line of \
@@ -121,6 +124,7 @@ fn call() -> Command {
             Arg::new("method")
                 .required(true)
                 .value_name("METHOD")
+                .add(ArgValueCompleter::new(complete::methods))
                 .help("One of those that `autod describe` shows"),
             Arg::new("arguments")
                 .num_args(0..)
@@ -135,7 +139,7 @@ fn call() -> Command {
 }
 
 fn logs() -> Command {
-    with_name("logs", "Show the log of a daemon, also of one that has ended").args([
+    with_name("logs", Names::LOGS, "Show the log of a daemon, also of one that has ended").args([
         flag("follow", "follow", "Go on with what is appended, until interrupted").short('f'),
         Arg::new("lines")
             .short('n')
@@ -155,6 +159,7 @@ fn stop() -> Command {
             .required(true)
             .num_args(1..)
             .value_name("NAME")
+            .add(ArgValueCompleter::new(Names::BOTH))
             .help("Names, process ids or socket paths"),
         flag("kill", "kill", "Kill one that does not end in time, and a service at once")
             .alias("force"),
@@ -177,8 +182,10 @@ fn probe() -> Command {
                 .required(true)
                 .value_name("ADDRESS")
                 .value_parser(Address::parse)
+                .add(ArgValueCompleter::new(Names::DAEMONS))
                 .help("The path of a socket, tcp:HOST:PORT, or the name of a daemon"),
             flag("live", "live", "Exit with 0 also if it starts or closes: it lives"),
+            json(),
             timeout("1000"),
         ])
 }
@@ -199,8 +206,9 @@ fn up() -> Command {
         .arg(flag("json", "json", "Print events as JSON, one object a line"))
 }
 
-fn with_name(command: &'static str, about: &'static str) -> Command {
-    let name = Arg::new("name").required(true).value_name("NAME");
+fn with_name(command: &'static str, names: Names, about: &'static str) -> Command {
+    let name =
+        Arg::new("name").required(true).value_name("NAME").add(ArgValueCompleter::new(names));
     Command::new(command).about(about).arg(name.help("Its name, process id or socket path"))
 }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use clap_complete::Shell;
 
 use crate::command::command;
+use crate::complete;
 use crate::failure::{Done, Failure};
 
 pub(crate) fn completions(shell: Option<Shell>) -> Result<Done, Failure> {
     let shell = shell.ok_or_else(|| Failure::new("the shell is missing"))?;
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut command(), "autod", &mut script);
+    let script = complete::script(&shell.to_string())?;
     std::io::stdout().lock().write_all(&script)?;
     Ok(Done::Well)
 }

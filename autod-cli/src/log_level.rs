@@ -1,13 +1,25 @@
 //! `autod log-level`: how much a daemon writes.
 
+use std::io::Write as _;
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::failure::{Done, Failure};
 use crate::name::find;
 use crate::question::ask;
 
-pub(crate) async fn run(name: &str, level: &str, patience: Duration) -> Result<Done, Failure> {
+pub(crate) async fn run(
+    name: &str,
+    level: &str,
+    json: bool,
+    patience: Duration,
+) -> Result<Done, Failure> {
     let target = find(name).await?;
     ask(&target, "log-level", &[("level", level)], patience).await?;
+    if json {
+        let said = json!({"name": target.name(), "level": level});
+        writeln!(std::io::stdout().lock(), "{said}")?;
+    }
     Ok(Done::Well)
 }

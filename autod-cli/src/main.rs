@@ -3,6 +3,7 @@
 mod arguments;
 mod call;
 mod command;
+mod complete;
 mod describe;
 mod doctor;
 mod generate;
@@ -15,6 +16,9 @@ mod report;
 mod restart;
 mod services;
 mod signals;
+#[cfg(test)]
+#[path = "../tests/snapshot.rs"]
+mod snapshot;
 mod state;
 mod stop;
 mod supervise;
@@ -32,17 +36,37 @@ use clap::ArgMatches;
 use crate::failure::{Done, Failure};
 
 fn main() -> ExitCode {
-    let matches = command::command().get_matches();
+    complete::if_asked();
+    let matches = match command::command().try_get_matches() {
+        Ok(matches) => matches,
+        Err(error) => return misused(&error),
+    };
     let Some((name, matches)) = matches.subcommand() else { return ExitCode::from(2) };
     match run(name, matches) {
         Ok(done) => done.code(),
         Err(failure) => {
-            if !failure.text.is_empty() {
-                eprintln!("{failure}");
-            }
+            failure.report(json(matches));
             failure.code()
         }
     }
+}
+
+/// Wrong usage, or a help that was asked for. Whoever writes `--json` reads no other mistakes.
+fn misused(error: &clap::Error) -> ExitCode {
+    let is_json = std::env::args_os().take_while(|word| word != "--").any(|word| word == "--json");
+    if !(is_json && error.use_stderr()) {
+        error.exit();
+    }
+    let text = error.to_string();
+    let text = text.trim_end().strip_prefix("error: ").unwrap_or(&text);
+    let failure = Failure::coded(failure::USAGE, text);
+    failure.report(true);
+    failure.code()
+}
+
+/// Whether it is for a program. Some commands have no such option.
+fn json(matches: &ArgMatches) -> bool {
+    matches.try_get_one("json").ok().flatten().copied().unwrap_or(false)
 }
 
 fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
@@ -105,7 +129,7 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         }
         "log-level" => {
             let level = matches.get_one::<String>("level").map_or("", String::as_str);
-            block_on(log_level::run(word(matches), level, patience(matches)))
+            block_on(log_level::run(word(matches), level, json(matches), patience(matches)))
         }
         "stop" => stop::run(
             &stop::Options {
@@ -124,6 +148,7 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
             block_on(probe::run(&probe::Options {
                 address: address.unwrap_or(probe::Address::Name(String::new())),
                 live: matches.get_flag("live"),
+                json: json(matches),
                 patience: patience(matches),
             }))
         }
@@ -143,8 +168,7 @@ fn file(matches: &ArgMatches) -> Option<PathBuf> {
 }
 
 fn of_services(matches: &ArgMatches) -> services::Options {
-    let json = matches.try_get_one("json").ok().flatten().copied().unwrap_or(false);
-    services::Options { file: file(matches), json }
+    services::Options { file: file(matches), json: json(matches) }
 }
 
 /// What to say of a name that no daemon has, and of which this became as a service.

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use autod::Readiness;
+use serde_json::json;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::failure::{Done, Failure};
+use crate::style::harmless;
 
 /// Where a service answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub(crate) struct Options {
     pub(crate) address: Address,
     /// Whether it lives is asked, and not whether it is ready.
     pub(crate) live: bool,
+    pub(crate) json: bool,
     pub(crate) patience: Duration,
 }
 
@@ -49,22 +52,27 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     let readiness = timeout(options.patience, ask(&options.address)).await.map_err(|_| {
         Failure::no_answer(format!("no answer within {} ms", options.patience.as_millis()))
     })??;
-    let (ready, words) = match readiness {
-        Readiness::Ready => (true, "ready".to_owned()),
-        Readiness::Starting(text) if text.is_empty() => (false, "starting".to_owned()),
-        Readiness::Starting(text) => (false, format!("starting: {text}")),
-        Readiness::Closing => (false, "closing".to_owned()),
-        _ => (false, "not ready".to_owned()),
+    let (state, text) = match readiness {
+        Readiness::Ready => ("ready", String::new()),
+        Readiness::Starting(text) => ("starting", text),
+        Readiness::Closing => ("closing", String::new()),
+        _ => ("not ready", String::new()),
     };
-    writeln!(std::io::stdout().lock(), "{words}")?;
-    Ok(if ready || options.live { Done::Well } else { Done::WithFindings })
+    let mut out = std::io::stdout().lock();
+    match (options.json, text.is_empty()) {
+        (true, true) => writeln!(out, "{}", json!({"state": state}))?,
+        (true, false) => writeln!(out, "{}", json!({"state": state, "progress": text}))?,
+        (false, true) => writeln!(out, "{state}")?,
+        (false, false) => writeln!(out, "{state}: {}", harmless(&text))?,
+    }
+    Ok(if state == "ready" || options.live { Done::Well } else { Done::WithFindings })
 }
 
 async fn ask(address: &Address) -> Result<Readiness, Failure> {
     let absent = |place: &dyn std::fmt::Display, error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            Failure::not_running(format!("nobody listens on {place}"))
-        }
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::not_running(format!(
+            "nobody listens on {place}; a command of its program starts it, or `autod up`"
+        )),
         _ => Failure::new(format!("cannot connect to {place}: {error}")),
     };
     let socket = match address {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use autod::control::{self, Target};
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::failure::{Done, Failure, in_full};
 use crate::question::number;
@@ -37,7 +38,11 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     }
     seen.retain(|seen| options.all || seen.reaped || seen.state != ENDED);
     for note in notes {
-        eprintln!("autod: {note}");
+        if options.json {
+            eprintln!("{}", json!({"warning": {"text": note}}));
+        } else {
+            eprintln!("autod: {note}");
+        }
     }
     if options.json { print_json(&seen) } else { print(&seen) }?;
     failed.map_or(Ok(Done::Well), Err)
@@ -63,18 +68,25 @@ fn print_json(seen: &[Seen]) -> Result<(), Failure> {
     Ok(())
 }
 
+fn or_dash(text: &str) -> &str {
+    if text.is_empty() { "-" } else { text }
+}
+
 fn print(seen: &[Seen]) -> Result<(), Failure> {
     let mut table =
-        Table::new(&["NAME", "PID", "STATE", "VERSION", "UP", "USERS", "CALLS", "MEMORY", "WHY"]);
+        Table::new(&["NAME", "PID", "STATE", "VERSION", "UP", "USERS", "CALLS", "MEMORY", "WHY"])
+            // The last column has the users too, and `status` has them all.
+            .sparing(&["VERSION", "CALLS", "USERS"]);
     for seen in seen {
         let count = |key| seen.status.as_ref().and_then(|status| number(status, key));
         let memory =
             seen.status.as_ref().and_then(|status| number(&status["memory"], "resident_bytes"));
+        let version = seen.version();
         table.row([
-            Cell::new(&seen.name),
+            Cell::path(&seen.name),
             Cell::number(seen.pid()),
             Cell::new(seen.state).colour(seen.colour()),
-            Cell::new(seen.version()),
+            Cell::new(or_dash(&version)),
             Cell::number(seen.age().filter(|_| seen.lives()).map(time)),
             Cell::number(count("connections")),
             Cell::number(count("calls_open")),

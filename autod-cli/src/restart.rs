@@ -3,16 +3,16 @@
 //! The daemon's own program does it: it alone knows how its daemon is described. It is run as the
 //! daemon was, with variables that tell it what it is run for.
 
-use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 
 use autod::control::Target;
-use serde_json::{Value, json};
+use autod_console::status::print_restarted;
+use serde_json::Value;
 
 use crate::failure::{Done, Failure};
 use crate::name::find;
-use crate::question::{ask, list, text};
+use crate::question::{ask, list, number, text};
 
 /// How long the daemon may take to say how it was started.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -30,9 +30,7 @@ pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Do
         )));
     }
     if json {
-        let pids =
-            json!({"pid": after["pid"], "before": before["pid"], "version": after["version"]});
-        writeln!(std::io::stdout().lock(), "{pids}")?;
+        print_restarted(&target, number(&before, "pid"), &after)?;
     }
     Ok(Done::Well)
 }

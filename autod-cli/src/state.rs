@@ -74,6 +74,16 @@ pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
     seen
 }
 
+/// Of a state of a daemon or of a service.
+pub(crate) fn colour(state: &str) -> Colour {
+    match state {
+        "ready" | "running" => Colour::Green,
+        STARTING | "closing" | "stopping" => Colour::Yellow,
+        ENDED | "stopped" => Colour::Dim,
+        _ => Colour::Red,
+    }
+}
+
 impl Seen {
     /// Whether a daemon is there.
     pub(crate) fn lives(&self) -> bool {
@@ -81,12 +91,7 @@ impl Seen {
     }
 
     pub(crate) fn colour(&self) -> Colour {
-        match self.state {
-            "ready" => Colour::Green,
-            STARTING | "closing" => Colour::Yellow,
-            ENDED => Colour::Dim,
-            _ => Colour::Red,
-        }
+        colour(self.state)
     }
 
     pub(crate) fn pid(&self) -> Option<u64> {
@@ -143,6 +148,7 @@ impl Seen {
 
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
+        object.insert("kind".to_owned(), json!("daemon"));
         object.insert("name".to_owned(), json!(self.name));
         object.insert("socket".to_owned(), json!(self.socket));
         object.insert("state".to_owned(), json!(self.state));

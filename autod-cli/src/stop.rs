@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use autod_console::stop;
 use futures::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::failure::{Done, Failure};
 use crate::name::find;
@@ -41,7 +41,7 @@ pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<
         match ended {
             Ok(how) => answers.push(json!({"name": name, "ended": how})),
             Err(failure) => {
-                answers.push(json!({"name": name, "error": failure.text}));
+                answers.push(json!({"name": name, "error": failure.to_json()}));
                 failed = Some(match failed {
                     Some(first) => first.and(&failure),
                     None => failure,
@@ -50,7 +50,10 @@ pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<
         }
     }
     if options.json {
-        writeln!(std::io::stdout().lock(), "{}", Value::Array(answers))?;
+        let mut out = std::io::stdout().lock();
+        for answer in answers {
+            writeln!(out, "{answer}")?;
+        }
     }
     failed.map_or(Ok(Done::Well), Err)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use serde_json::{Value, json};
+
 /// Wrong usage; clap's code too.
 pub const USAGE: u8 = 2;
 /// What was asked about does not run.
@@ -81,10 +83,39 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Says it on standard error: a line of text, or with `json` an object.
+    pub fn report(&self, json: bool) {
+        if self.text.is_empty() {
+            return;
+        }
+        if json {
+            eprintln!("{}", json!({"error": self.to_json()}));
+        } else {
+            eprintln!("{self}");
+        }
+    }
+
+    /// What it says without the name of the command, and the exit code.
+    pub fn to_json(&self) -> Value {
+        let lines: Vec<&str> = self.text.lines().map(without_our_name).collect();
+        json!({"text": lines.join("\n"), "code": self.code})
+    }
+}
+
+fn without_our_name(line: &str) -> &str {
+    line.strip_prefix("autod: ").unwrap_or(line)
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", if self.plain { "" } else { "autod: " }, self.text)
     }
+}
+
+/// What a person does next, on a line of its own, unless the text says it already.
+fn helped(text: String, help: &str) -> String {
+    if text.contains(help) { text } else { format!("{text}\nhelp: {help}") }
 }
 
 impl From<autod_core::Error> for Failure {
@@ -94,7 +125,7 @@ impl From<autod_core::Error> for Failure {
             () if error.is_timeout() => NO_ANSWER,
             () => 1,
         };
-        Self { text: in_full(&error), code, plain: false }
+        Self { text: told(&error), code, plain: false }
     }
 }
 
@@ -112,6 +143,11 @@ impl From<String> for Failure {
     fn from(text: String) -> Self {
         Self::coded(1, text)
     }
+}
+
+/// An error with its causes, and what to do next on a second line.
+pub fn told(error: &autod_core::Error) -> String {
+    helped(in_full(error), &error.help())
 }
 
 /// An error with its causes.

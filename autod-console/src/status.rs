@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use autod_core::control::Target;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::failure::{Done, Failure};
 use crate::question::{ask, list, millis, nanos, number, text};
@@ -22,6 +22,21 @@ pub async fn run(target: &Target, json: bool, patience: Duration) -> Result<Done
     Ok(Done::Well)
 }
 
+/// Prints in JSON which process has come in the place of which.
+pub fn print_restarted(
+    target: &Target,
+    before: Option<u64>,
+    status: &Value,
+) -> std::io::Result<()> {
+    let mut said = json!({
+        "name": target.name(), "pid": status["pid"], "version": status["version"],
+    });
+    if let Some(before) = before {
+        said["before"] = json!(before);
+    }
+    writeln!(std::io::stdout().lock(), "{said}")
+}
+
 fn print(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<()> {
     facts(out, status, style)?;
     why(out, status, style)?;
@@ -29,24 +44,25 @@ fn print(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<
     totals(out, status, style)
 }
 
-fn line(out: &mut impl Write, style: Style, key: &str, value: &str) -> std::io::Result<()> {
-    let key = format!("{key:<9}");
-    writeln!(out, "{} {}", style.paint(Colour::Bold, &key), harmless(value))
+/// A fact behind its key.
+pub fn line(out: &mut impl Write, style: Style, key: &str, value: &str) -> std::io::Result<()> {
+    let pad = " ".repeat(9_usize.saturating_sub(key.len()));
+    writeln!(out, "{}{pad} {}", style.paint(Colour::Bold, key), harmless(value))
 }
 
 fn facts(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<()> {
     let word = |key| text(status, key).unwrap_or("?");
     line(out, style, "daemon", &format!("{} (service {})", word("name"), word("service")))?;
-    let progress = text(status, "progress").map(|text| format!(": {text}")).unwrap_or_default();
     let up = millis(status, "uptime_ms").map(time).unwrap_or_default();
     let pid = number(status, "pid").unwrap_or(0);
-    line(out, style, "state", &format!("{}{progress}, pid {pid}, up {up}", word("state")))?;
-    let outdated = match status["outdated"].as_bool() {
-        Some(true) => "; another build stands in its place by now: autod restart",
-        _ => "",
-    };
-    let version = format!("{} (autod {}){outdated}", word("version"), word("autod"));
-    line(out, style, "version", &version)?;
+    line(out, style, "state", &format!("{}, pid {pid}, up {up}", word("state")))?;
+    if let Some(progress) = text(status, "progress") {
+        line(out, style, "progress", progress)?;
+    }
+    line(out, style, "version", &format!("{} (autod {})", word("version"), word("autod")))?;
+    if status["outdated"].as_bool() == Some(true) {
+        line(out, style, "outdated", "another build stands in its place; autod restart")?;
+    }
     let memory = &status["memory"];
     if let Some(resident) = number(memory, "resident_bytes") {
         let peak = number(memory, "peak_bytes").map(|peak| format!(", at most {}", bytes(peak)));
@@ -83,7 +99,7 @@ fn why(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<()
                 Cell::number(number(user, "pid")),
                 Cell::number(millis(user, "age_ms").map(time)),
                 Cell::number(number(user, "calls_open")),
-                Cell::new(text(user, "cwd").unwrap_or("")),
+                Cell::path(text(user, "cwd").unwrap_or("")),
                 Cell::new(text(user, "command").unwrap_or("")),
             ]);
         }
@@ -109,7 +125,9 @@ fn calls(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<
     if count == 0 {
         return Ok(());
     }
-    writeln!(out, "\n{}", style.paint(Colour::Bold, &format!("{count} calls in flight")))?;
+    let title =
+        if count == 1 { "1 call in flight".to_owned() } else { format!("{count} calls in flight") };
+    writeln!(out, "\n{}", style.paint(Colour::Bold, &title))?;
     let mut table = Table::new(&["METHOD", "FOR", "CALLER"]).indented(2);
     for user in list(status, "users") {
         for call in list(user, "calls") {

@@ -1,8 +1,10 @@
 //! The end of a daemon.
 
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use autod_core::control::Target;
+use serde_json::json;
 
 use crate::failure::Failure;
 
@@ -11,6 +13,11 @@ const DEATH: Duration = Duration::from_secs(10);
 
 /// How long a daemon that is to be killed may take to end by itself.
 const GRACE: Duration = Duration::from_secs(1);
+
+/// Prints in JSON how it ended.
+pub fn print(target: &Target, how: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout().lock(), "{}", json!({"name": target.name(), "ended": how}))
+}
 
 /// Tells how it ended.
 pub async fn end(

@@ -1,6 +1,6 @@
 //! Colours, widths and numbers as people read them.
 
-use std::fmt::Write as _;
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ impl Style {
     /// What standard output wants, and the environment.
     pub fn of_stdout() -> Self {
         let is_terminal = std::io::stdout().is_terminal();
-        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colours = wants_colours(is_terminal && !is_dumb, |name| std::env::var_os(name));
         let size = rustix::termios::tcgetwinsize(rustix::stdio::stdout()).ok();
         let width = size.map(|size| usize::from(size.ws_col)).filter(|width| *width > 0);
-        Self { colours: is_terminal && !is_dumb && !is_set("NO_COLOR"), width }
+        Self { colours, width }
     }
 
     pub fn has_colours(self) -> bool {
@@ -46,13 +46,30 @@ impl Style {
             Colour::Yellow => 33,
             Colour::Red => 31,
         };
-        if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.colours && !text.is_empty() {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     /// As it is wanted.
     pub fn of(colours: bool, width: Option<usize>) -> Self {
         Self { colours, width }
     }
+}
+
+/// What the variables say that programs share; without them whether the terminal can.
+fn wants_colours(can: bool, variable: impl Fn(&str) -> Option<OsString>) -> bool {
+    let is_set = |name| variable(name).is_some_and(|value| !value.is_empty());
+    let is_zero = |name| variable(name).is_some_and(|value| value == "0");
+    if is_set("NO_COLOR") {
+        return false;
+    }
+    if is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE") {
+        return true;
+    }
+    can && !is_zero("CLICOLOR")
 }
 
 /// A text of a daemon or of a caller, without what a terminal takes for a command.
@@ -84,17 +101,21 @@ pub fn time(time: Duration) -> String {
     }
 }
 
-/// Bytes to three digits.
+/// Bytes to two or three digits: 512 B, 2.9 MiB, 64 MiB.
 pub fn bytes(bytes: u64) -> String {
     let mut unit = 0;
-    let mut scaled = bytes;
+    // In tenths.
+    let mut scaled = u128::from(bytes) * 10;
     while scaled >= 10_000 && unit < 4 {
         scaled /= 1024;
         unit += 1;
     }
-    let mut text = String::new();
-    let _ = write!(text, "{scaled} {}", ["B", "KiB", "MiB", "GiB", "TiB"][unit]);
-    text
+    let name = ["B", "KiB", "MiB", "GiB", "TiB"][unit];
+    if unit > 0 && scaled < 100 {
+        format!("{}.{} {name}", scaled / 10, scaled % 10)
+    } else {
+        format!("{} {name}", scaled / 10)
+    }
 }
 
 #[cfg(test)]
@@ -119,12 +140,40 @@ mod tests {
         }
         for (count, text) in [
             (0, "0 B"),
-            (9_999, "9999 B"),
+            (999, "999 B"),
+            (1_000, "0.9 KiB"),
+            (9_999, "9.7 KiB"),
             (20_480, "20 KiB"),
-            (6 << 20, "6144 KiB"),
+            (6 << 20, "6.0 MiB"),
+            (999 << 20, "999 MiB"),
+            (3 << 39, "1.5 TiB"),
             (64 << 20, "64 MiB"),
+            (u64::MAX, "16777215 TiB"),
         ] {
             assert_eq!(bytes(count), text);
+        }
+    }
+
+    #[test]
+    fn shared_variables_decide_about_colours() {
+        for (can, set, wanted) in [
+            (true, &[][..], true),
+            (false, &[], false),
+            (true, &[("NO_COLOR", "1")], false),
+            (true, &[("NO_COLOR", "")], true),
+            (true, &[("CLICOLOR", "0")], false),
+            (true, &[("CLICOLOR", "1")], true),
+            (false, &[("CLICOLOR", "1")], false),
+            (false, &[("CLICOLOR_FORCE", "1")], true),
+            (false, &[("CLICOLOR_FORCE", "0")], false),
+            (false, &[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+            (true, &[("CLICOLOR_FORCE", "1"), ("CLICOLOR", "0")], true),
+        ] {
+            let variable = |name: &str| {
+                let (_, value) = set.iter().find(|(other, _)| *other == name)?;
+                Some(OsString::from(value))
+            };
+            assert_eq!(wants_colours(can, variable), wanted, "{can} {set:?}");
         }
     }
 

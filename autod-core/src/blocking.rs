@@ -74,7 +74,8 @@ impl<S, T> Daemon<S, T> {
     /// Those of [`connect`](Self::connect).
     pub fn connect_blocking<C: Client>(&self) -> Result<C> {
         let early = self.settings.begin(C::Async::TABLE, None);
-        self.settings.connect_blocking(C::Async::TABLE, early).map(C::from_connection)
+        let connected = self.settings.connect_blocking(C::Async::TABLE, early);
+        connected.map(C::from_connection).map_err(|error| self.settings.named(error))
     }
 
     /// Connects to a daemon that runs already.
@@ -83,7 +84,8 @@ impl<S, T> Daemon<S, T> {
     ///
     /// [`Error::is_not_running`] if none does.
     pub fn connect_existing_blocking<C: Client>(&self) -> Result<C> {
-        self.settings.connect_existing_blocking(C::Async::TABLE).map(C::from_connection)
+        let connected = self.settings.connect_existing_blocking(C::Async::TABLE);
+        connected.map(C::from_connection).map_err(|error| self.settings.named(error))
     }
 
     /// Replaces the daemon that runs by a new one, or starts one, and connects to it. As
@@ -93,7 +95,8 @@ impl<S, T> Daemon<S, T> {
     ///
     /// Those of [`connect`](Self::connect).
     pub fn restart_blocking<C: Client>(&self) -> Result<C> {
-        self.settings.restart_blocking(C::Async::TABLE).map(C::from_connection)
+        let connected = self.settings.restart_blocking(C::Async::TABLE);
+        connected.map(C::from_connection).map_err(|error| self.settings.named(error))
     }
 
     /// Ends the daemon that runs and waits until it is gone; `false` if there is none. As
@@ -103,7 +106,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// It does not answer, or does not go within the time for connecting.
     pub fn stop_blocking(&self) -> Result<bool> {
-        apart(self.settings.stop())
+        apart(self.settings.stop()).map_err(|error| self.settings.named(error))
     }
 }
 
@@ -145,7 +148,8 @@ where
         with_log(&this.settings, || {
             let connection = this.settings.connect_blocking(C::Async::TABLE, early);
             drop(line);
-            caller(C::from_connection(connection?))
+            let connection = connection.map_err(|error| this.settings.named(error))?;
+            caller(C::from_connection(connection))
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::daemon::{Heir, Inherited, Status, Tenancy, Watchdog};
 use crate::desk::{Desk, Door, single_threaded_runtime};
 use crate::errand::Errand;
-use crate::error::{Error, ErrorKind, Result, chain};
+use crate::error::{Error, ErrorKind, Result, in_full};
 use crate::fault::{self, Point};
 use crate::listening::Listening;
 use crate::server::Manner;
@@ -52,7 +52,7 @@ where
         let work = async {
             let client = this.settings.connect::<C>(false, early).await;
             drop(line);
-            caller(client?).await
+            caller(client.map_err(|error| this.settings.named(error))?).await
         };
         runtime.block_on(this.settings.with_log(work))
     }
@@ -128,7 +128,7 @@ where
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
-            let text = chain(&error);
+            let text = in_full(&error);
             status.failed(&text);
             // Standard error is the log.
             eprintln!("autod: the daemon failed to start: {text}");
@@ -149,11 +149,12 @@ where
 {
     daemon.settings.errand = Some(errand);
     let restarted = single_threaded_runtime()
-        .and_then(|runtime| runtime.block_on(daemon.settings.connect::<C>(true, None)).map(drop));
+        .and_then(|runtime| runtime.block_on(daemon.settings.connect::<C>(true, None)).map(drop))
+        .map_err(|error| daemon.settings.named(error));
     let code = match restarted {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("{}", chain(&error));
+            eprintln!("{error:?}");
             EXIT_FAILED
         }
     };
@@ -169,6 +170,7 @@ where
 {
     let orders = daemon.settings.orders()?;
     let (place, build) = daemon.settings.own_place()?;
+    let whom = place.whom();
     let claim = async move {
         let (tenancy, listener) = Tenancy::claim(place, &build).await?;
         Ok((
@@ -181,7 +183,7 @@ where
     let result = run::<C, S, T>(daemon, claim, nobody, None, &watchdog, &mut None);
     // What the program does now is its own business.
     watchdog.disarm();
-    result
+    result.map_err(|error| error.of_daemon(|| whom))
 }
 
 /// Serves on the socket that a supervisor has handed over; exits the process.
@@ -198,7 +200,7 @@ where
     let code = match result {
         Ok(()) => 0,
         Err(error) => {
-            eprintln!("autod: the daemon failed to start: {}", chain(&error));
+            eprintln!("autod: the daemon failed to start: {}", in_full(&error));
             EXIT_FAILED
         }
     };

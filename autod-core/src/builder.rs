@@ -131,7 +131,7 @@ impl<S, T> Daemon<S, T> {
     /// What the daemon itself said when its start failed, and whatever is in the way: predicates of
     /// [`Error`] tell them apart. In all cases nothing was executed.
     pub async fn connect<C: Client>(&self) -> Result<C> {
-        self.settings.connect(false, None).await
+        self.settings.connect(false, None).await.map_err(|error| self.settings.named(error))
     }
 
     /// Connects to a daemon that runs already.
@@ -140,7 +140,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// [`Error::is_not_running`] if none does.
     pub async fn connect_existing<C: Client>(&self) -> Result<C> {
-        self.settings.connect_existing().await
+        self.settings.connect_existing().await.map_err(|error| self.settings.named(error))
     }
 
     /// Replaces the daemon that runs by a new one, or starts one, and connects to it. Calls that
@@ -151,7 +151,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// Those of [`connect`](Self::connect).
     pub async fn restart<C: Client>(&self) -> Result<C> {
-        self.settings.connect(true, None).await
+        self.settings.connect(true, None).await.map_err(|error| self.settings.named(error))
     }
 
     /// Ends the daemon that runs, whatever build or service it is of, and waits until it is gone.
@@ -162,7 +162,7 @@ impl<S, T> Daemon<S, T> {
     ///
     /// It does not answer, or does not go within the time for connecting.
     pub async fn stop(&self) -> Result<bool> {
-        self.settings.stop().await
+        self.settings.stop().await.map_err(|error| self.settings.named(error))
     }
 
     /// Where the daemon listens.
@@ -171,7 +171,8 @@ impl<S, T> Daemon<S, T> {
     ///
     /// The directory is not private, or cannot be made.
     pub fn socket_path(&self) -> Result<PathBuf> {
-        Ok(self.settings.place()?.sock().to_owned())
+        let place = self.settings.place().map_err(|error| self.settings.named(error))?;
+        Ok(place.sock().to_owned())
     }
 
     /// Where the daemon writes what goes to its standard output and error.
@@ -180,7 +181,8 @@ impl<S, T> Daemon<S, T> {
     ///
     /// The directory is not private, or cannot be made.
     pub fn log_path(&self) -> Result<PathBuf> {
-        Ok(self.settings.place()?.log_path())
+        let place = self.settings.place().map_err(|error| self.settings.named(error))?;
+        Ok(place.log_path())
     }
 }
 

@@ -133,7 +133,8 @@ impl Target {
     ///
     /// The name is not fit for one, or no directory is.
     pub fn of<S, T>(daemon: &crate::Daemon<S, T>) -> Result<Self> {
-        Ok(Self::new(daemon.settings.place()?))
+        let place = daemon.settings.place();
+        place.map(Self::new).map_err(|error| daemon.settings.named(error))
     }
 
     /// What people call it: the name of its directory, or the path of its socket.
@@ -224,7 +225,8 @@ impl Target {
         limit: Duration,
     ) -> Result<String> {
         let name = self.name();
-        let (kind, text) = match self.look(method, fields, limit).await? {
+        let seen = self.look(method, fields, limit).await;
+        let (kind, text) = match seen.map_err(|error| self.named(error))? {
             Sight::Answers(report) => return Ok(report),
             Sight::Silent(life) => {
                 let who = life.map_or_else(String::new, |life| format!(" (pid {})", life.pid));
@@ -247,8 +249,10 @@ impl Target {
                 format!("the {name} daemon is being started: {who}; try again"),
             ),
             Sight::Closing(life) => {
-                let text =
-                    format!("the {name} daemon (pid {}) is closing; its last calls run", life.pid);
+                let text = format!(
+                    "the {name} daemon (pid {}) is closing; wait for its last calls",
+                    life.pid
+                );
                 (ErrorKind::NotRunning, text)
             }
             Sight::Gone { .. } => {
@@ -258,7 +262,7 @@ impl Target {
                 (ErrorKind::NotRunning, text)
             }
         };
-        Err(Error::new(kind, text))
+        Err(self.named(Error::new(kind, text).with_mend()))
     }
 
     /// Connects to the daemon that runs here, whatever it serves, to call its methods by name. It has
@@ -272,7 +276,7 @@ impl Target {
     #[cfg(feature = "json")]
     pub async fn connect_untyped(&self, limit: Duration) -> Result<crate::json::Client> {
         let connector = Connector { codec: Codec::Json, ..self.connector(limit) };
-        let contact = connector.connect().await?;
+        let contact = connector.connect().await.map_err(|error| self.named(error))?;
         Ok(crate::json::Client::new(connector.connection(contact)))
     }
 
@@ -283,7 +287,7 @@ impl Target {
     ///
     /// It does not answer, or is not gone within this time.
     pub async fn stop(&self, limit: Duration) -> Result<bool> {
-        self.connector(limit).stop().await
+        self.connector(limit).stop().await.map_err(|error| self.named(error))
     }
 
     /// The process of the daemon, as its lock proves now; `None` if none lives, or if it has no
@@ -313,7 +317,7 @@ impl Target {
     /// The files are not safe to touch, or cannot be removed.
     pub fn reap(&self) -> Result<bool> {
         match look(&self.place)? {
-            Ok(vacancy) => vacancy.reap(&self.place),
+            Ok(vacancy) => vacancy.reap(&self.place).map_err(|error| self.named(error)),
             Err(_) => Ok(false),
         }
     }
@@ -324,7 +328,8 @@ impl Target {
     ///
     /// There is no log, or it cannot be read.
     pub fn log_tail(&self, lines: Option<usize>, previous: bool) -> Result<Tail> {
-        crate::daemon::log_tail(&self.place, lines, previous)
+        let tail = crate::daemon::log_tail(&self.place, lines, previous);
+        tail.map_err(|error| self.named(error))
     }
 
     /// Copies what is appended to the log behind a tail, for ever, across rotations and successors.
@@ -334,7 +339,8 @@ impl Target {
     ///
     /// The log cannot be read or watched, or `writer` fails.
     pub async fn follow_log(&self, tail: Tail, writer: &mut impl Write) -> Result<()> {
-        Follow::behind(&self.place, tail)?.copy(writer, std::future::pending()).await
+        let follow = Follow::behind(&self.place, tail).map_err(|error| self.named(error))?;
+        follow.copy(writer, std::future::pending()).await.map_err(|error| self.named(error))
     }
 
     /// The variables that let the program of the daemon with this name restart it, instead of doing
@@ -362,6 +368,10 @@ impl Target {
             silence: limit,
             on_progress: None,
         }
+    }
+
+    fn named(&self, error: Error) -> Error {
+        error.of_daemon(|| self.place.whom())
     }
 
     fn silent(&self) -> Result<Sight> {

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::builder::BoxError;
 use crate::codec;
 use crate::daemon::{Hold, Lease, Tenancy, Watchdog};
-use crate::error::{Result, chain};
+use crate::error::{Result, in_full};
 use crate::fault::{self, Point};
 use crate::mux::{Dispatch, Pulse};
 use crate::session::Session;
@@ -124,7 +124,7 @@ impl DaemonHandle {
         if let Some(tenancy) = &self.0.tenancy
             && let Err(error) = tenancy.begin_drain(self.0.drain)
         {
-            tracing::warn!(error = %chain(&error), "the end cannot be announced");
+            tracing::warn!(error = %in_full(&error), "the end cannot be announced");
         }
         fault::pass(Point::DaemonDraining);
         self.set_phase(Phase::Leaving);

@@ -116,6 +116,7 @@ where
             daemon.close();
             daemon.run_hooks();
         });
+        ours.shared.name_daemon(self.settings.whom());
         Ok(ours.client(callbacks.as_ref()))
     }
 }

@@ -19,7 +19,8 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     ///
     /// Nothing listens, or what listens is built without the feature `json`.
     pub async fn connect_untyped(&self) -> Result<Client> {
-        self.settings.connect_untyped().await.map(Client::new)
+        let connected = self.settings.connect_untyped().await;
+        connected.map(Client::new).map_err(|error| self.settings.named(error))
     }
 }
 

@@ -76,6 +76,8 @@ pub use handle::{DaemonHandle, Status};
 #[cfg(feature = "remote")]
 pub use hosted::Hosted;
 pub use in_process::in_process;
+#[cfg(feature = "log")]
+pub use journal::Log;
 pub use listening::Listening;
 #[doc(hidden)]
 pub use mux::blocking as blocking_calls;

@@ -15,7 +15,7 @@ use crate::builder::{Daemon, MakeSnapshot, Opened};
 use crate::client::Client;
 use crate::daemon::{Lease, PidFile, Status, Tenancy};
 use crate::desk::{Desk, Door};
-use crate::error::{Error, ErrorKind, Result, chain};
+use crate::error::{Error, ErrorKind, Result, in_full};
 use crate::fault::{self, Point};
 use crate::handle::{DaemonHandle, Ending, Phase};
 use crate::mux::panic_message;
@@ -42,9 +42,9 @@ pub struct Listening {
     snapshot: Option<MakeSnapshot>,
     pid_path: Option<PathBuf>,
     pidfile: Option<PidFile>,
-    /// This process is nothing but the daemon.
+    /// What to write, if this process is nothing but the daemon.
     #[cfg(feature = "log")]
-    writes_log: bool,
+    log: Option<crate::journal::Log>,
 }
 
 impl<S, T> Daemon<S, T>
@@ -65,7 +65,9 @@ where
     /// Outside of a tokio runtime with IO and time.
     pub async fn listen<C: Client + Serves<T>>(self) -> Result<Listening> {
         let (place, build) = self.settings.own_place()?;
-        let (tenancy, listener) = Tenancy::claim(place, &build).await?;
+        let whom = place.whom();
+        let claimed = Tenancy::claim(place, &build).await;
+        let (tenancy, listener) = claimed.map_err(|error| error.of_daemon(|| whom))?;
         let orders = self.settings.orders()?;
         let nobody = Arc::new(Status::nowhere());
         let door =
@@ -158,6 +160,8 @@ impl Listening {
             move |text| status.progress(text)
         });
         let pid_path = daemon.settings.pidfile.clone();
+        #[cfg(feature = "log")]
+        let log = (manner != Manner::Foreground).then(|| daemon.settings.log.clone());
         let init = Box::pin(async move { daemon.open::<C>(make_state(start).await?) });
         Ok(Self {
             daemon: handle,
@@ -171,7 +175,7 @@ impl Listening {
             pid_path,
             pidfile: None,
             #[cfg(feature = "log")]
-            writes_log: manner != Manner::Foreground,
+            log,
         })
     }
 
@@ -216,8 +220,8 @@ impl Listening {
             Ok(Opened { host, snapshot }) => {
                 // Not before `init`, which may set up a log of the program's own.
                 #[cfg(feature = "log")]
-                if self.writes_log {
-                    crate::journal::open(&self.daemon);
+                if let Some(log) = self.log.take() {
+                    crate::journal::open(&log, &self.daemon, self.tenancy.clone());
                 }
                 self.snapshot = snapshot;
                 self.daemon.set_phase(Phase::Ready(host));
@@ -227,7 +231,7 @@ impl Listening {
                 Ok(())
             }
             Err(error) => {
-                let text = chain(&error);
+                let text = in_full(&error);
                 // Only those who have come by now waited for this start. Whoever comes later, told
                 // of the failure or not, is for the next one.
                 self.daemon.turn_away();
@@ -267,7 +271,7 @@ impl Listening {
         let made = made.unwrap_or_else(|panic| Err(Error::custom(panic_message(&*panic))));
         if let Err(error) = made.and_then(|bytes| tenancy.write_snapshot(&bytes)) {
             // Standard error is the log; the successor begins without it.
-            eprintln!("autod: no snapshot is handed on: {}", chain(&error));
+            eprintln!("autod: no snapshot is handed on: {}", in_full(&error));
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::caller::Caller;
 use crate::client::Client;
+use crate::codec::Codec;
 use crate::daemon::Peer;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handle::DaemonHandle;
@@ -95,25 +96,24 @@ impl Session {
     /// # Errors
     ///
     /// [`Error::is_mismatch`](crate::Error::is_mismatch): the caller serves nothing, another service,
-    /// or another shape of this one. What it serves does not change as long as it is connected.
+    /// or another shape of this one, or speaks JSON. What it serves does not change as long as it is connected.
     pub fn caller_as<C: Client>(&self) -> Result<C> {
-        match &self.0.offer {
-            Some(offer) if offer.service == C::TABLE.name => {
-                if offer.fingerprint == C::TABLE.fingerprint() {
-                    return Ok(C::from_connection(self.0.connection.clone()));
-                }
-                let text = format!("the caller serves another shape of {}", offer.service);
-                Err(Error::new(ErrorKind::Mismatch, text))
+        let wanted = C::TABLE.name;
+        let text = match &self.0.offer {
+            _ if self.0.connection.shared().codec != Codec::default() => {
+                format!("a caller that speaks JSON cannot be called as {wanted}")
             }
-            Some(Offer { service, .. }) => {
-                let text = format!("the caller serves {service}, not {}", C::TABLE.name);
-                Err(Error::new(ErrorKind::Mismatch, text))
+            Some(offer) if offer.service != wanted => {
+                format!("the caller serves {}, not {wanted}", offer.service)
             }
-            None => {
-                let text = format!("the caller serves nothing that could be {}", C::TABLE.name);
-                Err(Error::new(ErrorKind::Mismatch, text))
+            Some(offer) if offer.fingerprint != C::TABLE.fingerprint() => {
+                format!("the caller serves another shape of {wanted}")
             }
-        }
+            Some(_) => return Ok(C::from_connection(self.0.connection.clone())),
+            None => format!("the caller serves nothing that could be {wanted}"),
+        };
+        let mend = format!("let the caller serve {wanted} of this build (`caller_serves`)");
+        Err(Error::new(ErrorKind::Mismatch, format!("{text}; {mend}")).with_mend())
     }
 
     /// The value that the starter of the daemon gave by [`Daemon::args`](crate::Daemon::args).

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use crate::client::{Client, Connector, Contact, OnProgress, Spoken};
 use crate::codec::{self, Codec};
 use crate::daemon::{Follow, Knock, Launch, Place, Root, check_guard};
 use crate::errand::Errand;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Whom};
 use crate::identity::Build;
 use crate::mux::Connection;
 use crate::progress::ProgressLine;
@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) sockfile: Option<PathBuf>,
     /// The place of a daemon that is there already; goes before all others.
     pub(crate) errand: Option<Errand>,
+    /// The daemon at the place that was found last.
+    found: OnceLock<Whom>,
     pub(crate) autoclose: Option<Duration>,
     pub(crate) debug: bool,
     pub(crate) args: Result<Vec<u8>, String>,
@@ -59,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) on_spawn: Option<Arc<dyn Fn(u32) + Send + Sync>>,
     pub(crate) on_progress: Option<OnProgress>,
     pub(crate) callbacks: Option<Callbacks>,
+    #[cfg(feature = "log")]
+    pub(crate) log: crate::journal::Log,
     /// Where the daemon lives, if it is another machine.
     #[cfg(feature = "remote")]
     pub(crate) remote: Option<crate::remote::Ssh>,
@@ -72,6 +76,7 @@ impl Settings {
             root: None,
             sockfile: None,
             errand: None,
+            found: OnceLock::new(),
             autoclose: None,
             debug: false,
             args: Ok(Vec::new()),
@@ -92,6 +97,8 @@ impl Settings {
             on_spawn: None,
             on_progress: None,
             callbacks: None,
+            #[cfg(feature = "log")]
+            log: crate::journal::Log::default(),
             #[cfg(feature = "remote")]
             remote: None,
         }
@@ -320,8 +327,14 @@ impl Settings {
         Build::new(self.version.as_deref().unwrap_or_default(), executable)
     }
 
-    /// The place of the daemons of a build.
+    /// The place of the daemons of a build, which errors name from now on.
     fn place_of(&self, build: &Build) -> Result<Place> {
+        let place = self.find_place(build)?;
+        let _ = self.found.set(place.whom());
+        Ok(place)
+    }
+
+    fn find_place(&self, build: &Build) -> Result<Place> {
         #[cfg(feature = "remote")]
         if let Some(ssh) = &self.remote {
             return Err(ssh.elsewhere());
@@ -377,9 +390,30 @@ impl Settings {
 
     /// The place for a daemon in this process, and its build.
     pub(crate) fn own_place(&self) -> Result<(Place, String)> {
-        self.find_root()?;
         let build = self.own_build();
-        Ok((self.place_of(&build)?, build.to_string()))
+        let place = self.find_root().and_then(|_| self.place_of(&build));
+        Ok((place.map_err(|error| self.named(error))?, build.to_string()))
+    }
+
+    /// The daemon, as far as it is known without looking for its place.
+    pub(crate) fn whom(&self) -> Whom {
+        let whom = Whom::named(&self.name);
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return whom.at(ssh.host());
+        }
+        whom
+    }
+
+    /// The error, as one of this daemon.
+    #[cold]
+    pub(crate) fn named(&self, error: Error) -> Error {
+        // Where it would be is not asked for now, which might make a directory.
+        error.of_daemon(|| match (self.found.get(), &self.sockfile) {
+            (Some(found), _) => found.clone(),
+            (None, Some(path)) if !self.is_remote() => self.whom().at(path.display()),
+            _ => self.whom(),
+        })
     }
 
     fn launch(&self, build: &Build) -> Result<Launch> {

@@ -29,6 +29,13 @@ impl Start {
         self.daemon.set_phase(Phase::Starting(text.to_owned()));
     }
 
+    /// The same for a start that knows how much there is to do: so much of `total`, in any unit. It is the
+    /// text with `3/10` behind it; a caller with the feature `progress` shows it as a bar.
+    pub fn progress_of(&self, done: u64, total: u64, text: impl AsRef<str>) {
+        let text = text.as_ref();
+        self.progress(format!("{text} {done}/{total}").trim_start());
+    }
+
     /// The daemon, to keep for background work, holds and shutdown hooks.
     pub fn daemon(&self) -> &DaemonHandle {
         &self.daemon

@@ -309,9 +309,12 @@ const _: () = {
         pub fn add(&self, n: i64) -> ::core::result::Result<i64, ::autod::Error> {
             ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_0,
-                (n,),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::add(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                    n,
+                ),
             )
         }
         /// The total now, and after every change.
@@ -319,9 +322,11 @@ const _: () = {
         pub fn watch(&self) -> ::autod::blocking::Incoming<i64> {
             ::autod::__private::blocking::open(
                 &self.connection,
-                &__METHOD_1,
-                (),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::watch(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                ),
             )
         }
         #[cfg(feature = "division")]
@@ -332,11 +337,15 @@ const _: () = {
             a: i64,
             b: i64,
         ) -> ::core::result::Result<i64, ::autod::CallError<String>> {
-            ::autod::__private::blocking::call_fallible(
+            ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_2,
-                (a, b),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::div(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                    a,
+                    b,
+                ),
             )
         }
         /// Calls [`Counter::load`].
@@ -349,11 +358,13 @@ const _: () = {
                 <io::Result<Vec<u8>> as ::autod::__private::Fallible>::Error,
             >,
         > {
-            ::autod::__private::blocking::call_fallible(
+            ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_3,
-                (),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::load(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                ),
             )
         }
         /// Calls [`Counter::save`].
@@ -362,11 +373,14 @@ const _: () = {
             &self,
             path: String,
         ) -> ::core::result::Result<(), ::autod::CallError<String>> {
-            ::autod::__private::blocking::call_fallible(
+            ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_4,
-                (path,),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::save(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                    path,
+                ),
             )
         }
         /// Calls [`Counter::close`].
@@ -374,9 +388,11 @@ const _: () = {
         pub fn close(&self) -> ::core::result::Result<(), ::autod::Error> {
             ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_5,
-                (),
-                ::autod::__private::Upstream::NONE,
+                <CounterClient>::close(
+                    &::autod::__private::blocking::client::<
+                        CounterClient,
+                    >(&self.connection),
+                ),
             )
         }
     }

@@ -273,9 +273,17 @@ const _: () = {
         ) -> ::core::result::Result<Option<V>, ::autod::Error> {
             ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_0,
-                (key, value),
-                ::autod::__private::Upstream::NONE,
+                <StoreClient<
+                    K,
+                    V,
+                    MOST,
+                >>::put(
+                    &::autod::__private::blocking::client::<
+                        StoreClient<K, V, MOST>,
+                    >(&self.connection),
+                    key,
+                    value,
+                ),
             )
         }
         /// Calls [`Store::take`].
@@ -284,11 +292,18 @@ const _: () = {
             &self,
             key: K,
         ) -> ::core::result::Result<V, ::autod::CallError<String>> {
-            ::autod::__private::blocking::call_fallible(
+            ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_1,
-                (key,),
-                ::autod::__private::Upstream::NONE,
+                <StoreClient<
+                    K,
+                    V,
+                    MOST,
+                >>::take(
+                    &::autod::__private::blocking::client::<
+                        StoreClient<K, V, MOST>,
+                    >(&self.connection),
+                    key,
+                ),
             )
         }
         /// Calls [`Store::values`].
@@ -302,9 +317,16 @@ const _: () = {
         ) -> ::autod::blocking::Incoming<V> {
             ::autod::__private::blocking::open(
                 &self.connection,
-                &__METHOD_2,
-                (),
-                ::autod::__private::Upstream::iterator::<K>(keys),
+                <StoreClient<
+                    K,
+                    V,
+                    MOST,
+                >>::values(
+                    &::autod::__private::blocking::client::<
+                        StoreClient<K, V, MOST>,
+                    >(&self.connection),
+                    ::autod::__private::blocking::items(keys),
+                ),
             )
         }
     }

@@ -231,9 +231,13 @@ const _: () = {
         ) -> ::core::result::Result<i64, ::autod::Error> {
             ::autod::__private::blocking::call(
                 &self.connection,
-                &__METHOD_0,
-                (start,),
-                ::autod::__private::Upstream::iterator::<i64>(numbers),
+                <MeterClient>::sum(
+                    &::autod::__private::blocking::client::<
+                        MeterClient,
+                    >(&self.connection),
+                    start,
+                    ::autod::__private::blocking::items(numbers),
+                ),
             )
         }
         /// Calls [`Meter::twice`].
@@ -247,9 +251,12 @@ const _: () = {
         ) -> ::autod::blocking::Incoming<i64> {
             ::autod::__private::blocking::open(
                 &self.connection,
-                &__METHOD_1,
-                (),
-                ::autod::__private::Upstream::iterator::<i64>(numbers),
+                <MeterClient>::twice(
+                    &::autod::__private::blocking::client::<
+                        MeterClient,
+                    >(&self.connection),
+                    ::autod::__private::blocking::items(numbers),
+                ),
             )
         }
         /// Calls [`Meter::open`].
@@ -258,20 +265,26 @@ const _: () = {
             &self,
             name: String,
         ) -> ::autod::blocking::Incoming<i64, ::autod::CallError<String>> {
-            ::autod::__private::blocking::open_fallible(
+            ::autod::__private::blocking::open(
                 &self.connection,
-                &__METHOD_2,
-                (name,),
-                ::autod::__private::Upstream::NONE,
+                <MeterClient>::open(
+                    &::autod::__private::blocking::client::<
+                        MeterClient,
+                    >(&self.connection),
+                    name,
+                ),
             )
         }
         /// Calls [`Meter::upper`].
         #[inline]
         pub fn upper(&self) -> ::autod::blocking::Pipe<u64, ::autod::CallError<String>> {
-            ::autod::__private::blocking::pipe_fallible(
+            ::autod::__private::blocking::pipe(
                 &self.connection,
-                &__METHOD_3,
-                (),
+                <MeterClient>::upper(
+                    &::autod::__private::blocking::client::<
+                        MeterClient,
+                    >(&self.connection),
+                ),
             )
         }
     }

@@ -15,7 +15,15 @@ fn told(init: &str) -> String {
     // Far above the 200 ms of the contract, which a benchmark shows, far below every timeout.
     assert!(begin.elapsed() < Duration::from_secs(5), "it did not wait for a timeout");
     eventually("the daemon is gone", || home.processes().is_empty());
-    said.lines().filter(|line| !line.starts_with("note: spawned")).collect::<Vec<_>>().join("\n")
+    // Whatever it is, it says which daemon, and what to do.
+    let (sock, log) = (home.place().join("sock"), home.place().join("log"));
+    let (name, log) = (format!(" ({})", sock.display()), format!("its log is {}", log.display()));
+    assert!(said.contains(&name), "{said}");
+    assert!(said.lines().any(|line| line.starts_with("help: ") && line.ends_with(&log)), "{said}");
+    let own = said
+        .lines()
+        .filter(|line| !line.starts_with("note: spawned") && !line.starts_with("help: "));
+    own.collect::<Vec<_>>().join("\n").replace(&name, "")
 }
 
 #[test]
@@ -144,7 +152,13 @@ fn a_failed_daemon_tells_those_who_came_and_nobody_after_them() {
 fn a_panic_in_a_handler_is_an_error_of_its_call() {
     let home = Home::new();
     let said = home.fixture(["panic", "by intent"]).done().good();
-    assert_eq!(said.stdout, "panic panicked in the daemon: by intent\n1");
+    let [sock, log] = ["sock", "log"].map(|name| home.place().join(name));
+    let [sock, log] = [sock.display(), log.display()];
+    let expected = format!(
+        "panic panicked in the daemon (fixture on {sock}): by intent\n\
+         help: report it to whoever wrote the service; its log is {log}\n1"
+    );
+    assert_eq!(said.stdout, expected);
     assert_eq!(home.fixture(["add", "1"]).out(), "2", "the daemon lives");
 }
 
@@ -204,6 +218,8 @@ fn a_stopped_daemon_is_a_clear_timeout_and_is_not_replaced() {
     let said = home.fixture(["pid"]).env("FIX_SILENCE", "200").done().failed(1);
     kill(daemon, Signal::CONT);
     assert!(said.contains(&format!("the daemon (pid {daemon}) on ")), "{said}");
-    assert!(said.contains(&format!("does not answer; if it hangs, end it with `kill {daemon}`")));
+    assert!(
+        said.contains(&format!("does not answer\nhelp: if it hangs, end it with `kill {daemon}`"))
+    );
     assert_eq!(home.daemon(), daemon, "it was only busy");
 }

@@ -81,7 +81,10 @@ fn what_does_not_fit_is_an_error_of_its_call() {
             (json!("2"), "an object of arguments is expected"),
         ] {
             let said = refused(&client, "add", arguments.clone()).await;
-            assert!(said.starts_with("the daemon cannot use the arguments of add: "), "{said}");
+            assert!(
+                said.starts_with("the daemon cannot use the arguments of add (fixture on "),
+                "{said}"
+            );
             assert!(said.contains(reason), "{arguments}: {said}");
         }
         // Another kind of method than it is called as.
@@ -203,6 +206,18 @@ trait Adder {
     async fn add(&self, n: i64) -> i64;
 }
 
+/// Nor is a caller that speaks JSON called by a typed client of the daemon's.
+#[test]
+fn a_daemon_does_not_call_such_a_caller() {
+    let home = Home::new();
+    with_client(&home, async |client| {
+        let refused = ask(&client, "errand", json!({"what": "ask", "n": 1})).await.unwrap_err();
+        let refused = refused.as_str().unwrap_or_default();
+        let said = "a caller that speaks JSON cannot be called as Errand\nhelp: ";
+        assert!(refused.starts_with(said), "{refused}");
+    });
+}
+
 /// Its bytes would be read as something else than they are.
 #[test]
 fn a_typed_client_does_not_use_such_a_connection() {
@@ -210,7 +225,7 @@ fn a_typed_client_does_not_use_such_a_connection() {
     with_client(&home, async |client| {
         let typed = <AdderClient as autod::Client>::from_connection(client.connection().clone());
         let error = typed.add(1).await.unwrap_err();
-        assert!(error.to_string().ends_with("the connection speaks JSON"), "{error}");
+        assert!(error.to_string().contains("the connection speaks JSON (fixture on "), "{error}");
         assert!(!error.may_have_executed());
         assert_eq!(ask(&client, "add", json!([1])).await, Ok(json!(1)));
     });

@@ -62,7 +62,10 @@ fn what_is_wrong_there_is_said_here() {
     let dash = near(&sshd, "-oProxyCommand=touch x");
     assert!(dash.contains("the host begins with a dash"), "{dash}");
     let unknown = near(&sshd, "ssh://nowhere.invalid/counter");
-    assert!(unknown.contains("cannot connect to nowhere.invalid by ssh: ssh: "), "{unknown}");
+    assert!(
+        unknown.contains("cannot connect to nowhere.invalid by ssh (autod-counter): ssh: "),
+        "{unknown}"
+    );
     // A program that has another daemon starts none.
     let mismatch = near(&sshd, &Sshd::address("fixture"));
     let said = "a caller on another machine asked for the daemon autod-counter";
@@ -72,7 +75,7 @@ fn what_is_wrong_there_is_said_here() {
     assert!(failed.contains("failed to start: the index is damaged"), "{failed}");
     sshd.end();
     let refused = near(&sshd, "ssh://box/counter");
-    assert!(refused.contains("cannot connect to box by ssh: "), "{refused}");
+    assert!(refused.contains("cannot connect to box by ssh (autod-counter): "), "{refused}");
     assert!(refused.contains("Connection refused"), "{refused}");
 }
 

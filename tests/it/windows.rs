@@ -288,7 +288,7 @@ fn a_system_that_refuses_is_named_and_leaves_nothing_stuck() {
         ("door-bind", NOT_SUPPORTED, "cannot make the socket", "Operation not supported"),
         ("log-open", NO_SPACE, "cannot open the log", "No space left"),
         ("spawn", EAGAIN, "cannot execute", "temporarily unavailable"),
-        ("record-write", NO_SPACE, "is the disk full", "No space left"),
+        ("record-write", NO_SPACE, "help: make room", "No space left"),
         ("record-write", EIO, "cannot write into the spawn lock", "Input/output error"),
     ];
     for (point, errno, what, cause) in cases {

@@ -3,6 +3,7 @@
 //!
 //! What the keys mean is in `docs/activation.md`.
 
+mod listen;
 mod table;
 mod value;
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
-use crate::address::Address;
+use crate::address::{Address, Target};
 use crate::service::Service;
 
 /// Something that is wrong in a file.
@@ -129,6 +130,7 @@ impl Findings {
 fn read_services(root: &DeTable<'_>, base: &Path, findings: &mut Findings) -> Vec<Service> {
     let mut services = Vec::new();
     let mut addresses: Vec<(String, Address)> = Vec::new();
+    let mut targets: Vec<(String, Span, Address)> = Vec::new();
     for (key, value) in root {
         if key.get_ref() != "service" {
             let message =
@@ -148,32 +150,31 @@ fn read_services(root: &DeTable<'_>, base: &Path, findings: &mut Findings) -> Ve
             };
             let read = table::read(name, table, base, findings);
             for (span, listen) in read.listens {
-                let twin = addresses.iter().find(|(_, other)| overlap(other, &listen.at));
+                let twin = addresses.iter().find(|(_, other)| other.overlaps(&listen.at));
                 if let Some((owner, _)) = twin {
                     let message = format!("service {owner} listens at {} already", listen.at);
-                    findings.add(span, message);
+                    findings.add(span.clone(), message);
+                }
+                if let Target::At(target) = listen.to {
+                    targets.push((name.get_ref().to_string(), span, target));
                 }
                 addresses.push((name.get_ref().to_string(), listen.at));
             }
             services.extend(read.service);
         }
     }
+    for (name, span, target) in targets {
+        // What it says of its own sockets is found with the service.
+        let twin = addresses.iter().find(|(owner, at)| *owner != name && at.overlaps(&target));
+        if let Some((owner, _)) = twin {
+            let message = format!("it is forwarded to {target}, where service {owner} listens");
+            findings.add(span, message);
+        }
+    }
     if services.is_empty() && findings.0.is_empty() {
         findings.add(0..0, "there is no service: add a table [service.NAME]");
     }
     services
-}
-
-fn overlap(one: &Address, other: &Address) -> bool {
-    match (one, other) {
-        (Address::Tcp(one), Address::Tcp(other)) => {
-            one.port() == other.port()
-                && (one.ip() == other.ip()
-                    || one.ip().is_unspecified()
-                    || other.ip().is_unspecified())
-        }
-        _ => one == other,
-    }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::{Findings, Span, value};
-use crate::address::{Address, Listen, Target};
+use crate::address::Listen;
 use crate::service::{Kind, Mode, Ready, Service};
 
 pub(super) const KEYS: &str = "cmd, dir, env, kind, listen, mode, ready, start_timeout, stop_timeout, \
@@ -21,16 +21,16 @@ pub(super) struct Read {
     pub(super) listens: Vec<(Span, Listen)>,
 }
 
-struct Reader<'a> {
-    service: Service,
-    listens: Vec<(Span, Listen)>,
+pub(super) struct Reader<'a> {
+    pub(super) service: Service,
+    pub(super) listens: Vec<(Span, Listen)>,
     /// Where each setting stands.
     keys: Vec<(String, Span)>,
-    base: &'a Path,
-    findings: &'a mut Findings,
+    pub(super) base: &'a Path,
+    pub(super) findings: &'a mut Findings,
 }
 
-type Value<'i> = Spanned<DeValue<'i>>;
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 
 pub(super) fn read(
     name: &Spanned<Cow<'_, str>>,
@@ -110,7 +110,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text<'v>(&mut self, value: &'v Value<'_>) -> Option<&'v str> {
+    pub(super) fn text<'v>(&mut self, value: &'v Value<'_>) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         if text.is_none() {
             let found = value.get_ref().type_str();
@@ -119,7 +119,7 @@ impl Reader<'_> {
         text
     }
 
-    fn array<'v, 'i>(&mut self, value: &'v Value<'i>) -> Option<&'v DeArray<'i>> {
+    pub(super) fn array<'v, 'i>(&mut self, value: &'v Value<'i>) -> Option<&'v DeArray<'i>> {
         let array = value.get_ref().as_array();
         if array.is_none() {
             let found = value.get_ref().type_str();
@@ -128,7 +128,7 @@ impl Reader<'_> {
         array
     }
 
-    fn table<'v, 'i>(&mut self, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
+    pub(super) fn table<'v, 'i>(&mut self, value: &'v Value<'i>) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
         if table.is_none() {
             let found = value.get_ref().type_str();
@@ -148,12 +148,12 @@ impl Reader<'_> {
         found.map(|(_, choice)| *choice)
     }
 
-    fn path(&mut self, value: &Value<'_>) -> Option<std::path::PathBuf> {
+    pub(super) fn path(&mut self, value: &Value<'_>) -> Option<std::path::PathBuf> {
         let text = self.text(value)?;
         self.keep(value.span(), value::path(text, self.base))
     }
 
-    fn keep<T>(&mut self, span: Span, result: Result<T, String>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, span: Span, result: Result<T, String>) -> Option<T> {
         result.map_err(|message| self.findings.add(span, message)).ok()
     }
 
@@ -200,86 +200,6 @@ impl Reader<'_> {
         for (name, value) in table {
             if let Some(text) = self.text(value) {
                 self.service.env.insert(name.get_ref().to_string(), text.to_owned());
-            }
-        }
-    }
-
-    fn listen(&mut self, value: &Value<'_>) {
-        let Some(entries) = self.array(value) else { return };
-        for entry in entries {
-            let Some(table) = self.table(entry) else { continue };
-            let before = self.findings.0.len();
-            let (mut at, mut to, mut name) = (None, Target::FreePort, None);
-            for (key, value) in table {
-                match key.get_ref().as_ref() {
-                    "tcp" | "unix" if at.is_some() => {
-                        self.findings.add(key.span(), "one of tcp and unix is enough");
-                    }
-                    "tcp" => at = self.tcp(value).map(|address| (value.span(), address)),
-                    "unix" => {
-                        at = self.path(value).map(|path| (value.span(), Address::Unix(path)));
-                    }
-                    "to" => to = self.target(value).unwrap_or(to),
-                    "name" => name = self.text(value).map(str::to_owned),
-                    other => {
-                        let message =
-                            format!("unknown key {other:?}; known are tcp, unix, to, name");
-                        self.findings.add(key.span(), message);
-                    }
-                }
-            }
-            if let Some((span, at)) = at {
-                let listen = Listen { name, at, to };
-                self.service.listens.push(listen.clone());
-                self.listens.push((span, listen));
-            } else if self.findings.0.len() == before {
-                self.findings.add(entry.span(), "tcp or unix is missing: where to listen");
-            }
-        }
-    }
-
-    fn tcp(&mut self, value: &Value<'_>) -> Option<Address> {
-        // A port alone may be a number.
-        let number = value.get_ref().as_integer().map(|number| number.as_str().to_owned());
-        let text = match number {
-            Some(number) => number,
-            None => self.text(value)?.to_owned(),
-        };
-        match text.parse() {
-            Ok(Address::Tcp(address)) if address.port() == 0 => {
-                let message = "port 0 is a port that nobody could know; name one";
-                self.findings.add(value.span(), message);
-                None
-            }
-            Ok(address @ Address::Tcp(_)) => Some(address),
-            _ => {
-                let message =
-                    format!("{text:?} is not an address, such as \"127.0.0.1:8080\" or 8080");
-                self.findings.add(value.span(), message);
-                None
-            }
-        }
-    }
-
-    fn target(&mut self, value: &Value<'_>) -> Option<Target> {
-        let text = self.text(value)?;
-        match text {
-            "tcp" | "auto" => return Some(Target::FreePort),
-            "unix" => return Some(Target::PrivateSocket),
-            _ => {}
-        }
-        if let Some(path) = text.strip_prefix("unix:") {
-            let path = value::path(path, self.base);
-            return self.keep(value.span(), path).map(|path| Target::At(Address::Unix(path)));
-        }
-        match text.parse::<Address>() {
-            Ok(Address::Tcp(address)) if address.port() > 0 => Some(Target::At(address.into())),
-            _ => {
-                let message = format!(
-                    "{text:?} is none of \"tcp\", \"unix\", an address such as \"127.0.0.1:9000\", \"unix:PATH\""
-                );
-                self.findings.add(value.span(), message);
-                None
             }
         }
     }

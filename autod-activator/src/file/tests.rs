@@ -157,12 +157,60 @@ fn listeners_are_checked_too() {
         ("[{ tcp = 80 }, { tcp = 81 }]", "two listeners have the name \"a\""),
         ("[{ name = \"b\", tcp = 80 }, { tcp = 80 }]", "service a listens at 127.0.0.1:80 already"),
         ("[{ name = \"b:c\", tcp = 80 }]", "is no name"),
+        ("[{ tcp = 80, to = \"127.0.0.1:80\" }]", "where it listens itself"),
+        ("[{ tcp = \"0.0.0.0:80\", to = \"[::1]:80\" }]", "where it listens itself"),
+        ("[{ unix = \"run/a\", to = \"unix:/etc/run/a\" }]", "where it listens itself"),
         ("80", "a list is needed"),
     ] {
         let found = listen(entries);
         assert!(found.len() == 1 && found[0].contains(expected), "{entries}: {found:?}");
         assert!(found[0].starts_with("3:"), "{found:?}");
     }
+}
+
+#[test]
+fn services_are_checked_against_each_other() {
+    let text = r#"
+[service.a]
+cmd = ["x"]
+listen = [{ tcp = 80, to = "127.0.0.1:81" }]
+[service.b]
+cmd = ["x"]
+listen = [{ tcp = 81 }, { name = "c", unix = "s" }]
+[service.c]
+cmd = ["x"]
+listen = [
+    { tcp = 82, to = "unix:./s" },
+    { name = "d", tcp = "0.0.0.0:81" },
+]
+"#;
+    let found = mistakes(text);
+    assert_eq!(
+        found,
+        [
+            "4:19 it is forwarded to 127.0.0.1:81, where service b listens",
+            "11:13 it is forwarded to unix:/etc/./s, where service b listens",
+            "12:25 service b listens at 0.0.0.0:81 already",
+        ]
+    );
+}
+
+#[test]
+fn paths_are_relative_to_the_file_or_to_the_home() {
+    let text = r#"
+[service.web]
+cmd = ["~/bin/server", "~"]
+dir = "~/site"
+listen = [{ unix = "run/s", to = "unix:../private/s" }]
+"#;
+    let services = parse_file("/etc/autod.toml", text).unwrap();
+    let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+    let command = [home.join("bin/server").to_str().unwrap().to_owned(), "~".to_owned()];
+    assert_eq!(services[0].command, command, "only the program is a path");
+    assert_eq!(services[0].dir, Some(home.join("site")));
+    assert_eq!(services[0].listens[0].at, Address::Unix("/etc/run/s".into()));
+    let private = Address::Unix("/etc/../private/s".into());
+    assert_eq!(services[0].listens[0].to, Target::At(private));
 }
 
 #[test]

@@ -137,13 +137,11 @@ impl Keeper {
                 public.set_blocking(true);
             }
         }
-        let mut private = self.surroundings.private.clone().into_os_string();
-        private.push(format!("-{generation}"));
         self.generation = Some(Generation::begin(
             generation,
             &self.service,
             &self.publics,
-            private.into(),
+            format!("{}-{generation}", self.surroundings.number),
             self.surroundings.guard.clone(),
             self.teller.clone(),
         ));

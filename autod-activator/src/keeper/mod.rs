@@ -5,7 +5,6 @@ mod orders;
 mod visits;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -31,8 +30,8 @@ use crate::status::{self, Status};
 pub(crate) struct Surroundings {
     pub(crate) teller: Teller,
     pub(crate) guard: Guard,
-    /// The beginning of the paths of private files.
-    pub(crate) private: PathBuf,
+    /// What its private files are named after.
+    pub(crate) number: u64,
     /// One permit for each connection that there are descriptors for.
     pub(crate) budget: Arc<Semaphore>,
 }

@@ -47,6 +47,9 @@ fn main() {
                     std::fs::read_to_string(format!("/proc/self/fd/{number}")).expect("data");
                 append(&next(), &data);
             }
+            "note" => append(&next(), &next()),
+            // A line for a variable; an empty one if it is not there.
+            "variable" => append(&next(), &std::env::var(next()).unwrap_or_default()),
             "exit" => exit(next().parse().expect("a code")),
             "die" => {
                 let signal = next().parse().expect("a signal");

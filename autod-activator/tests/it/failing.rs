@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use autod_activator::{Cause, Exit, Phase, Ready, Restart, Service, What};
+use autod_activator::{Cause, Exit, Phase, Ready, Restart, What};
 use rustix::process::Signal;
 
 use crate::world::{World, ask, connect, eventually, is_gone, is_reset, kill};
@@ -48,13 +48,8 @@ fn clients_of_an_app_that_ends_while_it_starts_are_reset() {
 fn a_missing_program_is_an_error_and_heals() {
     let world = World::new();
     let program = world.join("program");
-    let service = world.service(&["serve"]);
-    let mended = Service::new("it", program.to_str().unwrap());
-    let mended = mended
-        .arg("serve")
-        .env("AUTOD_TEST_HOME", world.join("").to_str().unwrap().trim_end_matches('/'))
-        .listen(autod_activator::Listen::tcp(crate::world::any_port()));
-    drop(service);
+    let service = world.program(program.to_str().unwrap()).arg("serve");
+    let mended = service.listen(autod_activator::Listen::tcp(crate::world::any_port()));
     let mut running = world.open(mended);
     is_reset(&running.ask());
     assert!(matches!(running.event(failure), Cause::Program { .. }));
@@ -73,6 +68,34 @@ fn a_missing_directory_is_an_error_and_heals() {
     assert!(matches!(running.event(failure), Cause::Directory { path, .. } if path == dir));
     std::fs::create_dir(&dir).unwrap();
     assert_eq!(running.ask().unwrap(), "hello");
+}
+
+#[test]
+fn no_kind_of_readiness_outlasts_the_app_or_the_limit() {
+    let pattern = regex_lite::Regex::new("never").unwrap();
+    let limit = Duration::from_millis(400);
+    for ready in [
+        Ready::Notify,
+        Ready::Fd(9),
+        Ready::Connect,
+        Ready::Http("/health".to_owned()),
+        Ready::Log(pattern),
+        Ready::Delay(Duration::from_secs(60)),
+    ] {
+        for (words, cause) in [
+            (&["sleep", "50", "exit", "3"][..], Cause::Exited(Exit::Code(3))),
+            (&["ignore-term", "print", "here"], Cause::TimedOut(limit)),
+        ] {
+            let world = World::new();
+            let limit = if words.len() == 4 { Duration::from_secs(30) } else { limit };
+            let service = world.service(words).ready(ready.clone()).start_timeout(limit);
+            let mut running = world.open(service.stop_timeout(Duration::from_millis(50)));
+            is_reset(&running.ask());
+            assert_eq!(running.event(failure), cause, "{ready:?}");
+            running.event(|what| matches!(what, What::Backoff { .. }).then_some(()));
+            assert!(world.starts().into_iter().all(is_gone), "{ready:?}");
+        }
+    }
 }
 
 #[test]
@@ -145,4 +168,35 @@ fn a_client_of_an_app_that_is_killed_is_reset_and_the_next_is_served() {
     }
     let answer = running.ask().unwrap();
     assert!(answer.starts_with("i-am ") && answer.ends_with("hello"), "{answer}");
+}
+
+/// Bytes are on their way through every buffer that there is, and are those of one life only.
+#[test]
+fn a_client_of_an_app_that_is_killed_in_the_middle_of_a_stream_is_reset() {
+    let world = World::new();
+    let restart =
+        Restart { first: Duration::from_millis(10), stable: Duration::ZERO, ..Restart::default() };
+    let running = world.open(world.service(&["flood", "1073741824", "serve"]).restart(restart));
+    for round in 0..10 {
+        let mut stream = connect(running.address()).unwrap();
+        let mut buffer = vec![0; 1 << 20];
+        // In the third and later ones it is a pipe that the bytes go through.
+        let enough = [1, 64 << 10, 8 << 20][round % 3];
+        let mut total = 0;
+        while total < enough {
+            total += stream.read(&mut buffer).unwrap();
+        }
+        kill(*world.starts().last().unwrap(), Signal::KILL);
+        let answer = loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => break Ok(0),
+                Ok(length) => total += length,
+                Err(error) => break Err(error),
+            }
+        };
+        is_reset(&answer);
+        assert!(total < 1 << 30, "{total}");
+        eventually("it is over", || running.status().connections == 0);
+        assert_eq!(world.starts().len(), round + 1, "nobody asked for another");
+    }
 }

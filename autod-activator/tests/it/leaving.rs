@@ -1,13 +1,13 @@
 //! How apps go: idle, stopped, drained, forced, and with their supervisor.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use autod_activator::{Exit, Kind, Mode, Phase, Shutdown, Stop, What};
 use rustix::process::Signal;
 
+use crate::apart::Apart;
 use crate::world::{PATIENCE, World, app, ask, connect, eventually, is_gone, is_reset, kill};
 
 /// What the apps of these tests are let go after.
@@ -231,39 +231,17 @@ fn a_soft_stop_kills_what_does_not_end() {
     assert!(world.numbers("helper").into_iter().all(is_gone));
 }
 
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn supervise(world: &World, words: &[&str]) -> (Process, SocketAddr) {
-    let mut child = world
-        .command(app())
-        .args(["supervise", "never", "count", world.join("starts").to_str().unwrap()])
-        .args(words)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (Process(child), line.trim().parse().unwrap())
-}
-
 #[test]
 fn nothing_outlives_a_supervisor_that_is_killed() {
     for signal in [Signal::TERM, Signal::KILL] {
         let world = World::new();
         let helper = world.join("helper");
         let words = ["ignore-term", "fork", helper.to_str().unwrap(), "serve"];
-        let (supervisor, address) = supervise(&world, &words);
-        assert_eq!(ask(address).unwrap(), "hello");
+        let supervisor = Apart::supervise(&world, &words);
+        assert_eq!(ask(supervisor.address).unwrap(), "hello");
         eventually("the helper is there", || !world.numbers("helper").is_empty());
-        kill(supervisor.0.id(), signal);
+        assert_eq!(world.private_directories().len(), 1);
+        kill(supervisor.pid(), signal);
         let killed = Instant::now();
         for pid in [world.starts(), world.numbers("helper")].concat() {
             eventually("it is gone", || is_gone(pid));
@@ -271,30 +249,43 @@ fn nothing_outlives_a_supervisor_that_is_killed() {
         eventually("the guard is gone", || world.processes().iter().all(|pid| is_gone(*pid)));
         // One second by the contract, and the time that a busy machine takes.
         assert!(killed.elapsed() < Duration::from_secs(3), "{:?}", killed.elapsed());
-        let left: Vec<_> = std::fs::read_dir(world.join("")).unwrap().flatten().collect();
-        let left =
-            left.iter().filter(|entry| entry.file_name().to_str().unwrap().starts_with("autod-"));
-        assert_eq!(left.count(), 0, "its private directory");
+        assert!(world.private_directories().is_empty());
     }
+}
+
+#[test]
+fn nothing_is_left_of_a_supervisor_that_is_killed_before_its_first_app() {
+    let world = World::new();
+    let supervisor = Apart::supervise(&world, &["serve"]);
+    assert!(world.private_directories().is_empty(), "there is no use for one yet");
+    drop(supervisor);
+    assert!(world.private_directories().is_empty());
+    assert!(world.processes().is_empty());
+}
+
+/// At any moment of the first start.
+#[test]
+fn nothing_is_left_of_a_supervisor_that_is_killed_while_it_starts_its_first_app() {
+    let world = World::new();
+    for round in 0..60 {
+        let supervisor = Apart::supervise(&world, &["serve"]);
+        let client = connect(supervisor.address).unwrap();
+        std::thread::sleep(Duration::from_micros(150 * round));
+        drop(supervisor);
+        drop(client);
+    }
+    eventually("all are gone", || world.processes().into_iter().all(is_gone));
+    assert!(world.private_directories().is_empty(), "{:?}", world.private_directories());
 }
 
 #[test]
 fn with_few_descriptors_clients_wait_for_their_turn() {
     let world = World::new();
-    let (supervisor, address) = {
-        let script = "ulimit -n 64; exec \"$0\" \"$@\"";
-        let mut child = world
-            .command("/bin/sh")
-            .args(["-c", script, app().to_str().unwrap(), "supervise", "never"])
-            .args(["count", world.join("starts").to_str().unwrap(), "serve"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        (Process(child), line.trim().parse().unwrap())
-    };
+    let mut command = world.command("/bin/sh");
+    let script = "ulimit -n 64; exec \"$0\" \"$@\"";
+    command.args(["-c", script, app().to_str().unwrap(), "supervise"]);
+    let supervisor = Apart::run(&world, command, &["serve"]);
+    let address = supervisor.address;
     let clients: Vec<_> = (0..200)
         .map(|_| std::thread::Builder::new().stack_size(128 << 10).spawn(move || ask(address)))
         .collect::<Result<_, _>>()
@@ -303,5 +294,5 @@ fn with_few_descriptors_clients_wait_for_their_turn() {
         assert_eq!(client.join().unwrap().unwrap(), "hello");
     }
     assert_eq!(world.starts().len(), 1);
-    assert!(!is_gone(supervisor.0.id()));
+    assert!(!is_gone(supervisor.pid()));
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
 
-use autod_activator::{Address, Kind, Listen, Mode, Phase, Ready, Target, What};
+use autod_activator::{Address, Listen, Mode, Phase, Ready, Target, What};
 
 use crate::world::{PATIENCE, World, any_port, ask, eventually};
 
@@ -100,18 +100,6 @@ fn in_fd_mode_the_app_itself_accepts() {
     assert_eq!(std::io::read_to_string(stream).unwrap(), "");
     assert_eq!(running.status().connections, 0, "they do not pass through the supervisor");
     assert_eq!(world.starts().len(), 1);
-}
-
-#[test]
-fn a_cooperating_app_is_handed_its_data() {
-    let world = World::new();
-    let file = world.join("data");
-    let data = serde_json::json!({"any": ["value", 1, null]});
-    let words = ["data", file.to_str().unwrap(), "serve", "say", "READY=1"];
-    let running = world.open(world.service(&words).kind(Kind::Autod).data(data.clone()));
-    assert_eq!(running.ask().unwrap(), "hello");
-    let found = std::fs::read_to_string(file).unwrap();
-    assert_eq!(serde_json::from_str::<serde_json::Value>(&found).unwrap(), data);
 }
 
 #[test]

@@ -50,10 +50,15 @@ impl World {
 
     /// A service `it` that runs the app with these words, and counts its starts.
     pub(crate) fn bare(&self, words: &[&str]) -> Service {
-        Service::new("it", app().to_str().expect("a path"))
+        self.program(app().to_str().expect("a path"))
             .args(["count", self.join("starts").to_str().expect("a path")])
             .args(words.iter().copied())
-            .env(MARK, self.directory.path().to_str().expect("a path"))
+    }
+
+    /// A service `it` that runs any program.
+    pub(crate) fn program(&self, program: &str) -> Service {
+        let mark = self.directory.path().to_str().expect("a path");
+        Service::new("it", program).env(MARK, mark)
     }
 
     /// The same, with a public port.
@@ -86,6 +91,22 @@ impl World {
     pub(crate) fn numbers(&self, file: &str) -> Vec<u32> {
         let lines = std::fs::read_to_string(self.join(file)).unwrap_or_default();
         lines.lines().map(|line| line.parse().expect("a pid")).collect()
+    }
+
+    /// The lines of a file.
+    pub(crate) fn lines(&self, file: &str) -> Vec<String> {
+        let lines = std::fs::read_to_string(self.join(file)).unwrap_or_default();
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    /// The private directories of supervisors in processes of their own.
+    pub(crate) fn private_directories(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.directory.path()).expect("a directory");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let is_one = |path: &PathBuf| {
+            path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("autod-"))
+        };
+        paths.filter(is_one).collect()
     }
 
     /// The processes that carry the mark, this one excepted.

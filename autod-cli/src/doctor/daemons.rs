@@ -83,3 +83,56 @@ fn skew(seen: &Seen) -> Option<Finding> {
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::doctor::Grade;
+
+    fn seen(state: &'static str, text: Option<&str>) -> Seen {
+        Seen {
+            name: "counter".to_owned(),
+            socket: "/run/counter/sock".to_owned(),
+            state,
+            status: None,
+            life: None,
+            text: text.map(str::to_owned),
+            reaped: false,
+        }
+    }
+
+    #[test]
+    fn daemons_that_do_not_do_well_are_told_with_their_mend() {
+        for (state, check, grade, mend) in [
+            (HUNG, "daemon", Grade::Error, "autod stop --kill counter"),
+            (DEAD, "daemon", Grade::Warning, "autod ps --reap"),
+            (STARTING, "lock-holder", Grade::Warning, "end the process that is named"),
+            (BROKEN, "daemon", Grade::Error, "do as it says"),
+            ("unknown", "version-skew", Grade::Warning, "autod stop counter"),
+        ] {
+            let found = finding(&seen(state, Some("for this reason"))).expect(state);
+            assert_eq!((found.check, found.grade), (check, grade), "{found:?}");
+            assert!(found.mend.as_deref().unwrap().contains(mend), "{found:?}");
+            assert!(state == DEAD || found.text.contains("for this reason"), "{found:?}");
+        }
+        for state in ["ready", "closing", "failed", "ended"] {
+            assert!(finding(&seen(state, None)).is_none(), "{state}");
+        }
+    }
+
+    #[test]
+    fn another_build_and_another_autod_are_told_apart() {
+        let with = |status| skew(&Seen { status: Some(status), ..seen("ready", None) });
+        let ours = env!("CARGO_PKG_VERSION");
+        assert!(with(json!({"autod": ours, "outdated": false})).is_none());
+        let older = with(json!({"autod": ours, "outdated": true, "version": "1.0"})).unwrap();
+        assert_eq!(
+            (older.grade, older.mend.as_deref()),
+            (Grade::Warning, Some("autod restart counter"))
+        );
+        let other = with(json!({"autod": "0.0.9"})).unwrap();
+        assert!(other.grade == Grade::Note && other.text.contains("autod 0.0.9"), "{other:?}");
+    }
+}

@@ -74,7 +74,12 @@ impl Finding {
     }
 
     fn to_json(&self) -> Value {
-        json!({"check": self.check, "grade": self.grade.word(), "text": self.text, "mend": self.mend})
+        let mut object =
+            json!({"check": self.check, "grade": self.grade.word(), "text": self.text});
+        if let Some(mend) = &self.mend {
+            object["mend"] = json!(mend);
+        }
+        object
     }
 }
 
@@ -84,8 +89,9 @@ pub(crate) async fn run(json: bool, patience: Duration) -> Result<Done, Failure>
     findings.extend(daemons::examine(patience).await);
     let mut out = std::io::stdout().lock();
     if json {
-        let all: Vec<Value> = findings.iter().map(Finding::to_json).collect();
-        writeln!(out, "{}", Value::Array(all))?;
+        for finding in &findings {
+            writeln!(out, "{}", finding.to_json())?;
+        }
     } else {
         print(&mut out, &findings, Style::of_stdout())?;
     }
@@ -103,4 +109,30 @@ fn print(out: &mut impl Write, findings: &[Finding], style: Style) -> std::io::R
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::snapshot::{assert_snapshot, visible};
+
+    #[test]
+    fn findings_line_up() {
+        let findings = [
+            Finding::well("locks", "file locks hold"),
+            Finding::note("sandbox", "a filter of system calls is on"),
+            Finding::warning("open-files", "a process may have 64 files open", "ulimit -Hn"),
+            Finding::error("daemon", "counter\x1b[2J does not answer", "autod stop --kill counter"),
+        ];
+        let mut text = String::new();
+        for style in [Style::of(false, None), Style::of(true, Some(80))] {
+            let mut out = Vec::new();
+            print(&mut out, &findings, style).unwrap();
+            text += &visible(&String::from_utf8(out).unwrap());
+        }
+        for finding in &findings {
+            text += &format!("{}\n", finding.to_json());
+        }
+        assert_snapshot("doctor.txt", &text);
+    }
 }

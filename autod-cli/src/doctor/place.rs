@@ -1,6 +1,7 @@
 //! The directory in which daemons have theirs: whether locks and sockets work there.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,14 @@ use std::path::{Path, PathBuf};
 use autod::control;
 
 use super::Finding;
+use crate::style::bytes;
+
+const MEND: &str = "look at the owner and mode of the directory, and whether a sandbox forbids it";
+
+const LOCAL: &str = "set XDG_RUNTIME_DIR to a directory on a local file system";
+
+/// The longest path that a socket address takes.
+const ADDRESS: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 
 /// What a lock and a log need, and some more.
 const ROOM: u64 = 1 << 20;
@@ -53,7 +62,13 @@ fn file_system(path: &Path) -> Finding {
         }
     };
     #[expect(clippy::cast_sign_loss, clippy::cast_possible_truncation, reason = "32 bits name it")]
-    let (name, shared) = match system.f_type as u32 {
+    kind_of_file_system(path, system.f_type as u32)
+}
+
+/// By the number that statfs gives.
+#[cfg(target_os = "linux")]
+fn kind_of_file_system(path: &Path, kind: u32) -> Finding {
+    let (name, shared) = match kind {
         0x0102_1994 => ("tmpfs", false),
         0x8584_58f6 => ("ramfs", false),
         0xef53 => ("ext4", false),
@@ -74,13 +89,9 @@ fn file_system(path: &Path) -> Finding {
             "{} is on {name}, whose locks and sockets are not for one machine alone",
             path.display()
         );
-        return Finding::warning(
-            CHECK,
-            text,
-            "set XDG_RUNTIME_DIR to a directory on a local file system",
-        );
+        return Finding::warning("file-system", text, LOCAL);
     }
-    Finding::well(CHECK, format!("{} is on {name}", path.display()))
+    Finding::well("file-system", format!("{} is on {name}", path.display()))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -91,12 +102,17 @@ fn file_system(path: &Path) -> Finding {
 fn room(path: &Path) -> Option<Finding> {
     let system = rustix::fs::statvfs(path).ok()?;
     let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let has_inodes = system.f_files == 0 || system.f_favail > 0;
+    room_left(path, free, has_inodes)
+}
+
+fn room_left(path: &Path, free: u64, has_inodes: bool) -> Option<Finding> {
     let mend = "make room there: locks, sockets and logs of daemons need some";
     if free < ROOM {
-        let text = format!("{} has {free} bytes left", path.display());
+        let text = format!("{} has {} left", path.display(), bytes(free));
         return Some(Finding::error("room", text, mend));
     }
-    if system.f_files > 0 && system.f_favail == 0 {
+    if !has_inodes {
         return Some(Finding::error(
             "room",
             format!("{} has no inodes left", path.display()),
@@ -108,36 +124,53 @@ fn room(path: &Path) -> Option<Finding> {
 
 /// Does what a daemon does there, in a directory of its own.
 fn trial(base: &Path) -> Vec<Finding> {
-    const MEND: &str =
-        "look at the owner and mode of the directory, and whether a sandbox forbids it";
     let path = base.join(format!(".autod-doctor-{}", std::process::id()));
     if let Err(error) = std::fs::DirBuilder::new().mode(0o700).create(&path) {
         let text = format!("cannot make a directory in {}: {error}", base.display());
         return vec![Finding::error("runtime-directory", text, MEND)];
     }
     let trial = Trial(path);
-    let lock = match trial.lock() {
+    let mut findings = vec![lock(base, trial.lock()), socket(base, trial.socket())];
+    let length = trial.sock().as_os_str().len();
+    if length > ADDRESS {
+        findings.push(Finding::warning(
+            "socket-path",
+            format!(
+                "paths of sockets in {} have more than the {ADDRESS} bytes of an address: programs with autod \
+                 reach them all the same, others do not",
+                base.display()
+            ),
+            "set XDG_RUNTIME_DIR to a shorter path",
+        ));
+    }
+    findings
+}
+
+fn lock(base: &Path, tried: std::io::Result<bool>) -> Finding {
+    match tried {
         Ok(true) => Finding::well("locks", "file locks hold"),
         Ok(false) => Finding::error(
             "locks",
             format!("a locked file in {} can be locked a second time", base.display()),
-            "set XDG_RUNTIME_DIR to a directory on a local file system",
+            LOCAL,
         ),
         Err(error) => Finding::error(
             "locks",
             format!("cannot lock a file in {}: {error}", base.display()),
             MEND,
         ),
-    };
-    let socket = match trial.socket() {
+    }
+}
+
+fn socket(base: &Path, tried: std::io::Result<()>) -> Finding {
+    match tried {
         Ok(()) => Finding::well("sockets", "a socket can be made and reached"),
         Err(error) => Finding::error(
             "sockets",
             format!("cannot use a local socket in {}: {error}", base.display()),
             "allow AF_UNIX sockets in the sandbox or container, or run the service in process",
         ),
-    };
-    vec![lock, socket]
+    }
 }
 
 /// A directory that is removed.
@@ -159,8 +192,17 @@ impl Trial {
         Ok(locked(&first)? && !locked(&second)?)
     }
 
+    fn sock(&self) -> PathBuf {
+        self.0.join("sock")
+    }
+
     fn socket(&self) -> std::io::Result<()> {
-        let path = self.0.join("sock");
+        let directory = File::open(&self.0)?;
+        let mut path = self.sock();
+        // As a daemon does it, whose path may be longer than an address.
+        if cfg!(target_os = "linux") && path.as_os_str().len() > ADDRESS {
+            path = format!("/proc/self/fd/{}/sock", directory.as_raw_fd()).into();
+        }
         let listener = UnixListener::bind(&path)?;
         let _ours = UnixStream::connect(&path)?;
         listener.accept()?;
@@ -173,3 +215,7 @@ impl Drop for Trial {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+#[cfg(test)]
+#[path = "place_tests.rs"]
+mod tests;

@@ -1,6 +1,7 @@
 //! The running supervisors of this user, as other commands see them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use autod::CallError;
 use tokio::task::JoinSet;
@@ -31,6 +32,18 @@ impl Supervisors {
     ///
     /// The file has no supervisor that runs, or supervisors cannot be looked for.
     pub(crate) async fn find(file: Option<&Path>) -> Result<Self, Failure> {
+        Self::find_within(file, place::PATIENCE).await
+    }
+
+    /// The same, waiting for none of them longer than that.
+    ///
+    /// # Errors
+    ///
+    /// As of [`find`](Self::find).
+    pub(crate) async fn find_within(
+        file: Option<&Path>,
+        patience: Duration,
+    ) -> Result<Self, Failure> {
         let sockets = match file {
             Some(file) => vec![place::socket_of(file)?],
             None => place::sockets()?,
@@ -38,8 +51,10 @@ impl Supervisors {
         let mut asked = JoinSet::new();
         for socket in sockets {
             asked.spawn(async move {
-                let client: SuperviseClient = place::daemon(&socket).connect_existing().await?;
-                let overview = client.overview().deadline(place::PATIENCE).await?;
+                let daemon =
+                    place::daemon(&socket).connect_timeout(patience).silence_timeout(patience);
+                let client: SuperviseClient = daemon.connect_existing().await?;
+                let overview = client.overview().deadline(patience).await?;
                 Ok(Supervisor { overview, client })
             });
         }

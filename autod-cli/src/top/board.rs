@@ -82,7 +82,9 @@ impl Board {
             }
             return self.keep_choice(place);
         }
-        let sample = seen.status.as_ref().map(|status| Sample::of(status, at));
+        // A service of a supervisor counts no calls.
+        let counts = seen.status.as_ref().filter(|status| status.get("life").is_some());
+        let sample = counts.map(|status| Sample::of(status, at));
         let before = place.and_then(|place| self.rows[place].last.take());
         let both = match (&before, &sample) {
             (Some(before), Some(sample)) if before.life == sample.life => Some((before, sample)),

@@ -1,4 +1,4 @@
-//! `autod top`: the daemons of this user, as they are now.
+//! `autod top`: the daemons of this user and the services of its supervisors, as they are now.
 //!
 //! What is shown is plain data ([`view`], [`board`]) that a pure function draws; only [`screen`] and
 //! this file know that there is a terminal. Each daemon is asked by itself and again only when its
@@ -11,6 +11,7 @@ mod view;
 
 use std::collections::{HashMap, HashSet};
 use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -26,12 +27,16 @@ use crate::failure::{Done, Failure, in_full};
 use crate::signals::Signals;
 use crate::state::{Seen, look};
 use crate::style::Style;
+use crate::supervise::Supervisors;
 use autod_console::stop::end as end_one;
 use screen::Screen;
 use view::{Action, Mode, Order, View};
 
 /// How long a daemon may take to end.
 const END: Duration = Duration::from_secs(30);
+
+/// How one ended that was killed, as `autod_console::stop` says it.
+const KILLED: &str = "killed";
 
 /// So many lines of a log can be looked at.
 const LINES: usize = 1000;
@@ -77,6 +82,7 @@ async fn watch(options: &Options) -> Result<Done, Failure> {
             },
             _ = tick.tick() => top.refresh(),
             Some(seen) = top.looks.next() => top.saw(seen),
+            Some(found) = top.overviews.next() => top.saw_services(&found, Instant::now()),
             Some((order, ended)) = top.orders.next() => top.ended(&order, ended),
             _ = signals.end() => return Ok(Done::Well),
             // The terminal is gone.
@@ -85,13 +91,23 @@ async fn watch(options: &Options) -> Result<Done, Failure> {
     }
 }
 
+async fn end_service(file: &Path, name: &str, kill: bool) -> Result<&'static str, Failure> {
+    let found = Supervisors::find(Some(file)).await?;
+    found.of_service(name)?.0.stop(name, kill).await?;
+    Ok(if kill { KILLED } else { "by its supervisor" })
+}
+
 struct Top {
     view: View,
     patience: Duration,
     /// By socket.
     targets: HashMap<String, Rc<Target>>,
+    /// Services of supervisors, by what stands for a socket: the file, and the name in it.
+    services: HashMap<String, (PathBuf, String)>,
     /// Sockets of daemons that have not answered yet.
     asked: HashSet<String>,
+    /// One at most, from all supervisors.
+    overviews: FuturesUnordered<LocalBoxFuture<'static, Supervisors>>,
     looks: FuturesUnordered<LocalBoxFuture<'static, (Seen, Instant)>>,
     orders: FuturesUnordered<LocalBoxFuture<'static, (Order, Result<&'static str, Failure>)>>,
 }
@@ -103,7 +119,9 @@ impl Top {
             view,
             patience,
             targets: HashMap::new(),
+            services: HashMap::new(),
             asked: HashSet::new(),
+            overviews: FuturesUnordered::new(),
             looks: FuturesUnordered::new(),
             orders: FuturesUnordered::new(),
         }
@@ -116,7 +134,14 @@ impl Top {
             .into_iter()
             .map(|target| (target.socket().display().to_string(), Rc::new(target)))
             .collect();
-        self.view.board.keep_only(|socket| self.targets.contains_key(socket));
+        self.forget_others();
+        if self.overviews.is_empty() {
+            let patience = self.patience;
+            // What is wrong with one is for `autod ps`.
+            let find =
+                async move { Supervisors::find_within(None, patience).await.unwrap_or_default() };
+            self.overviews.push(find.boxed_local());
+        }
         for (socket, target) in &self.targets {
             if self.asked.insert(socket.clone()) {
                 let (target, patience) = (Rc::clone(target), self.patience);
@@ -125,6 +150,23 @@ impl Top {
             }
         }
         self.read_log();
+    }
+
+    fn forget_others(&mut self) {
+        let (targets, services) = (&self.targets, &self.services);
+        let is_there = |key: &str| targets.contains_key(key) || services.contains_key(key);
+        self.view.board.keep_only(is_there);
+    }
+
+    fn saw_services(&mut self, found: &Supervisors, at: Instant) {
+        self.services.clear();
+        for (owner, service) in found.services() {
+            let seen = service.to_seen(owner);
+            let place = (PathBuf::from(&owner.file), service.name.clone());
+            self.services.insert(seen.socket.clone(), place);
+            self.view.board.saw(seen, at);
+        }
+        self.forget_others();
     }
 
     /// Takes an answer, and all others that are there: one picture shows them all.
@@ -154,6 +196,14 @@ impl Top {
     }
 
     fn end(&mut self, order: Order) {
+        if let Some((file, name)) = self.services.get(&order.socket).cloned() {
+            self.view.said = format!("{name} is told to end");
+            let end = async move {
+                let ended = end_service(&file, &name, order.kill).await;
+                (order, ended)
+            };
+            return self.orders.push(end.boxed_local());
+        }
         let Some(target) = self.targets.get(&order.socket).map(Rc::clone) else {
             self.view.said = format!("the {} daemon is gone already", order.name);
             return;
@@ -168,7 +218,7 @@ impl Top {
 
     fn ended(&mut self, order: &Order, ended: Result<&'static str, Failure>) {
         self.view.said = match ended {
-            Ok("killed") => format!("{} was killed", order.name),
+            Ok(KILLED) => format!("{} was killed", order.name),
             Ok(_) => format!("{} has ended", order.name),
             Err(failure) => failure.text,
         };
@@ -177,6 +227,11 @@ impl Top {
 
     fn read_log(&mut self) {
         let Mode::Log(log) = &mut self.view.mode else { return };
+        if self.services.contains_key(&log.socket) {
+            self.view.said = format!("what {} writes goes where its supervisor writes", log.name);
+            self.view.mode = Mode::List;
+            return;
+        }
         let Some(target) = self.targets.get(&log.socket) else { return };
         match target.log_tail(Some(LINES), false) {
             Ok(tail) => {

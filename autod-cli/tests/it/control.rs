@@ -60,7 +60,7 @@ impl World {
     }
 
     fn is(&self, name: &str, phase: &str) -> bool {
-        self.state(name).0["phase"] == phase
+        self.state(name).0["state"] == phase
     }
 
     #[track_caller]
@@ -71,10 +71,10 @@ impl World {
         rows.lines()
             .map(|row| serde_json::from_str::<Value>(row).unwrap())
             // The others are daemons.
-            .filter(|row| row.get("service").is_some())
+            .filter(|row| row["kind"] == "service")
             .map(|row| {
                 let word = |name: &str| row[name].as_str().unwrap().to_owned();
-                (word("service"), word("phase"))
+                (word("name"), word("state"))
             })
             .collect()
     }
@@ -93,14 +93,14 @@ fn services_are_listed_started_and_stopped() {
     assert_eq!(rows, expected);
     let (state, code) = world.state("web");
     assert_eq!(code, Some(3), "{state}");
-    assert_eq!((&state["pid"], &state["generation"]), (&Value::Null, &Value::from(0)));
+    assert_eq!((state.get("pid"), &state["starts"]), (None, &Value::from(0)));
     assert_eq!(state["file"], text(&std::fs::canonicalize(&file).unwrap()));
 
     // What is so already is no error.
     assert_eq!(world.code(&["start", "web"]), Some(0));
     assert_eq!(world.code(&["start", "web", "-c", text(&file)]), Some(0));
     let (state, code) = world.state("web");
-    assert_eq!((code, &state["phase"]), (Some(0), &Value::from("running")));
+    assert_eq!((code, &state["state"]), (Some(0), &Value::from("running")));
     assert_eq!(state["pid"], up.event("ready")["pid"]);
     assert_eq!(world.code(&["stop", "web"]), Some(0));
     assert_eq!(world.code(&["stop", "web", "--force"]), Some(0));
@@ -114,10 +114,13 @@ fn services_are_listed_started_and_stopped() {
 
     // For people.
     let table = String::from_utf8(world.run(&["ps"]).stdout).unwrap();
-    let services = table.lines().skip_while(|line| !line.starts_with("SERVICE  STATE"));
+    let services = table.lines().skip_while(|line| !line.starts_with("SERVICE "));
     assert_eq!(services.count(), 3, "{table}");
     let details = String::from_utf8(world.run(&["status", "web"]).stdout).unwrap();
-    assert!(details.starts_with("web: stopped for ") && details.contains("starts: 1"), "{details}");
+    assert!(
+        details.contains("\nstate     stopped for ") && details.contains("\nstarts    1\n"),
+        "{details}"
+    );
 
     assert_eq!(world.code(&["start", "other"]), Some(4));
     assert_eq!(world.code(&["stop", "other"]), Some(4));
@@ -148,7 +151,7 @@ fn two_who_start_it_start_it_once_and_a_stop_meanwhile_is_told_to_both() {
     for mut starter in starters {
         assert_eq!(starter.wait().unwrap().code(), Some(0));
     }
-    assert_eq!(world.state("gated").0["generation"], 1);
+    assert_eq!(world.state("gated").0["starts"], 1);
     assert_eq!(world.code(&["stop", "gated"]), Some(0));
 
     let starter = start();
@@ -236,7 +239,8 @@ fn a_name_of_two_supervisors_needs_the_file_and_one_that_is_stuck_holds_up_nobod
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(output.status.code(), Some(1), "not all was told: {output:?}");
     let rows = String::from_utf8(output.stdout).unwrap();
-    let services: Vec<&str> = rows.lines().filter(|row| row.contains("\"generation\":")).collect();
+    let services: Vec<&str> =
+        rows.lines().filter(|row| row.contains("\"kind\":\"service\"")).collect();
     assert!(services.len() == 1 && services[0].contains(text(&one)), "{rows}");
     assert!(rows.lines().any(|row| row.contains("\"state\":\"hung\"")), "{rows}");
     assert!(!output.stderr.is_empty());
@@ -262,7 +266,7 @@ fn a_stop_drains_and_the_next_connection_starts_it_again() {
     let up = world.up(&file);
     for generation in 1..4 {
         assert_eq!(ask(port, "x").unwrap(), "x");
-        assert_eq!(world.state("echo").0["generation"], generation);
+        assert_eq!(world.state("echo").0["starts"], generation);
         assert_eq!(world.code(&["stop", "echo"]), Some(0));
         assert_eq!(world.state("echo").1, Some(3));
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::world::{World, eventually, fails, kill, out};
+use crate::world::{World, eventually, fails, freeze, kill, out};
 
 #[test]
 fn ps_shows_daemons_of_both_kinds_and_leaves_them_alone() {
@@ -86,14 +86,7 @@ fn a_daemon_that_hangs_holds_up_nobody_else() {
     let pid = world.daemon();
     let sock = world.join("other.sock");
     out(world.fixture(&["pid"]).env("FIX_SOCK", &sock));
-    kill(pid, Signal::STOP);
-    // Each thread stops when it gets to hear of it.
-    eventually("all of it is stopped", || {
-        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
-        threads.all(|thread| {
-            std::fs::read_to_string(thread.path().join("stat")).unwrap().contains(") T ")
-        })
-    });
+    freeze(pid);
     let began = Instant::now();
     let row = world.row(&["--timeout", "300"], "fixture").unwrap();
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -127,6 +120,26 @@ fn a_killed_daemon_is_dead_until_it_is_reaped() {
     assert!(world.join("fixture/life.lock").exists() && world.join("fixture/log").exists());
     assert!(world.row(&[], "fixture").is_none());
     assert_ne!(world.daemon(), pid);
+}
+
+#[test]
+fn a_killed_daemon_of_an_explicit_socket_is_forgotten_when_it_is_reaped() {
+    let world = World::new();
+    let [sock, other] = ["mine.sock", "other.sock"].map(|name| world.join(name));
+    let serve = |sock| out(world.fixture(&["pid"]).env("FIX_SOCK", sock)).parse().unwrap();
+    let (pid, living): (u32, u32) = (serve(&sock), serve(&other));
+    let links = || std::fs::read_dir(world.join(".autod")).unwrap().count();
+    assert_eq!(links(), 2);
+    kill(pid.cast_signed(), Signal::KILL);
+    let name = sock.to_str().unwrap();
+    eventually("it is dead", || world.row(&[], name).unwrap()["state"] == "dead");
+    assert_eq!(links(), 2, "it can still be asked about");
+    assert_eq!(world.row(&["--reap"], name).unwrap()["reaped"], true);
+    assert!(!sock.exists() && world.row(&["--all"], name).is_none());
+    assert_eq!(links(), 1);
+    // The other one lives, and is as well known as before.
+    assert_eq!(serve(&other), living);
+    assert_eq!(world.row(&[], other.to_str().unwrap()).unwrap()["status"]["pid"], living);
 }
 
 /// The reaper runs all the time while daemons are killed and started.
@@ -192,7 +205,7 @@ fn status_says_why_a_daemon_is_there_and_what_it_does() {
     assert!(0 < p50 && p50 <= p99 && p99 <= max && max < 10_000_000_000, "{add}");
     assert!(method("block").is_none(), "it has not ended");
     let text = out(&mut world.autod(&["status", "fixture"]));
-    for words in ["1 connected", "a test asked for it", "1 calls in flight", "block", "METHOD"] {
+    for words in ["1 connected", "a test asked for it", "1 call in flight", "block", "METHOD"] {
         assert!(text.contains(words), "{words} is missing in\n{text}");
     }
     caller.kill().unwrap();

@@ -2,11 +2,13 @@
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::world::{World, eventually, kill, out};
+use crate::canned::Canned;
+use crate::world::{World, eventually, freeze, has, kill, out};
 
 /// The findings of this check that name the test's own directory, and all others of the machine.
 fn findings(world: &World, set: &[(&str, Option<&Path>)]) -> Vec<Value> {
@@ -17,9 +19,15 @@ fn findings(world: &World, set: &[(&str, Option<&Path>)]) -> Vec<Value> {
             None => command.env_remove(name),
         };
     }
+    findings_of(&mut command)
+}
+
+#[track_caller]
+fn findings_of(command: &mut Command) -> Vec<Value> {
     let output = command.output().unwrap();
     assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
-    serde_json::from_slice::<Value>(&output.stdout).unwrap().as_array().unwrap().clone()
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 #[track_caller]
@@ -74,7 +82,7 @@ fn a_runtime_directory_that_cannot_be_used_is_found() {
 fn daemons_that_need_help_are_named_with_it() {
     let world = World::new();
     let pid = world.daemon();
-    kill(pid, Signal::STOP);
+    freeze(pid);
     let hung = finding(&findings(&world, &[]), "daemon", &format!("fixture (pid {pid}) does not"));
     assert!(hung["mend"].as_str().unwrap().contains("autod stop --kill fixture"));
     kill(pid, Signal::KILL);
@@ -117,4 +125,87 @@ fn a_daemon_of_an_older_build_is_found() {
     std::fs::rename(world.write("next", "another build"), &copy).unwrap();
     let skew = finding(&findings(&world, &[]), "version-skew", sock.to_str().unwrap());
     assert!(skew["mend"].as_str().unwrap().starts_with("autod restart "), "{skew}");
+}
+
+#[test]
+fn low_limits_of_the_shell_are_found() {
+    let world = World::new();
+    let line = format!(
+        "ulimit -n 100; ulimit -t 1000; exec '{}' doctor --json",
+        env!("CARGO_BIN_EXE_autod")
+    );
+    let all = findings_of(world.command("sh").args(["-c", &line]));
+    let files = finding(&all, "open-files", "may have 100 files open");
+    assert!(files["mend"].as_str().unwrap().contains("ulimit -Hn"), "{files}");
+    let cpu = finding(&all, "cpu-time", "after 1000 s of CPU time");
+    assert!(cpu["mend"].as_str().unwrap().contains("ulimit -t unlimited"), "{cpu}");
+}
+
+/// A filter of system calls as containers and sandboxes have it: sockets cannot be made.
+#[test]
+fn a_sandbox_without_local_sockets_is_found() {
+    if !has("python3") {
+        return;
+    }
+    let filter = r"
+import ctypes, os, struct, sys
+arch, bind = {'x86_64': (0xC000003E, 49), 'aarch64': (0xC00000B7, 200)}[os.uname().machine]
+code = [(0x20, 0, 0, 4), (0x15, 0, 3, arch), (0x20, 0, 0, 0), (0x15, 0, 1, bind),
+        (0x06, 0, 0, 0x00050000 | 1), (0x06, 0, 0, 0x7FFF0000)]
+code = b''.join(struct.pack('HBBI', *line) for line in code)
+code = ctypes.create_string_buffer(code, len(code))
+class Program(ctypes.Structure):
+    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
+filter = Program(len(code) // 8, ctypes.addressof(code))
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(filter), 0, 0):
+    sys.exit('no filter: %s' % os.strerror(ctypes.get_errno()))
+os.execv(sys.argv[1], sys.argv[1:])
+";
+    let world = World::new();
+    let autod = env!("CARGO_BIN_EXE_autod");
+    let mut command = world.command("python3");
+    let all = findings_of(command.args(["-c", filter, autod, "doctor", "--json"]));
+    let sockets = finding(&all, "sockets", "cannot use a local socket");
+    assert_eq!(sockets["grade"], "error");
+    assert!(sockets["mend"].as_str().unwrap().contains("allow AF_UNIX"), "{sockets}");
+    assert!(all.iter().any(|finding| finding["check"] == "sandbox" && finding["grade"] == "note"));
+}
+
+/// Daemons reach each other there, and so does the doctor.
+#[test]
+fn a_path_that_is_too_long_for_an_address_is_warned_of() {
+    let world = World::new();
+    let long = world.join("x".repeat(120));
+    out(world.command("mkdir").args(["-m", "700", long.to_str().unwrap()]));
+    let all = findings(&world, &[("XDG_RUNTIME_DIR", Some(&long))]);
+    let path = finding(&all, "socket-path", "bytes of an address");
+    assert_eq!(
+        (&path["grade"], &path["mend"]),
+        (&"warning".into(), &"set XDG_RUNTIME_DIR to a shorter path".into())
+    );
+    assert_eq!(finding(&all, "sockets", "can be made and reached")["grade"], "ok");
+    assert!(out(world.fixture(&["pid"]).env("XDG_RUNTIME_DIR", &long)).parse::<i32>().is_ok());
+}
+
+/// Locks that nobody holds stay in the way of nobody.
+#[test]
+fn a_stale_lock_is_no_finding() {
+    let world = World::new();
+    world.daemon();
+    out(&mut world.autod(&["stop", "fixture"]));
+    assert!(world.join("fixture/life.lock").exists() && world.join("fixture/spawn.lock").exists());
+    let all = findings(&world, &[]);
+    let about = all.iter().find(|finding| finding["text"].as_str().unwrap().contains("fixture"));
+    assert!(about.is_none(), "{about:?}");
+}
+
+#[test]
+fn a_daemon_of_another_autod_is_a_note() {
+    let world = World::new();
+    let daemon =
+        Canned::new(&world, "older", serde_json::json!({"autod": "0.0.9", "state": "ready"}));
+    let note = finding(&findings(&world, &[]), "version-skew", "older is made with autod 0.0.9");
+    assert_eq!(note["grade"], "note");
+    drop(daemon);
 }

@@ -9,8 +9,15 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::world::{World, out};
 
-/// What a command prints on a terminal of so many columns.
+/// What a command prints on a terminal of so many columns, which does well.
 fn on_terminal(command: &mut Command, columns: u16) -> String {
+    let (code, text) = on_terminal_with_code(command, columns);
+    assert_eq!(code, Some(0));
+    text
+}
+
+/// The exit code of a command, and what it prints and says on a terminal of so many columns.
+pub(crate) fn on_terminal_with_code(command: &mut Command, columns: u16) -> (Option<i32>, String) {
     let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&control).unwrap();
     unlockpt(&control).unwrap();
@@ -18,13 +25,15 @@ fn on_terminal(command: &mut Command, columns: u16) -> String {
     let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
     let terminal = std::fs::File::options().read(true).write(true).open(name).unwrap();
     tcsetwinsize(&terminal, size).unwrap();
-    let mut child = command.stdout(Stdio::from(OwnedFd::from(terminal))).spawn().unwrap();
-    command.stdout(Stdio::null());
+    let both = [terminal.try_clone().unwrap(), terminal].map(|end| Stdio::from(OwnedFd::from(end)));
+    let [stdout, stderr] = both;
+    let mut child = command.stdout(stdout).stderr(stderr).spawn().unwrap();
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut text = Vec::new();
     // The last writer's end is an error of its own on a terminal.
     let _ = std::fs::File::from(control).read_to_end(&mut text);
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(text).unwrap().replace('\r', "")
+    let code = child.wait().unwrap().code();
+    (code, String::from_utf8(text).unwrap().replace('\r', ""))
 }
 
 #[test]

@@ -18,6 +18,9 @@ fn a_tool_looks_after_its_daemon() {
     };
     let (code, text) = fails(&mut tool(&["daemon", "status"]));
     assert!(code == 3 && text.contains("does not run"), "{code} {text}");
+    let (code, text) = fails(&mut tool(&["daemon", "stop", "--json"]));
+    let error: serde_json::Value = serde_json::from_str(&text).expect("an object");
+    assert!(code == 3 && error["error"]["code"] == 3, "{code} {text}");
     assert_eq!(fails(&mut tool(&["daemon", "stop"])).0, 3);
     assert_eq!(fails(&mut tool(&["daemon"])).0, 2);
 
@@ -47,6 +50,16 @@ fn a_tool_looks_after_its_daemon() {
     // It starts by `restart` too, whose words its own process does not obey again.
     assert_eq!(out(&mut tool(&["daemon", "restart"])), "");
     assert_eq!(out(&mut tool(&["add", "1"])), "1");
+    let json = |words: &[&str]| -> serde_json::Value {
+        serde_json::from_str(&out(&mut tool(words))).expect("an object")
+    };
+    let before = status()["pid"].clone();
+    let again = json(&["daemon", "restart", "--json"]);
+    assert_eq!((&again["name"], &again["before"]), (&"autod-tool".into(), &before), "{again}");
+    assert_eq!(again["pid"], status()["pid"]);
+    let ended = json(&["daemon", "stop", "--json"]);
+    assert_eq!(ended, serde_json::json!({"name": "autod-tool", "ended": "by itself"}));
+    assert!(json(&["daemon", "restart", "--json"]).get("before").is_none(), "none ran");
     assert_eq!(out(&mut tool(&["daemon", "stop", "--kill"])), "");
 }
 

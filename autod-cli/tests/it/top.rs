@@ -1,73 +1,16 @@
 //! `autod top` in a terminal, as a person uses it.
 
-use std::cell::Cell;
-
 use rustix::process::Signal;
 
-use crate::world::{World, eventually, fails, has, kill, out};
+use crate::tmux::Terminal;
+use crate::up::echo;
+use crate::world::{World, connect, eventually, fails, free_port, has, kill, out};
 
-/// A terminal with a shell in it.
-struct Terminal<'a> {
-    world: &'a World,
-    lines: Cell<u32>,
-}
-
-impl<'a> Terminal<'a> {
-    fn open(world: &'a World, columns: u16, rows: u16) -> Self {
-        let terminal = Self { world, lines: Cell::new(0) };
-        let size = [columns.to_string(), rows.to_string()];
-        let words = ["-f", "/dev/null", "new-session", "-d", "-x", &size[0], "-y", &size[1]];
-        terminal.tmux(&[&words[..], &["env", "PS1=$ ", "sh"]].concat());
-        terminal
-    }
-
-    #[track_caller]
-    fn tmux(&self, words: &[&str]) -> String {
-        let mut command = self.world.command("tmux");
-        command.arg("-S").arg(self.world.join("tmux.sock")).args(words);
-        out(command.env_remove("TMUX").env_remove("NO_COLOR").env("TERM", "xterm"))
-    }
-
-    #[track_caller]
-    fn press(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys"], keys].concat());
-    }
-
-    #[track_caller]
-    fn shown(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    #[track_caller]
-    fn shows(&self, text: &str) {
-        let mut last = String::new();
-        eventually(text, || {
-            last = self.shown();
-            last.contains(text) || {
-                assert!(!last.contains("panicked"), "{last}");
-                false
-            }
-        });
-    }
-
-    /// Runs a command of the shell, whose end is seen by a line of its own in a file.
-    #[track_caller]
-    fn runs(&self, command: &str) -> String {
-        let number = self.lines.get() + 1;
-        self.lines.set(number);
-        let [result, done] = ["out", "done"].map(|kind| self.world.join(format!("{kind}{number}")));
-        let line = format!("{command} > {}; touch {}", result.display(), done.display());
-        self.press(&[&line, "Enter"]);
-        eventually(command, || done.exists());
-        std::fs::read_to_string(result).expect("what it said")
-    }
-
-    #[track_caller]
-    fn begin_top(&self, words: &str) {
-        let top = env!("CARGO_BIN_EXE_autod");
-        self.press(&[&format!("echo was-here; {top} top {words}; echo code=$?"), "Enter"]);
-        self.shows("q quit");
-    }
+#[track_caller]
+fn begin_top(terminal: &Terminal<'_>, words: &str) {
+    let top = env!("CARGO_BIN_EXE_autod");
+    terminal.press(&[&format!("echo was-here; {top} top {words}; echo code=$?"), "Enter"]);
+    terminal.shows("q quit");
 }
 
 #[test]
@@ -84,7 +27,7 @@ fn daemons_are_watched_read_and_stopped() {
 
     let terminal = Terminal::open(&world, 120, 20);
     let modes = terminal.runs("stty -a");
-    terminal.begin_top("--interval 100 --timeout 600000");
+    begin_top(&terminal, "--interval 100 --timeout 600000");
     // The other one is asked for ten minutes.
     terminal.shows("fixture ");
     terminal.shows(&pid.to_string());
@@ -129,7 +72,7 @@ fn a_daemon_that_hangs_is_shown_and_can_be_killed() {
     let pid = world.daemon();
     kill(pid, Signal::STOP);
     let terminal = Terminal::open(&world, 40, 8);
-    terminal.begin_top("--interval 100 --timeout 200");
+    begin_top(&terminal, "--interval 100 --timeout 200");
     terminal.shows("hung");
     assert!(terminal.shown().lines().all(|line| line.chars().count() <= 40));
     terminal.press(&["K"]);
@@ -150,7 +93,7 @@ fn a_signal_gives_the_terminal_back() {
     let terminal = Terminal::open(&world, 100, 10);
     let modes = terminal.runs("stty -a");
     for signal in [Signal::TERM, Signal::HUP, Signal::INT] {
-        terminal.begin_top("");
+        begin_top(&terminal, "");
         let is_top = |pid: &i32| {
             let words = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             words.ends_with(b"autod\0top\0")
@@ -175,4 +118,45 @@ fn without_a_terminal_it_says_what_to_use() {
         "{text}"
     );
     assert_eq!(fails(&mut world.autod(&["top", "--interval", "5"])).0, 2);
+}
+
+#[test]
+fn services_of_a_supervisor_are_watched_and_stopped() {
+    if !has("tmux") {
+        return;
+    }
+    let world = World::new();
+    let port = free_port();
+    let text = echo("echo", port, "") + &echo("idle", free_port(), "");
+    let up = world.up(&world.write("autod.toml", &text));
+    let terminal = Terminal::open(&world, 140, 10);
+    begin_top(&terminal, "--interval 100");
+    let row = |name: &str| {
+        let shown = terminal.shown();
+        let line =
+            shown.lines().find(|line| line.get(2..).is_some_and(|line| line.starts_with(name)));
+        line.unwrap_or("").to_owned()
+    };
+    eventually("they are listed", || row("echo ").contains(" stopped "));
+    assert!(row("idle ").contains("listens at "), "{}", terminal.shown());
+    let open = connect(port).unwrap();
+    eventually("it runs", || row("echo ").contains(" running ") && row("echo ").contains("1 user"));
+    // Down from the supervisor's own row.
+    terminal.press(&["g"]);
+    eventually("the first is chosen", || row(world.join("").to_str().unwrap()).starts_with('>'));
+    terminal.press(&["j"]);
+    eventually("it is chosen", || row("echo ").starts_with('>'));
+    terminal.press(&["l"]);
+    terminal.shows("what echo writes goes where its supervisor writes");
+    terminal.press(&["K"]);
+    terminal.shows("kill echo?");
+    terminal.press(&["y"]);
+    terminal.shows("echo was killed");
+    eventually("it is stopped", || row("echo ").contains(" stopped "));
+    drop(open);
+    assert_eq!(world.listed(&["ps", "--json"]).len(), 2, "the supervisor goes on");
+    assert_eq!(up.end(), Some(0));
+    eventually("they are gone", || row("echo ").is_empty());
+    terminal.press(&["q"]);
+    terminal.shows("code=0");
 }

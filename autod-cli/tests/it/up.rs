@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use crate::world::{World, ask, connect, eventually, example, free_port, has};
 
 /// An echo server as a service, with what else is set.
-fn echo(name: &str, port: u16, settings: &str) -> String {
+pub(crate) fn echo(name: &str, port: u16, settings: &str) -> String {
     let app = example("activated-app");
     let app = app.display();
     format!(

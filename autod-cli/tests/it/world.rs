@@ -150,6 +150,20 @@ pub(crate) fn kill(pid: i32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(pid).expect("a pid"), signal);
 }
 
+/// Stops a process as a debugger does, and waits until it is so.
+#[track_caller]
+pub(crate) fn freeze(pid: i32) {
+    kill(pid, Signal::STOP);
+    // Each thread stops when it gets to hear of it.
+    eventually("all of it is stopped", || {
+        let mut threads = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it").flatten();
+        threads.all(|thread| {
+            let stat = std::fs::read_to_string(thread.path().join("stat"));
+            stat.is_ok_and(|stat| stat.contains(") T "))
+        })
+    });
+}
+
 /// A running `autod up`, killed when it is dropped.
 pub(crate) struct Up {
     child: Child,
@@ -241,13 +255,18 @@ pub(crate) fn example(name: &str) -> PathBuf {
 /// it is skipped.
 #[track_caller]
 pub(crate) fn has(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(program).is_file());
+    let found = is_installed(program);
     assert!(found || std::env::var_os("CI").is_none(), "{program} is not installed");
     if !found {
         eprintln!("skipped: {program} is not installed");
     }
     found
+}
+
+/// Whether a program is installed that a test takes where it is.
+pub(crate) fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
 /// Waits until something is so; the test fails if it does not become so.

@@ -59,6 +59,7 @@ impl Connector<'_> {
         stream.set_nonblocking(false).map_err(unusable)?;
         let ours = Receives::from(self.limits);
         let shared = Shared::new(Side::Connector, ours, accept.receives, Holds::from(self.limits));
+        shared.name_daemon(self.place.whom());
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started: took, retries };
         Ok(Connection::new(shared, stream, rest, self.limits.busy_poll, origin))

@@ -257,6 +257,7 @@ impl Connector<'_> {
                 self.build
             ),
         )
+        .with_mend()
     }
 
     /// Whether there is time left for a daemon that is closing.
@@ -279,7 +280,8 @@ impl Connector<'_> {
                 self.place.sock().display(),
                 self.place.log_path().display()
             ),
-        ))
+        )
+        .with_mend())
     }
 }
 

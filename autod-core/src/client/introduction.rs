@@ -5,11 +5,14 @@ use std::os::unix::ffi::OsStringExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::Instrument as _;
+
 use crate::callbacks::Callbacks;
 use crate::caller::root_identity;
 use crate::codec::Codec;
+use crate::error::Whom;
 use crate::identity::Build;
-use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side, Transport};
+use crate::mux::{Connection, Dispatch, Driver, NoService, Origin, Shared, Side, Transport, trace};
 use crate::service::Table;
 use crate::wire::greeting::{Accept, CallerFields, Hello, Purpose, VERSION};
 use crate::wire::limits::{Holds, Limits, Receives};
@@ -58,6 +61,7 @@ impl Introduction<'_> {
         &self,
         mut transport: T,
         rest: Vec<u8>,
+        whom: Whom,
         accept: Accept,
         started: Option<Duration>,
         retries: u32,
@@ -69,12 +73,14 @@ impl Introduction<'_> {
         let holds = Holds::from(self.limits);
         let shared = Shared::speaking(self.codec, Side::Connector, ours, accept.receives, holds);
         transport.joined(&shared);
+        let span = trace::connection(Some(&whom), &accept);
+        shared.name_daemon(whom);
         let Accept { pid, build, life, .. } = accept;
         let origin = Origin { pid, build, life, started, retries };
         let dispatch = dispatch_of(self.callbacks, &shared, &origin);
         let driver = Driver::new(transport, Arc::clone(&shared), dispatch, rest)
             .looking(self.limits.busy_poll, true);
-        tokio::spawn(driver.run());
+        tokio::spawn(driver.run().instrument(span));
         Connection::new(shared, origin)
     }
 }

@@ -195,7 +195,8 @@ impl Connector<'_> {
     /// The connection of a contact, driven by a task.
     pub(crate) fn connection(&self, contact: Contact) -> Connection {
         let Contact { line, accept, took, retries } = contact;
-        self.introduction().connection(line.stream, line.rest, accept, took, retries)
+        let whom = self.place.whom();
+        self.introduction().connection(line.stream, line.rest, whom, accept, took, retries)
     }
 
     /// Who we are, whatever the transport is.
@@ -234,7 +235,7 @@ impl Connector<'_> {
             ),
             None => format!("whoever listens on {sock} {what}"),
         };
-        Error::new(ErrorKind::Timeout, message)
+        Error::new(ErrorKind::Timeout, message).with_mend()
     }
 }
 

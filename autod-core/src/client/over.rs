@@ -50,7 +50,8 @@ impl<S, T> Daemon<S, T> {
         IO: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let settings = &self.settings;
-        settings.connect_over(io, C::TABLE, Codec::default()).await.map(C::from_connection)
+        let connected = settings.connect_over(io, C::TABLE, Codec::default()).await;
+        connected.map(C::from_connection).map_err(|error| settings.named(error))
     }
 }
 
@@ -94,7 +95,7 @@ impl Introduction<'_> {
                         stream.keep_alive(KeepAlive::new(accept.keep_alive));
                     }
                     let rest = ear.into_rest();
-                    return Ok(self.connection(stream, rest, accept, None, 0));
+                    return Ok(self.connection(stream, rest, settings.whom(), accept, None, 0));
                 }
                 Ok(Answer::Wait(text)) => {
                     if let Some(progress) =

@@ -21,6 +21,7 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
+    #[inline]
     pub(super) fn new() -> Self {
         Self { depth: DEPTH, empty: EMPTY }
     }

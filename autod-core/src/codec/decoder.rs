@@ -15,6 +15,7 @@ use serde::de::{
 };
 
 use super::bounds::Bounds;
+use super::number;
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
@@ -93,6 +94,7 @@ pub(super) struct Decoder<'de> {
 
 impl<'de> Decoder<'de> {
     /// Reads `bytes` and then the `tail`, which may be taken.
+    #[inline]
     pub(super) fn new(bytes: &'de [u8], tail: Option<&'de mut Vec<u8>>) -> Self {
         let input = Input { bytes, tail, torn: false };
         let input = DecoderImpl::new(input, config::standard(), ());
@@ -108,6 +110,15 @@ impl<'de> Decoder<'de> {
     /// Whether it failed because something lies partly in the tail.
     pub(super) fn is_torn(&mut self) -> bool {
         self.input.reader().torn
+    }
+
+    /// An integer in a form that is not longer than that, if it can be told at a glance.
+    #[inline]
+    fn unsigned(&mut self, longest: usize) -> Option<u64> {
+        let input = self.input.reader();
+        let (value, length) = number::unsigned(input.bytes, longest)?;
+        input.bytes = &input.bytes[length..];
+        Some(value)
     }
 
     #[inline]
@@ -193,11 +204,18 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         deserialize_u8, visit_u8, u8;
         deserialize_u16, visit_u16, u16;
         deserialize_u32, visit_u32, u32;
-        deserialize_u64, visit_u64, u64;
         deserialize_u128, visit_u128, u128;
         deserialize_f32, visit_f32, f32;
         deserialize_f64, visit_f64, f64;
         deserialize_char, visit_char, char;
+    }
+
+    #[inline]
+    fn deserialize_u64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        match self.unsigned(number::LONGEST) {
+            Some(value) => visitor.visit_u64(value),
+            None => visitor.visit_u64(u64::decode(&mut self.input)?),
+        }
     }
 
     unsupported! {

@@ -12,6 +12,7 @@ use serde::ser::{
 };
 
 use super::bounds::Bounds;
+use super::number::{put_signed, put_unsigned};
 
 type Result<T> = std::result::Result<T, EncodeError>;
 
@@ -32,6 +33,7 @@ pub(super) struct Encoder<'a> {
 
 impl<'a> Encoder<'a> {
     /// Appends to `bytes`.
+    #[inline]
     pub(super) fn new(bytes: &'a mut Vec<u8>) -> Self {
         let output = EncoderImpl::new(Output(bytes), config::standard());
         Self { output, bounds: Bounds::new() }
@@ -84,6 +86,16 @@ macro_rules! plain {
     )*};
 }
 
+macro_rules! integers {
+    ($($method:ident, $type:ty, $put:ident;)*) => {$(
+        #[inline]
+        fn $method(self, value: $type) -> Result<()> {
+            $put(self.output.writer().0, value.into());
+            Ok(())
+        }
+    )*};
+}
+
 impl<'a, 'b> Serializer for &'b mut Encoder<'a> {
     type Ok = ();
     type Error = EncodeError;
@@ -98,20 +110,23 @@ impl<'a, 'b> Serializer for &'b mut Encoder<'a> {
     plain! {
         serialize_bool, bool;
         serialize_i8, i8;
-        serialize_i16, i16;
-        serialize_i32, i32;
-        serialize_i64, i64;
         serialize_i128, i128;
         serialize_u8, u8;
-        serialize_u16, u16;
-        serialize_u32, u32;
-        serialize_u64, u64;
         serialize_u128, u128;
         serialize_f32, f32;
         serialize_f64, f64;
         serialize_char, char;
         serialize_str, &str;
         serialize_bytes, &[u8];
+    }
+
+    integers! {
+        serialize_i16, i16, put_signed;
+        serialize_i32, i32, put_signed;
+        serialize_i64, i64, put_signed;
+        serialize_u16, u16, put_unsigned;
+        serialize_u32, u32, put_unsigned;
+        serialize_u64, u64, put_unsigned;
     }
 
     #[inline]
@@ -315,6 +330,5 @@ impl SerializeMap for Elements<'_, '_> {
 
 /// Appends what stands before so many elements.
 pub(super) fn put_length(bytes: &mut Vec<u8>, length: usize) {
-    let encoded = length.encode(&mut EncoderImpl::new(Output(bytes), config::standard()));
-    debug_assert!(encoded.is_ok(), "a vector takes all that is written to it");
+    put_unsigned(bytes, length as u64);
 }

@@ -18,6 +18,7 @@ mod head;
 #[cfg(feature = "json")]
 pub(crate) mod json;
 mod message;
+mod number;
 #[cfg(test)]
 mod tests;
 
@@ -92,24 +93,29 @@ impl Codec {
         value: T,
     ) -> Result<Vec<u8>> {
         match self {
-            Self::Bincode => encode_owned(bytes, value),
+            Self::Bincode => {
+                let mut tail = Vec::new();
+                encode_owned(bytes, &mut tail, value)?;
+                Ok(tail)
+            }
             #[cfg(feature = "json")]
             Self::Json => json::encode_into(bytes, &value).map(|()| Vec::new()),
         }
     }
 
     /// Appends the encoding of an item of a stream, which others follow, but for long bytes at its
-    /// end, which it gives.
+    /// end, which go to `tail`.
     #[inline]
     pub(crate) fn encode_item<T: Serialize + 'static>(
         self,
         bytes: &mut Vec<u8>,
+        tail: &mut Vec<u8>,
         item: T,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<()> {
         match self {
-            Self::Bincode => encode_owned(bytes, item),
+            Self::Bincode => encode_owned(bytes, tail, item),
             #[cfg(feature = "json")]
-            Self::Json => json::encode_item(bytes, &item).map(|()| Vec::new()),
+            Self::Json => json::encode_item(bytes, &item),
         }
     }
 }
@@ -135,13 +141,20 @@ pub(crate) fn arguments_message<A: Arguments>(
     Ok(Message { head: head.into(), tail })
 }
 
-/// Appends the encoding of a value but for long bytes at its end, which it gives.
+/// Appends the encoding of a value but for long bytes at its end, which go to `tail`.
 #[inline]
-fn encode_owned<T: Serialize + 'static>(bytes: &mut Vec<u8>, mut value: T) -> Result<Vec<u8>> {
-    let tail = take_long(&mut value).unwrap_or_default();
+fn encode_owned<T: Serialize + 'static>(
+    bytes: &mut Vec<u8>,
+    tail: &mut Vec<u8>,
+    mut value: T,
+) -> Result<()> {
+    let long = take_long(&mut value);
     encode::<T>(bytes, &Sent(&value))?;
-    put_length(bytes, &tail);
-    Ok(tail)
+    if let Some(long) = long {
+        put_length(bytes, &long);
+        *tail = long;
+    }
+    Ok(())
 }
 
 /// Completes the encoding of a value whose long bytes have been taken.
@@ -156,21 +169,26 @@ fn put_length(bytes: &mut Vec<u8>, tail: &[u8]) {
 }
 
 /// Encodes what is sent for a `T`.
+#[inline]
 fn encode<T>(bytes: &mut Vec<u8>, sent: &impl Serialize) -> Result<()> {
     let start = bytes.len();
     sent.serialize(&mut Encoder::new(bytes)).map_err(|error| {
         bytes.truncate(start);
-        let name = type_name::<T>();
-        let message = match error {
-            EncodeError::Other(why) => return codec(format!("cannot encode {name}: {why}")),
-            EncodeError::Serde(SerdeEncodeError::SequenceMustHaveLength) => format!(
-                "cannot encode {name}: serde's flatten, or a map or sequence of unknown length, \
-                 cannot travel in this format"
-            ),
-            _ => format!("cannot encode {name}"),
-        };
-        codec(message).caused_by(error)
+        unencodable(type_name::<T>(), error)
     })
+}
+
+#[cold]
+fn unencodable(name: &str, error: EncodeError) -> Error {
+    let message = match error {
+        EncodeError::Other(why) => return codec(format!("cannot encode {name}: {why}")),
+        EncodeError::Serde(SerdeEncodeError::SequenceMustHaveLength) => format!(
+            "cannot encode {name}: serde's flatten, or a map or sequence of unknown length, \
+             cannot travel in this format"
+        ),
+        _ => format!("cannot encode {name}"),
+    };
+    codec(message).caused_by(error)
 }
 
 /// Decodes one value that fills `bytes` exactly.
@@ -197,11 +215,13 @@ pub(crate) fn decode_arguments<A: Arguments>(message: &mut Message, at: usize) -
 }
 
 /// Decodes one value from the start of `bytes` and tells how long it was.
+#[inline]
 pub(crate) fn decode_prefix<T: DeserializeOwned + 'static>(bytes: &[u8]) -> Result<(T, usize)> {
     let decoder = &mut Decoder::new(bytes, None);
-    let received: Received<T> =
-        Deserialize::deserialize(&mut *decoder).map_err(undecodable::<T>)?;
-    Ok((received.0, bytes.len() - decoder.left()))
+    match Received::deserialize(&mut *decoder) {
+        Ok(Received(value)) => Ok((value, bytes.len() - decoder.left())),
+        Err(error) => Err(undecodable::<T>(error)),
+    }
 }
 
 /// Decodes the value that begins there and tells how long it was. What is apart may go into it.
@@ -210,6 +230,9 @@ pub(crate) fn decode_from<T: DeserializeOwned + 'static>(
     message: &mut Message,
     at: usize,
 ) -> Result<(T, usize)> {
+    if message.tail.is_empty() {
+        return decode_prefix(message.head.get(at..).unwrap_or_default());
+    }
     received_from::<T, Received<T>>(message, at).map(|(received, used)| (received.0, used))
 }
 
@@ -238,6 +261,7 @@ fn check_end<T>(left: usize) -> Result<()> {
     Err(codec(format!("cannot decode {}: {left} bytes are left over", type_name::<T>())))
 }
 
+#[cold]
 fn undecodable<T>(error: DecodeError) -> Error {
     let name = type_name::<T>();
     let message = match error {

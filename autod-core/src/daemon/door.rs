@@ -77,7 +77,8 @@ impl Place {
             Err(error) => Err(Error::system(
                 format!("cannot connect to {}{}", self.sock().display(), advice(error)),
                 error,
-            )),
+            )
+            .with_mend()),
         }
     }
 }
@@ -222,7 +223,7 @@ mod tests {
         let place = home.place();
         let datagram = std::os::unix::net::UnixDatagram::bind(place.sock()).unwrap();
         let error = place.knock().unwrap_err();
-        assert!(error.message().contains("another kind"), "{error}");
+        assert!(crate::error::in_full(&error).contains("another kind"), "{error}");
         drop(datagram);
     }
 

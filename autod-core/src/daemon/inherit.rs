@@ -136,6 +136,7 @@ fn stray(finding: &str) -> Error {
         ErrorKind::Usage,
         format!("the variable {STATUS} {finding}; it is autod's own: unset it, and {DEPTH} too"),
     )
+    .with_mend()
 }
 
 /// An exec of `/proc/self/exe` leaves "exe" as the name that `ps` and `pgrep` show.

@@ -42,7 +42,8 @@ impl SpawnLock {
                         "the directory {} was replaced while it was used; try again",
                         place.dir().display()
                     ),
-                ))
+                )
+                .with_mend())
             }
             Attempt::Held(_) => Ok(None),
         }
@@ -51,7 +52,8 @@ impl SpawnLock {
     /// Tells those who wait what is going on; each change gives them new patience.
     pub(crate) fn set_phase(&self, phase: &str) -> Result<()> {
         SpawnRecord::new(phase).write(&self.0).map_err(|error| {
-            Error::system("cannot write into the spawn lock; is the disk full?", error)
+            Error::system("cannot write into the spawn lock; make room if the disk is full", error)
+                .with_mend()
         })
     }
 
@@ -122,7 +124,8 @@ impl LifeLock {
                     "the life lock {} was replaced during the start; try again",
                     place.life_path().display()
                 ),
-            ));
+            )
+            .with_mend());
         }
         record.pid = std::process::id();
         let lock = Self { file, record: Mutex::new(record) };
@@ -159,7 +162,8 @@ impl LifeLock {
         let mut record = self.lock_record();
         change(&mut record);
         record.write(&self.file).map_err(|error| {
-            Error::system("cannot write into the life lock; is the disk full?", error)
+            Error::system("cannot write into the life lock; make room if the disk is full", error)
+                .with_mend()
         })
     }
 
@@ -237,7 +241,8 @@ fn take_opened(place: &Place, name: &OsStr, how: OFlags) -> Result<Attempt> {
                             path.display()
                         ),
                         error,
-                    ));
+                    )
+                    .with_mend());
                 }
             }
         };
@@ -312,6 +317,7 @@ fn judge(place: &Place, name: &OsStr, found: &Found, euid: u32) -> Result<()> {
 
 fn refuse(place: &Place, name: &OsStr, finding: &str) -> Error {
     Error::new(ErrorKind::Place, format!("the lock {} {finding}", place.path_of(name).display()))
+        .with_mend()
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ fn a_file_that_is_no_lock_of_ours_is_refused_and_survives() {
     let refused = |finding: &str| {
         let error = SpawnLock::try_take(&place).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Place, "{error:?}");
-        assert!(error.message().contains(finding), "{error}");
+        assert!(crate::error::in_full(&error).contains(finding), "{error}");
         assert!(error.message().contains(path.to_str().unwrap()), "{error}");
     };
     std::fs::write(&target, "precious").unwrap();

@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt as _;
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{FileType, Mode, OFlags};
 
@@ -28,6 +29,9 @@ pub(super) fn start(place: &Place, _proof: &SpawnLock) -> Result<File> {
 /// Keeps the log as the previous one if it is longer than `limit`, and turns this process's
 /// standard output and error to a new one. Processes of the daemon's keep writing to the old.
 pub(crate) fn rotate_own(place: &Place, life: &LifeLock, limit: u64) -> Result<()> {
+    // Two who have seen one size would rotate twice, and lose what the first has kept.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(found) = place.find(&place.names().log)? else { return Ok(()) };
     let ours = Found::of(rustix::stdio::stdout()).is_ok_and(|stdout| stdout.is_same(&found));
     let length = std::fs::metadata(place.log_path()).map_or(0, |log| log.len());
@@ -70,7 +74,8 @@ fn create(place: &Place) -> Result<File> {
                 "the log {} is not a regular file of uid {euid} alone; remove it",
                 place.log_path().display()
             ),
-        ));
+        )
+        .with_mend());
     }
     // What serves a terminal or a pipe would be wrong for a file that a child writes.
     rustix::fs::fcntl_setfl(&file, OFlags::APPEND)

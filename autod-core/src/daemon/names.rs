@@ -74,5 +74,6 @@ pub(super) fn check_name(app: &str) -> Result<()> {
     Err(Error::new(
         ErrorKind::Usage,
         format!("the application name {app:?} {finding}; give the daemon a plain name"),
-    ))
+    )
+    .with_mend())
 }

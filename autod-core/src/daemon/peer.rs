@@ -70,7 +70,7 @@ pub(crate) fn check_listener(peer: &Peer, sock: &Path) -> Result<()> {
 }
 
 fn denied(message: String) -> Error {
-    Error::new(ErrorKind::Denied, message)
+    Error::new(ErrorKind::Denied, message).with_mend()
 }
 
 #[cfg(test)]
@@ -99,8 +99,8 @@ mod tests {
         assert!(error.message().contains(&format!("uid {euid}")));
         let error = check_listener(&other, Path::new("/run/a/sock")).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Denied);
-        assert!(error.message().contains("nothing was sent"), "{error}");
-        assert!(error.message().contains("(rm /run/a/sock)"), "{error}");
+        assert!(crate::error::in_full(&error).contains("nothing was sent"), "{error}");
+        assert!(crate::error::in_full(&error).contains("(rm /run/a/sock)"), "{error}");
         check_peer(&Peer { uid: 0, gid: 0, pid: None }).unwrap();
     }
 }

@@ -12,7 +12,7 @@ use super::files::{Found, open_directory};
 use super::machine::fingerprint;
 use super::names::{Names, check_name};
 use super::runtime::{Directory, Surroundings, enter};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Whom};
 
 /// The longest path that fits into a socket address with its end mark.
 const ADDRESS: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
@@ -72,6 +72,7 @@ impl Place {
                     sockfile.display()
                 ),
             )
+            .with_mend()
         };
         let sock = std::path::absolute(sockfile)
             .map_err(|error| usage("cannot be made absolute").caused_by(error))?;
@@ -144,6 +145,14 @@ impl Place {
     /// The directory's path.
     pub(crate) fn dir(&self) -> &Path {
         &self.directory.path
+    }
+
+    /// The daemon of this place, in the words of errors.
+    pub(crate) fn whom(&self) -> Whom {
+        let directory = self.dir().file_name().unwrap_or_default().display();
+        let (sock, log) = (self.sock.display(), self.log_path());
+        let whom = Whom::named(&self.app).at(&sock);
+        if self.explicit { whom.known_as(sock, log) } else { whom.known_as(directory, log) }
     }
 
     /// Whether the caller named the socket.
@@ -238,6 +247,7 @@ fn shared_directory(path: &Path, sock: &Path) -> Result<Directory> {
                 sock.display()
             ),
         )
+        .with_mend()
         .caused_by(error)
     })?;
     let found = Found::of(&handle)
@@ -251,7 +261,7 @@ fn shared_directory(path: &Path, sock: &Path) -> Result<Directory> {
                 path.display(),
                 found.owner
             ),
-        ));
+        ).with_mend());
     }
     if found.mode & 0o022 != 0 && found.mode & 0o1000 == 0 {
         return Err(Error::new(
@@ -261,7 +271,7 @@ fn shared_directory(path: &Path, sock: &Path) -> Result<Directory> {
                 path.display(),
                 found.mode
             ),
-        ));
+        ).with_mend());
     }
     Ok(Directory { handle, found, path: path.to_owned() })
 }

@@ -64,7 +64,7 @@ fn the_directory_of_an_explicit_path_must_be_safe() {
     };
     let sock = root.path().join("sock");
     chmod(0o777);
-    assert!(Place::at(&sock).err().unwrap().message().contains("chmod go-w"));
+    assert!(Place::at(&sock).err().unwrap().help().contains("chmod go-w"));
     chmod(0o1777);
     assert!(Place::at(&sock).is_ok());
     chmod(0o755);

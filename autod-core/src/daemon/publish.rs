@@ -71,7 +71,8 @@ impl Place {
         Err(Error::new(
             ErrorKind::Place,
             format!("{} was left alone: {replaced} was replaced; try again", self.sock().display()),
-        ))
+        )
+        .with_mend())
     }
 
     pub(super) fn find_door(&self) -> Result<Option<Found>> {
@@ -96,7 +97,8 @@ impl Place {
     fn check_door(&self) -> Result<()> {
         let Some(found) = self.find_door()? else { return Ok(()) };
         let refuse = |finding: String| {
-            Err(Error::new(ErrorKind::Place, format!("{} {finding}", self.sock().display())))
+            Err(Error::new(ErrorKind::Place, format!("{} {finding}", self.sock().display()))
+                .with_mend())
         };
         if found.kind != FileType::Socket {
             return refuse(format!(
@@ -171,6 +173,7 @@ impl Place {
                 ),
                 error,
             )
+            .with_mend()
         })?;
         // Elsewhere the mode of a socket cannot be set before bind. Until here nobody knew its name.
         #[cfg(not(target_os = "linux"))]

@@ -54,7 +54,7 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
             }
         }
         Ok(None) => {}
-        Err(error) => notes.push(crate::error::chain(&error)),
+        Err(error) => notes.push(crate::error::in_full(&error)),
     };
     for base in surroundings.bases() {
         if let Some(finding) = base.finding {

@@ -29,7 +29,7 @@ impl Root {
     pub(crate) fn find(path: &Path) -> Result<Self> {
         let refuse = |finding: &str| {
             let text = format!("the project root {} {finding}; name a directory", path.display());
-            Error::new(ErrorKind::Place, text)
+            Error::new(ErrorKind::Place, text).with_mend()
         };
         let found = std::fs::metadata(path).map_err(|error| {
             if is_absence(&error) {

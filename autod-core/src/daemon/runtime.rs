@@ -86,7 +86,8 @@ impl Surroundings {
                     path.display()
                 ),
                 error,
-            )),
+            )
+            .with_mend()),
         }
     }
 
@@ -185,7 +186,7 @@ fn foreign(path: &Path, owner: u32, euid: u32) -> Error {
 }
 
 fn place(message: String) -> Error {
-    Error::new(ErrorKind::Place, message)
+    Error::new(ErrorKind::Place, message).with_mend()
 }
 
 #[cfg(test)]
@@ -276,7 +277,7 @@ mod tests {
         let refused = |reason: &str| {
             let error = fixture.surroundings.find("counter").err().unwrap();
             assert_eq!(error.kind(), ErrorKind::Place);
-            assert!(error.message().contains(reason), "{error}");
+            assert!(crate::error::in_full(&error).contains(reason), "{error}");
             assert!(error.message().contains(place.to_str().unwrap()), "{error}");
         };
         symlink(fixture.root.path(), &place).unwrap();

@@ -150,8 +150,9 @@ fn executable(launch: &Launch) -> Result<PathBuf> {
     if cfg!(target_os = "linux") && own.exists() {
         return Ok(own);
     }
-    std::env::current_exe()
-        .map_err(|error| Error::system("cannot find out which executable this is; name it", error))
+    std::env::current_exe().map_err(|error| {
+        Error::system("cannot find out which executable this is; name it", error).with_mend()
+    })
 }
 
 fn environment(command: &mut Command, launch: &Launch) {

@@ -172,7 +172,7 @@ fn unreachable(place: &Place, record: &LifeRecord) -> Error {
             place.sock().display(),
             record.pid
         ),
-    )
+    ).with_mend()
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ async fn a_living_daemon_without_a_door_is_not_started_again() {
         }
     };
     assert_eq!(error.kind(), ErrorKind::Timeout);
-    assert!(error.message().contains(&format!("kill {}", pid.unwrap())), "{error}");
+    assert!(error.help().contains(&format!("kill {}", pid.unwrap())), "{error}");
 }
 
 #[tokio::test]

@@ -35,12 +35,12 @@ pub(crate) fn log_tail(place: &Place, lines: Option<usize>, previous: bool) -> R
         let path = place.path_of(name);
         let text = match error.kind() {
             io::ErrorKind::NotFound => format!(
-                "there is no log {}: a daemon writes one that a command of its program has started",
+                "there is no log {}; let a command of its program start the daemon, which writes one then",
                 path.display()
             ),
             _ => format!("cannot read the log {}", path.display()),
         };
-        Error::system(text, error)
+        Error::system(text, error).with_mend()
     };
     let file = log::open_named(place, name).map_err(failed)?;
     let (text, position) = read(&file, lines).map_err(failed)?;

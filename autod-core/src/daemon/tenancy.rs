@@ -17,6 +17,9 @@ use super::record::State;
 use super::waiting::{Patience, take_life};
 use crate::error::{Error, ErrorKind, Result};
 
+/// The size at which a log that is being written to is rotated, in bytes.
+const LOG: u64 = 16 << 20;
+
 /// How long a claim waits for another process's start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -53,7 +56,8 @@ impl Tenancy {
                     record.state,
                     place.sock().display()
                 ),
-            )),
+            )
+            .with_mend()),
         }
     }
 
@@ -139,10 +143,19 @@ impl Tenancy {
         }
     }
 
-    /// Rotates the log if it has grown past this size.
-    pub(crate) fn rotate_log(&self, limit: u64) {
-        if let Err(error) = super::log::rotate_own(&self.place, &self.life, limit) {
-            tracing::warn!(error = %crate::error::chain(&error), "the log was not rotated");
+    /// Rotates the log if it has grown past its limit.
+    ///
+    /// # Errors
+    ///
+    /// The log is not safe to touch, or cannot be made anew.
+    pub(crate) fn try_rotate_log(&self) -> Result<()> {
+        super::log::rotate_own(&self.place, &self.life, LOG)
+    }
+
+    /// The same, and says so in the log if it cannot be done.
+    pub(crate) fn rotate_log(&self) {
+        if let Err(error) = self.try_rotate_log() {
+            tracing::warn!(error = %crate::error::in_full(&error), "the log was not rotated");
         }
     }
 

@@ -80,7 +80,7 @@ impl Patience {
                     place.app(),
                     place.path_of(&place.names().spawn).display()
                 ),
-            ));
+            ).with_mend());
         }
         self.pause.wait().await;
         Ok(())
@@ -108,7 +108,7 @@ pub(super) async fn take_life(
                     record.host,
                     place.life_path().display()
                 ),
-            ));
+            ).with_mend());
         }
         let State::Draining { until } = record.state else { return Ok(attempt) };
         let now = Duration::from_millis(machine::timer_milliseconds());
@@ -121,7 +121,8 @@ pub(super) async fn take_life(
                     record.who(),
                     record.pid
                 ),
-            ));
+            )
+            .with_mend());
         }
         if announced != Some(until) {
             spawn.set_phase("waiting for the old daemon to go")?;
@@ -170,7 +171,8 @@ pub(crate) async fn wait_until_gone(place: &Place, life: u64, deadline: Instant)
                                 record.who(),
                                 record.pid
                             ),
-                        ));
+                        )
+                        .with_mend());
                     }
                     drop(spawn);
                     pause.wait().await;
@@ -253,7 +255,7 @@ mod tests {
         assert_eq!(SpawnLock::holder(&place).unwrap().phase, "waiting for the old daemon to go");
         life.set_state(State::Draining { until: 0 }).unwrap();
         let error = take_life(&place, &spawn, "c").await.unwrap_err();
-        assert!(error.message().contains("kill -9"), "{error}");
+        assert!(error.help().contains("kill -9"), "{error}");
         // It dies as the error says, and not quite at once.
         let end = std::thread::spawn(move || {
             std::thread::sleep(Duration::from_millis(30));

@@ -24,6 +24,14 @@ impl<E> CallError<E> {
         }
     }
 
+    /// What to do next, unless the service's own error says it; see [`Error::help`].
+    pub fn help(&self) -> Option<String> {
+        match self {
+            Self::Service(_) => None,
+            Self::Autod(error) => Some(error.help()),
+        }
+    }
+
     /// Whether the call may have been executed; see [`Error::may_have_executed`].
     pub fn may_have_executed(&self) -> bool {
         match self {

@@ -5,11 +5,14 @@
 //! knows nothing of frames, sockets or processes; the modules that do build their errors here.
 
 mod call;
+mod daemon;
+mod help;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 pub use call::CallError;
+pub(crate) use daemon::Whom;
 
 /// What a fallible operation of autod returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,9 +21,10 @@ type Source = Box<dyn StdError + Send + Sync + 'static>;
 
 /// Why an operation of autod failed.
 ///
-/// `Display` is one lower-case clause about the operation; the cause, if there is one, is in
-/// [`source`](StdError::source). `Debug` prints the whole chain on one line, because that is what
-/// a `main` that returns `Result` shows.
+/// `Display` is one lower-case clause about the operation, which names the daemon; the cause, if
+/// there is one, is in [`source`](StdError::source), and what to do next in [`help`](Self::help).
+/// `Debug` prints the whole chain on one line and the help on another, because that is what a `main`
+/// that returns `Result` shows.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -29,6 +33,9 @@ struct Inner {
     source: Option<Source>,
     executed: bool,
     repeatable: bool,
+    /// What to do next, if it is more than what goes without saying for its kind.
+    mend: Option<String>,
+    daemon: Option<Whom>,
 }
 
 /// The private classification behind the predicates of [`Error`].
@@ -74,10 +81,54 @@ pub(crate) enum ErrorKind {
     Usage,
 }
 
+#[cfg(test)]
+impl ErrorKind {
+    /// All of them; a new one does not compile before it has its place here.
+    fn all() -> impl Iterator<Item = Self> {
+        use ErrorKind::{
+            AlreadyRunning, Cancelled, Closing, Codec, Denied, Limit, Lost, Mismatch, NotRunning,
+            Panicked, Place, Protocol, Service, StartFailed, System, Timeout, UnknownMethod,
+            Unreachable, Usage,
+        };
+        let next = |kind: &Self| {
+            Some(match kind {
+                System => Place,
+                Place => Denied,
+                Denied => NotRunning,
+                NotRunning => Unreachable,
+                Unreachable => AlreadyRunning,
+                AlreadyRunning => StartFailed,
+                StartFailed => Timeout,
+                Timeout => Mismatch,
+                Mismatch => Protocol,
+                Protocol => Lost,
+                Lost => Closing,
+                Closing => Cancelled,
+                Cancelled => UnknownMethod,
+                UnknownMethod => Codec,
+                Codec => Limit,
+                Limit => Panicked,
+                Panicked => Service,
+                Service => Usage,
+                Usage => return None,
+            })
+        };
+        std::iter::successors(Some(System), next)
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, message, source: None, executed: false, repeatable: false }))
+        Self(Box::new(Inner {
+            kind,
+            message,
+            source: None,
+            executed: false,
+            repeatable: false,
+            mend: None,
+            daemon: None,
+        }))
     }
 
     pub(crate) fn system(message: impl Into<String>, source: impl Into<Source>) -> Self {
@@ -86,6 +137,34 @@ impl Error {
 
     pub(crate) fn caused_by(mut self, source: impl Into<Source>) -> Self {
         self.0.source = Some(source.into());
+        self
+    }
+
+    /// Takes what to do out of a message that ends in it, behind its last `; `.
+    pub(crate) fn with_mend(mut self) -> Self {
+        let inner = &mut *self.0;
+        if let Some((finding, mend)) = inner.message.rsplit_once("; ") {
+            (inner.mend, inner.message) = (Some(mend.to_owned()), finding.to_owned());
+        }
+        self
+    }
+
+    /// What to do is what is to be done about this one.
+    pub(crate) fn mended_as(mut self, cause: &Self) -> Self {
+        self.0.mend.clone_from(&cause.0.mend);
+        self
+    }
+
+    /// Names the daemon that this is about, unless one is named. What the service says itself stays
+    /// as it is.
+    pub(crate) fn of_daemon(mut self, whom: impl FnOnce() -> Whom) -> Self {
+        let inner = &mut *self.0;
+        if inner.daemon.is_none() {
+            let whom = inner.daemon.insert(whom());
+            if inner.kind != ErrorKind::Service {
+                whom.name_in(&mut inner.message);
+            }
+        }
         self
     }
 
@@ -133,6 +212,17 @@ impl Error {
     /// ```
     pub fn custom(message: impl fmt::Display) -> Self {
         Self::new(ErrorKind::Service, message.to_string())
+    }
+
+    /// What to do next, for whoever reads the error: a clause or two, never empty.
+    ///
+    /// ```
+    /// # fn example(error: &autod_core::Error) {
+    /// eprintln!("mytool: {error}\nhelp: {}", error.help());
+    /// # }
+    /// ```
+    pub fn help(&self) -> String {
+        help::of(&self.0)
     }
 
     /// Whether the failed call may have been executed by the daemon.
@@ -225,13 +315,27 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_chain(self, f)
+        write_chain(self, f)?;
+        match self.0.kind {
+            // In the service's own words, and they alone.
+            ErrorKind::Service => Ok(()),
+            _ => write!(f, "\nhelp: {}", self.help()),
+        }
     }
 }
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// All that is known of an error, for another process or for the log: its message, its causes, and
+/// what to do if that does not go without saying.
+pub(crate) fn in_full(error: &Error) -> String {
+    match &error.0.mend {
+        Some(mend) => format!("{}; {mend}", chain(error)),
+        None => chain(error),
     }
 }
 
@@ -261,10 +365,63 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_is_the_chain_on_one_line() {
+    fn debug_is_the_chain_on_one_line_and_the_help_on_another() {
         let error = Error::system("cannot open /x", std::io::Error::other("no disk"));
         assert_eq!(format!("{error}"), "cannot open /x");
-        assert_eq!(format!("{error:?}"), "cannot open /x: no disk");
+        let debug = format!("{error:?}");
+        assert_eq!(debug, format!("cannot open /x: no disk\nhelp: {}", error.help()));
+        assert_eq!(format!("{:?}", Error::custom("no index")), "no index", "in its own words");
+    }
+
+    #[test]
+    fn every_error_names_its_daemon_and_says_what_to_do() {
+        for kind in ErrorKind::all() {
+            for executed in [false, true] {
+                let whom = || Whom::named("counter").at("/run/a/sock");
+                let error = Error::new(kind, "it failed").of_daemon(whom);
+                let error = if executed { error.maybe_executed() } else { error };
+                assert!(error.help().len() > 20, "{kind:?}: {}", error.help());
+                assert!(!error.help().contains("NAME"), "{kind:?}: {}", error.help());
+                assert!(!error.help().ends_with('.'), "{kind:?}");
+                if kind != ErrorKind::Service {
+                    assert_eq!(error.to_string(), "it failed (counter on /run/a/sock)");
+                    assert!(format!("{error:?}").contains("\nhelp: "), "{kind:?}");
+                }
+                let repeats = error.help().contains("try again: ");
+                assert!(!repeats || error.is_retry_safe(), "{kind:?}: {}", error.help());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mend_of_its_own_is_the_help_and_goes_along_to_others() {
+        let error = Error::new(ErrorKind::Place, "/x is not private; close it: chmod go-w /x");
+        let error = error.with_mend().of_daemon(|| Whom::named("counter")).caused_by("it is so");
+        assert_eq!(error.to_string(), "/x is not private (counter)");
+        assert_eq!(error.help(), "close it: chmod go-w /x");
+        let whole = "/x is not private (counter): it is so\nhelp: close it: chmod go-w /x";
+        assert_eq!(format!("{error:?}"), whole);
+        let told = "/x is not private (counter): it is so; close it: chmod go-w /x";
+        assert_eq!(in_full(&error), told);
+    }
+
+    #[test]
+    fn what_the_system_says_decides_what_to_do() {
+        let help = |errno: rustix::io::Errno| {
+            Error::system("cannot write", std::io::Error::from(errno)).help()
+        };
+        let usual = help(rustix::io::Errno::IO);
+        for (errno, word) in [
+            (rustix::io::Errno::ACCESS, "owner"),
+            (rustix::io::Errno::ROFS, "writ"),
+            (rustix::io::Errno::NOSPC, "room"),
+            (rustix::io::Errno::DQUOT, "room"),
+            (rustix::io::Errno::MFILE, "ulimit -n"),
+            (rustix::io::Errno::AGAIN, "ulimit -u"),
+        ] {
+            assert!(help(errno).contains(word), "{errno}: {}", help(errno));
+            assert_ne!(help(errno), usual);
+        }
     }
 
     #[test]

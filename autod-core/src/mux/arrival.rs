@@ -20,6 +20,8 @@ pub(super) struct Taken {
     pub(super) used: usize,
     /// They end amid a frame whose part was taken.
     pub(super) amid: bool,
+    /// Somebody waited for them, and is to have a turn.
+    pub(super) awaited: bool,
 }
 
 /// A message with room behind it for the rest of a frame that has come in part.
@@ -92,7 +94,7 @@ impl State {
                 break;
             }
         }
-        Ok(Taken { used, amid: self.open.is_some() })
+        Ok(Taken { used, amid: self.open.is_some(), awaited: !wakers.is_empty() })
     }
 
     /// Lends the message of a frame that has come in part; `None` if there is no such frame, or if

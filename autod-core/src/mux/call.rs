@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::connection::Connection;
 use super::deadline::Deadline;
-use super::failure::{Called, failure, undecodable};
 use super::outcall::{Outcall, Upstream};
 use crate::arguments::Arguments;
 use crate::codec;
@@ -34,8 +33,8 @@ use crate::wire::frame::FailCode;
 /// of a stream that cannot be encoded, or is larger than the daemon receives, ends the call.
 #[must_use = "a call is sent when it is awaited"]
 pub struct Call<T, E = Error> {
-    outcall: Outcall,
-    decode: Decode<T, E>,
+    pub(super) outcall: Outcall,
+    pub(super) decode: Decode<T, E>,
     patience: Option<Patience>,
     output: PhantomData<fn() -> (T, E)>,
 }
@@ -48,7 +47,7 @@ enum Patience {
 }
 
 /// Makes an answer of the last word about a call.
-pub(super) type Decode<T, E> = fn(End, Called) -> Result<T, E>;
+pub(super) type Decode<T, E> = fn(End, &Outcall) -> Result<T, E>;
 
 /// Calls a method that cannot fail by itself.
 pub fn call<T: DeserializeOwned + Send + 'static>(
@@ -78,37 +77,37 @@ where
 
 pub(super) fn decode_value<T: DeserializeOwned + 'static>(
     end: End,
-    method: Called,
+    outcall: &Outcall,
 ) -> Result<T, Error> {
     match end {
         End::Value(message) => {
-            codec::decode_message(message).map_err(|error| undecodable(method, error))
+            codec::decode_message(message).map_err(|error| outcall.undecodable(error))
         }
-        other => Err(failure(other, method)),
+        other => Err(outcall.failure(other)),
     }
 }
 
 pub(super) fn decode_result<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
-    method: Called,
+    outcall: &Outcall,
 ) -> Result<T, CallError<E>> {
     match end {
-        End::Value(_) => decode_value(end, method).map_err(CallError::Autod),
-        other => Err(service_error(other, method)),
+        End::Value(_) => decode_value(end, outcall).map_err(CallError::Autod),
+        other => Err(service_error(other, outcall)),
     }
 }
 
 /// The error of a call of a method that has its own ones.
 pub(super) fn service_error<E: DeserializeOwned + 'static>(
     end: End,
-    method: Called,
+    outcall: &Outcall,
 ) -> CallError<E> {
     match end {
         End::Fail(FailCode::Service, bytes) => match codec::decode(&bytes) {
             Ok(error) => CallError::Service(error),
-            Err(error) => undecodable(method, error).into(),
+            Err(error) => outcall.undecodable(error).into(),
         },
-        other => failure(other, method).into(),
+        other => outcall.failure(other).into(),
     }
 }
 
@@ -166,7 +165,8 @@ impl<T, E: From<Error>> Future for Call<T, E> {
             this.begin();
         }
         if let Poll::Ready(end) = this.outcall.poll_end(context) {
-            return Poll::Ready((this.decode)(end?, this.outcall.method));
+            let end = end.map_err(|error| this.outcall.named(error))?;
+            return Poll::Ready((this.decode)(end, &this.outcall));
         }
         let Some(Patience::Until(deadline)) = &mut this.patience else { return Poll::Pending };
         ready!(deadline.poll(context));

@@ -38,6 +38,10 @@ pub(super) const READ: usize = 2 * MAX_PIECE;
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
 
+/// What is read and written of long messages before other tasks get their turns, unless somebody was
+/// woken: some 50 us. In a pool a turn costs more than that, because it wakes another thread.
+const PART: usize = 4 * MAX_PIECE;
+
 /// Turns before other tasks of the runtime get theirs.
 const TURNS: usize = 16;
 
@@ -59,10 +63,26 @@ pub(crate) struct Driver<T, D> {
     writer: Writer,
     backlog: Backlog,
     lookout: Lookout,
+    /// For the rest of a long message.
+    rest_lookout: Lookout,
     company: Company,
     finds: u32,
+    /// What was read and written since others had their turns.
+    moved: usize,
+    /// Some of it was for somebody who waits for a turn.
+    awaited: bool,
     /// It has been polled.
     begun: bool,
+}
+
+/// What came of looking.
+enum Look {
+    /// There is something to do.
+    Turn,
+    /// More of a long message has come. The runtime has to hear of it before it can be read.
+    Readable,
+    Sleep,
+    End(Loss),
 }
 
 /// How far a half-turn came.
@@ -89,8 +109,11 @@ where
             writer: Writer::new(),
             backlog: Backlog::new(),
             lookout: Lookout::closed(),
+            rest_lookout: Lookout::closed(),
             company: Company::join(),
             finds: 0,
+            moved: 0,
+            awaited: false,
             begun: false,
         }
     }
@@ -99,6 +122,7 @@ where
     /// is eager does so from the beginning, if it is the only one in this process.
     pub(crate) fn looking(mut self, limit: Duration, eager: bool) -> Self {
         self.lookout = Lookout::new(limit, eager && self.company.is_alone());
+        self.rest_lookout = Lookout::new(limit, false);
         self
     }
 
@@ -127,6 +151,7 @@ where
 
     fn poll_loss(&mut self, context: &mut Context<'_>) -> Poll<Loss> {
         self.backlog.begin(self.lookout.limit().is_some());
+        (self.moved, self.awaited) = (0, false);
         for _ in 0..TURNS {
             let wrote = match self.writer.turn(&mut self.transport, &self.shared, context) {
                 Progress::End(loss) => return Poll::Ready(loss),
@@ -142,27 +167,29 @@ where
                 Progress::Some => true,
                 Progress::None => false,
             };
-            // What was written leads to nothing new; whatever else has to be said is seen before it sleeps.
+            // What was written leads to nothing new; whatever else has to be said is seen before it
+            // sleeps.
+            self.moved += self.writer.take_written();
             if dispatched || read || wrote && !self.writer.is_empty() {
-                if self.amid || self.writer.is_long() {
-                    // A turn with a long message takes as long as many calls, and somebody has just
-                    // been answered perhaps.
+                // A turn with a long message takes as long as many calls.
+                let is_long = self.amid || self.writer.is_long();
+                if is_long && (self.awaited || self.moved >= PART) {
                     break;
                 }
                 continue;
             }
             if self.finds >= FINDS {
                 self.finds = 0;
-                return visit(context);
+                break;
             }
             match self.look() {
-                Progress::End(loss) => return Poll::Ready(loss),
-                Progress::None if self.sleep(context) => return Poll::Pending,
-                Progress::Some | Progress::None => {}
+                Look::End(loss) => return Poll::Ready(loss),
+                Look::Readable => break,
+                Look::Sleep if self.sleep(context) => return Poll::Pending,
+                Look::Turn | Look::Sleep => {}
             }
         }
-        context.waker().wake_by_ref();
-        Poll::Pending
+        visit(context)
     }
 
     /// `false` if there is something to do after all. The transport has the waker already for what
@@ -179,61 +206,72 @@ where
         sleeps
     }
 
-    /// Before it sleeps: reads for a moment what is about to come. `Some` if calls came that are to
-    /// be answered; answers are for tasks that have to get their turn first.
+    /// Before it sleeps: reads for a moment what is about to come. Answers are for tasks that have to
+    /// get their turn first, and the rest of a long message is read to where it is kept.
     ///
     /// It is awake meanwhile, so it stops when there is something to send.
-    fn look(&mut self) -> Progress {
+    fn look(&mut self) -> Look {
         let expected = self.shared.expected();
         if expected == Expected::Nothing
+            || self.awaited
+            || !self.writer.is_empty()
             || !self.rest.is_empty()
             || !self.backlog.arrived.is_empty()
             || self.backlog.is_held_up(&self.shared)
         {
-            return Progress::None;
+            return Look::Sleep;
         }
         if self.company.is_disturbed() {
-            return Progress::None;
+            return Look::Sleep;
         }
-        let Some(limit) = self.lookout.limit() else {
-            self.lookout.sleeps(Instant::now);
-            return Progress::None;
+        let lookout = if self.amid { &mut self.rest_lookout } else { &mut self.lookout };
+        let Some(limit) = lookout.limit() else {
+            lookout.sleeps(Instant::now);
+            return Look::Sleep;
         };
-        let Some(_looking) = Looking::begin() else { return Progress::None };
+        let Some(_looking) = Looking::begin() else { return Look::Sleep };
         let mut scratch = SCRATCH.take();
         if scratch.len() < self.appetite {
             scratch.resize(self.appetite, 0);
         }
         let end = Instant::now() + limit;
-        let progress = loop {
-            match self.transport.read_now(&mut scratch[..self.appetite]) {
-                Ok(0) => break Progress::End(end_of_stream()),
+        let look = loop {
+            let read = if self.amid {
+                self.transport.peek_now()
+            } else {
+                self.transport.read_now(&mut scratch[..self.appetite])
+            };
+            match read {
+                Ok(0) => break Look::End(end_of_stream()),
                 Ok(length) => {
                     self.company.heard();
-                    self.lookout.found();
+                    lookout.found();
                     self.finds += 1;
+                    if self.amid {
+                        break Look::Readable;
+                    }
                     break match self.take_bytes(&scratch[..length]) {
-                        Some(loss) => Progress::End(loss),
-                        None if expected == Expected::Answer => Progress::None,
-                        None => Progress::Some,
+                        Some(loss) => Look::End(loss),
+                        None if self.awaited => Look::Sleep,
+                        None => Look::Turn,
                     };
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // The runtime's own read will say the same.
-                Err(_) => break Progress::None,
+                Err(_) => break Look::Sleep,
             }
             if self.shared.expected() != expected {
-                break Progress::None;
+                break Look::Sleep;
             }
             if Instant::now() >= end {
-                self.lookout.missed();
-                self.lookout.sleeps(Instant::now);
-                break Progress::None;
+                lookout.missed();
+                lookout.sleeps(Instant::now);
+                break Look::Sleep;
             }
             std::hint::spin_loop();
         };
         SCRATCH.set(scratch);
-        progress
+        look
     }
 
     fn read_turn(&mut self, context: &mut Context<'_>) -> Progress {
@@ -284,8 +322,9 @@ where
         let mut behind = std::mem::take(&mut self.rest);
         loan.part(&mut behind);
         let taken = self.shared.give_back(loan, &mut self.backlog.arrived);
-        if let Err(broken) = taken {
-            return Progress::End(self.on_broken(&broken));
+        match taken {
+            Ok(awaited) => self.awaited |= awaited,
+            Err(broken) => return Progress::End(self.on_broken(&broken)),
         }
         if !matches!(progress, Progress::Some) {
             return progress;
@@ -301,9 +340,11 @@ where
         match read {
             Poll::Pending => Progress::None,
             Poll::Ready(Ok(0)) => Progress::End(end_of_stream()),
-            Poll::Ready(Ok(_)) => {
+            Poll::Ready(Ok(length)) => {
+                self.moved += length;
                 self.company.heard();
                 self.lookout.woke(Instant::now);
+                self.rest_lookout.woke(Instant::now);
                 Progress::Some
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
@@ -320,8 +361,9 @@ where
         let taken = self.shared.on_bytes(bytes, &mut self.backlog.arrived);
         self.hand_over();
         match taken {
-            Ok(Taken { used, amid }) => {
+            Ok(Taken { used, amid, awaited }) => {
                 self.amid = amid;
+                self.awaited |= awaited;
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
                 self.rest.extend_from_slice(&bytes[used..]);
                 if self.rest.is_empty() {

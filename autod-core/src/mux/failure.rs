@@ -76,9 +76,7 @@ fn in_words(end: End, method: Called) -> Error {
             let error = Error::new(
                 ErrorKind::UnknownMethod,
                 match method.caller {
-                    Side::Connector => format!(
-                        "the daemon has no method {name}; it may be of an older build: restart it"
-                    ),
+                    Side::Connector => format!("the daemon has no method {name}"),
                     Side::Acceptor => format!("the caller serves nothing that has a method {name}"),
                 },
             );

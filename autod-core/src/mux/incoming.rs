@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::call::service_error;
 use super::connection::Connection;
-use super::failure::{Called, failure, undecodable};
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -62,7 +61,7 @@ pub struct Incoming<T, E = Error> {
 pub(super) type DecodeItem<T> = fn(&[u8]) -> Result<(T, usize), Error>;
 
 enum Source<E> {
-    Answer(Outcall, fn(End, Called) -> E),
+    Answer(Outcall, fn(End, &Outcall) -> E),
     Argument(Arc<Shared>, Ticket),
     Done,
 }
@@ -75,7 +74,7 @@ pub fn open<T: DeserializeOwned + Send + 'static>(
     upstream: Upstream,
 ) -> Incoming<T> {
     let outcall = Outcall::new(connection, method, arguments, Expect::Items, upstream);
-    Incoming::new(Source::Answer(outcall, failure))
+    Incoming::new(Source::Answer(outcall, |end, outcall| outcall.failure(end)))
 }
 
 /// Calls a method that answers with a stream, or with an error of its own.
@@ -111,7 +110,7 @@ impl<T, E> Incoming<T, E> {
     #[cfg(feature = "json")]
     pub(super) fn of_answer(
         outcall: Outcall,
-        fail: fn(End, Called) -> E,
+        fail: fn(End, &Outcall) -> E,
         decode: DecodeItem<T>,
     ) -> Self {
         let mut items = Self::new(Source::Answer(outcall, fail));
@@ -127,6 +126,14 @@ impl<T, E> Incoming<T, E> {
     /// `#[autod(drop_oldest = ..)]` did not keep because they were not taken in time. 0 otherwise.
     pub fn skipped(&self) -> u64 {
         self.skipped
+    }
+
+    /// The method that answers with it; nothing for a caller's stream.
+    pub(super) fn method(&self) -> &'static str {
+        match &self.source {
+            Source::Answer(outcall, _) => outcall.method.name,
+            _ => "",
+        }
     }
 
     fn close(&mut self) {
@@ -177,7 +184,7 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
 
     fn undecodable(&self, cause: Error) -> Error {
         match &self.source {
-            Source::Answer(outcall, _) => undecodable(outcall.method, cause),
+            Source::Answer(outcall, _) => outcall.undecodable(cause),
             _ => Error::new(ErrorKind::Codec, "an item of the caller's stream does not decode")
                 .caused_by(cause),
         }
@@ -185,7 +192,10 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
 
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Chunk>, E>> {
         let received = match &mut self.source {
-            Source::Answer(outcall, _) => ready!(outcall.poll_receive(context))?,
+            Source::Answer(outcall, _) => {
+                let received = ready!(outcall.poll_receive(context));
+                received.map_err(|error| outcall.named(error))?
+            }
             Source::Argument(shared, ticket) => {
                 ready!(shared.poll_receive(Role::Callee(*ticket), context))
             }
@@ -194,8 +204,9 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         Poll::Ready(match (received, &self.source) {
             (Received::Chunk(chunk), _) => Ok(Some(chunk)),
             (Received::Finished | Received::End(End::Finished), _) => Ok(None),
-            (Received::End(end), Source::Answer(outcall, fail)) => Err(fail(end, outcall.method)),
+            (Received::End(end), Source::Answer(outcall, fail)) => Err(fail(end, outcall)),
             (Received::End(_), _) => Ok(None),
+            (Received::Cut(error), Source::Answer(outcall, _)) => Err(outcall.named(error).into()),
             (Received::Cut(error), _) => Err(error.into()),
         })
     }

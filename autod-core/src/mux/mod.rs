@@ -56,7 +56,7 @@ mod shared;
 mod spares;
 mod state;
 mod tally;
-mod trace;
+pub(crate) mod trace;
 mod transport;
 mod turns;
 #[cfg(feature = "json")]

@@ -16,7 +16,7 @@ use crate::codec::Message;
 use crate::wire::frame::{Kind, MAX_PIECE};
 
 /// Pieces of long messages are added while less than this waits.
-const FILL: usize = 2 * MAX_PIECE;
+const FILL: usize = 4 * MAX_PIECE;
 
 /// What is cut at a time while short messages go between the pieces: they wait for all that is
 /// written before them.

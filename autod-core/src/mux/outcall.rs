@@ -8,16 +8,18 @@ use std::time::Duration;
 
 use futures_util::Stream;
 use serde::Serialize;
+use tracing::field::debug;
 
 use super::again::Again;
 use super::asked::{End, Expect, Opening};
 use super::connection::Connection;
-use super::failure::{Called, timed_out, unsendable};
+use super::failure::{Called, failure, timed_out, undecodable, unsendable};
 use super::flow::{Received, Role};
 use super::pack::Pack;
 use super::pump::{Feed, Pump, Stopped};
 use super::queue::Place;
 use super::shared::Shared;
+use super::trace;
 use crate::arguments::Arguments;
 use crate::codec::{self, Codec, Message};
 use crate::error::{Error, ErrorKind};
@@ -33,6 +35,8 @@ pub(super) struct Outcall {
     feed: Option<Box<dyn Feed>>,
     /// Of a connection that is made again when it is lost.
     pub(super) again: Option<Box<Again>>,
+    /// Absent while nobody listens.
+    span: Option<Box<trace::Made>>,
 }
 
 pub(super) enum Stage {
@@ -99,7 +103,8 @@ impl Outcall {
             Err(error) => Stage::Failed(Some(error)),
         };
         let opening = Opening { expect, sends: options != Options::Plain };
-        Self { connection, method, opening, stage, feed, again }
+        let span = trace::Made::begin(method.name, connection.shared().daemon());
+        Self { connection, method, opening, stage, feed, again, span }
     }
 
     pub(super) fn shared(&self) -> &Shared {
@@ -123,9 +128,27 @@ impl Outcall {
 
     /// Ends the call because its time is over.
     pub(super) fn time_out(&mut self) -> Error {
+        if let Some(mut span) = self.span.take() {
+            span.say("timed out");
+        }
         let untouched = self.close();
         let error = timed_out(self.method);
-        if untouched { error } else { error.maybe_executed() }
+        self.named(if untouched { error } else { error.maybe_executed() })
+    }
+
+    /// The error of a call or stream that ended otherwise than its method promises.
+    pub(super) fn failure(&self, end: End) -> Error {
+        self.named(failure(end, self.method))
+    }
+
+    /// The error of an answer that does not decode.
+    pub(super) fn undecodable(&self, cause: Error) -> Error {
+        self.named(undecodable(self.method, cause))
+    }
+
+    /// The error, as one of a call of this daemon.
+    pub(super) fn named(&self, error: Error) -> Error {
+        self.shared().named(error)
     }
 
     /// Sends the call when there is room for it, and gives its slot.
@@ -145,7 +168,12 @@ impl Outcall {
         };
         self.stage = match &opened {
             Ok(index) => Stage::Open(*index),
-            Err(_) => Stage::Done,
+            Err(error) => {
+                if let Some(mut span) = self.span.take() {
+                    span.say(debug(error.kind()));
+                }
+                Stage::Done
+            }
         };
         Poll::Ready(opened)
     }
@@ -177,7 +205,7 @@ impl Outcall {
         // now has no answer, and its waker is there.
         while sent_before && let Poll::Ready(end) = self.shared().poll_end(index, context) {
             if !self.begins_again(&end) {
-                self.done();
+                self.ended(&end);
                 return Poll::Ready(Ok(end));
             }
             sent_before = false;
@@ -199,14 +227,17 @@ impl Outcall {
             let received = ready!(self.shared().poll_receive(Role::Caller(index), context));
             match &received {
                 Received::End(end) if self.begins_again(end) => continue,
-                Received::End(_) => self.done(),
+                Received::End(end) => self.ended(end),
                 _ => self.again.iter_mut().for_each(|again| again.keep()),
             }
             return Poll::Ready(Ok(received));
         }
     }
 
-    fn done(&mut self) {
+    fn ended(&mut self, end: &End) {
+        if let Some(mut span) = self.span.take() {
+            span.end(end);
+        }
         self.stage = Stage::Done;
         self.feed = None;
     }

@@ -75,39 +75,54 @@ pub(super) struct Pack {
     /// How large the buffer was that was let go.
     room: usize,
     /// An item that did not fit behind the others.
-    next: Message,
+    next: Option<Message>,
 }
 
 impl Pack {
     pub(super) fn new() -> Self {
         let (bytes, tail) = (Vec::new(), Vec::new());
-        Self { count: 0, bytes, tail, room: HEAD, next: Message::default() }
+        Self { count: 0, bytes, tail, room: HEAD, next: None }
     }
 
     /// The message was taken; the item that did not fit begins the next one.
     fn sent(&mut self) {
         self.bytes.resize(HEAD, 0);
-        self.count = u32::from(self.next.len() > 0);
-        self.bytes.append(self.next.head.make_mut());
-        self.tail = std::mem::take(&mut self.next.tail);
+        self.count = 0;
+        if let Some(mut next) = self.next.take() {
+            self.count = 1;
+            self.bytes.append(next.head.make_mut());
+            self.tail = next.tail;
+        }
+    }
+
+    /// Puts what stands before the first item.
+    #[cold]
+    fn begin(&mut self) {
+        self.bytes.reserve_exact(self.room);
+        self.bytes.resize(HEAD, 0);
+    }
+
+    /// The item that begins there does not fit behind those before it.
+    #[cold]
+    fn postpone(&mut self, start: usize) {
+        let head = self.bytes.split_off(start).into();
+        self.next = Some(Message { head, tail: std::mem::take(&mut self.tail) });
     }
 }
 
 impl Queue for Pack {
     const DROPS: bool = false;
 
+    #[inline]
     fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
         if self.bytes.is_empty() {
-            self.bytes.reserve_exact(self.room);
-            self.bytes.resize(HEAD, 0);
+            self.begin();
         }
         let start = self.bytes.len();
-        let tail = encode(&mut self.bytes, item, form)?;
-        let fits = tail.is_empty() && self.bytes.len() - HEAD <= form.limit;
-        if self.count > 0 && !fits {
-            self.next = Message { head: self.bytes.split_off(start).into(), tail };
+        encode(&mut self.bytes, &mut self.tail, item, form)?;
+        if self.count > 0 && (!self.tail.is_empty() || self.bytes.len() - HEAD > form.limit) {
+            self.postpone(start);
         } else {
-            self.tail = tail;
             self.count += 1;
         }
         Ok(())
@@ -122,10 +137,12 @@ impl Queue for Pack {
         self.bytes = Vec::new();
     }
 
+    #[inline]
     fn is_full(&self, limit: usize) -> bool {
-        self.next.len() + self.tail.len() > 0
-            || self.bytes.len() >= PACK.min(limit)
+        self.bytes.len() >= PACK.min(limit)
             || self.count >= ITEMS
+            || !self.tail.is_empty()
+            || self.next.is_some()
     }
 
     fn poll_send(
@@ -199,8 +216,8 @@ impl Queue for Newest {
     const DROPS: bool = true;
 
     fn add<T: Serialize + 'static>(&mut self, item: T, form: Form) -> Result<(), Unsendable> {
-        let mut bytes = Vec::new();
-        let mut tail = encode(&mut bytes, item, form)?;
+        let (mut bytes, mut tail) = (Vec::new(), Vec::new());
+        encode(&mut bytes, &mut tail, item, form)?;
         bytes.append(&mut tail);
         self.bytes += bytes.len();
         self.items.push_back(bytes);
@@ -232,21 +249,24 @@ impl Queue for Newest {
     }
 }
 
-/// Appends an item, if it is not longer than the other end receives, but for long bytes at its end.
+/// Appends an item, if it is not longer than the other end receives. Long bytes at its end go to
+/// `tail`, which is empty.
 #[inline]
 fn encode<T: Serialize + 'static>(
     bytes: &mut Vec<u8>,
+    tail: &mut Vec<u8>,
     item: T,
     form: Form,
-) -> Result<Vec<u8>, Unsendable> {
+) -> Result<(), Unsendable> {
     let start = bytes.len();
-    let tail = form.codec.encode_item(bytes, item).map_err(Unsendable::Encoding)?;
+    form.codec.encode_item(bytes, tail, item).map_err(Unsendable::Encoding)?;
     let length = bytes.len() - start + tail.len();
     if length > form.limit {
         bytes.truncate(start);
+        *tail = Vec::new();
         return Err(Unsendable::TooLarge(length));
     }
-    Ok(tail)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::asked::{End, Expect};
 use super::bytes::{over, poll_write};
 use super::call::{Decode, decode_result, decode_value};
 use super::connection::Connection;
-use super::failure::failure;
+use super::failure::Called;
 use super::flow::{Received, Role};
 use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
@@ -97,6 +97,11 @@ impl<T, E> Pipe<T, E> {
         Self::of(outcall, decode)
     }
 
+    /// The method that was called.
+    pub(super) fn method(&self) -> Called {
+        self.outcall.method
+    }
+
     pub(super) fn of(outcall: Outcall, decode: Decode<T, E>) -> Self {
         Self {
             outcall,
@@ -128,7 +133,7 @@ impl<T, E> Pipe<T, E> {
         Poll::Ready(match opened {
             Ok(index) => Some(Role::Caller(index)),
             Err(error) => {
-                self.end = Some(Err(error));
+                self.end = Some(Err(self.outcall.named(error)));
                 None
             }
         })
@@ -147,7 +152,7 @@ impl<T, E> Pipe<T, E> {
                 None
             }
             Ok(Received::Cut(error)) | Err(error) => {
-                self.end = Some(Err(error));
+                self.end = Some(Err(self.outcall.named(error)));
                 None
             }
         })
@@ -161,7 +166,7 @@ impl<T, E> Pipe<T, E> {
                 let name = self.outcall.method.name;
                 Error::new(ErrorKind::Service, format!("{name} failed with an error of its own"))
             }
-            Some(Ok(end)) => failure(end.clone(), self.outcall.method),
+            Some(Ok(end)) => self.outcall.failure(end.clone()),
             Some(Err(error)) => return Err(io::Error::other(chain(error))),
         };
         Err(error.into_io())
@@ -192,11 +197,13 @@ impl<T, E: From<Error>> Pipe<T, E> {
     pub(super) fn poll_finish(&mut self, context: &mut Context<'_>) -> Poll<Result<T, E>> {
         ready!(self.poll_shut(context));
         while ready!(self.poll_chunk(context)).is_some() {}
-        let end = match self.end.take() {
-            Some(end) => end?,
-            None => ready!(self.outcall.poll_end(context))?,
+        let end = if let Some(end) = self.end.take() {
+            end?
+        } else {
+            let end = ready!(self.outcall.poll_end(context));
+            end.map_err(|error| self.outcall.named(error))?
         };
-        Poll::Ready((self.decode)(end, self.outcall.method))
+        Poll::Ready((self.decode)(end, &self.outcall))
     }
 }
 

@@ -94,7 +94,11 @@ where
             }
             match Pin::new(&mut self.items).poll_next(context) {
                 // The items before one that cannot be sent arrive all the same.
-                Poll::Ready(Some(item)) => self.end = self.queue.add(item, form).err().map(Err),
+                Poll::Ready(Some(item)) => {
+                    if let Err(why) = self.queue.add(item, form) {
+                        self.end = Some(Err(why));
+                    }
+                }
                 Poll::Ready(None) => self.end = Some(Ok(())),
                 Poll::Pending => return false,
             }

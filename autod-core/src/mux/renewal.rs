@@ -146,7 +146,7 @@ impl Renewal {
                     Present::Line(line) => Ok(line.clone()),
                     Present::Failed(error) => {
                         let text = "the connection was lost and cannot be made again";
-                        Err(Error::new(error.kind(), text).caused_by(chain(error)))
+                        Err(Error::new(error.kind(), text).caused_by(chain(error)).mended_as(error))
                     }
                     Present::Nothing => Err(this.impatient()),
                 },

@@ -191,13 +191,16 @@ impl Incall {
         let limit = self.0.shared.peer_message;
         let too_large = |length| format!("it takes {length} bytes, the caller receives {limit}");
         let code = code.map(|code| code as u8);
+        // The code of a Fail stands before the value.
+        let before = usize::from(code.is_some());
         let Some(mut draft) = Draft::begin(&self.0.shared) else {
             let payload = match codec.value_message(code.into_iter().collect(), value) {
                 Ok(payload) => payload,
                 Err(error) => return self.fail(FailCode::Answer, &chain(&error)),
             };
-            if payload.len() > limit {
-                return self.fail(FailCode::AnswerTooLarge, &too_large(payload.len()));
+            let length = payload.len() - before;
+            if length > limit {
+                return self.fail(FailCode::AnswerTooLarge, &too_large(length));
             }
             return self.answer(kind, payload);
         };
@@ -209,7 +212,7 @@ impl Incall {
                 return self.fail(FailCode::Answer, &chain(&error));
             }
         };
-        let length = draft.len() + tail.len();
+        let length = draft.len() + tail.len() - before;
         if length > limit {
             drop(draft);
             return self.fail(FailCode::AnswerTooLarge, &too_large(length));

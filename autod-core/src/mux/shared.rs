@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use tokio_util::sync::CancellationToken;
@@ -21,9 +21,13 @@ use super::spares::SPARES;
 use super::state::{Arrived, Expected, Side, State};
 use super::tally::{Ledger, OpenCall, Tally};
 use crate::codec::{Codec, Message};
-use crate::error::Error;
+use crate::error::{Error, Whom};
+use crate::flat_json::cut;
 use crate::wire::frame::{Broken, FailCode, GoodbyeCode, Kind};
 use crate::wire::limits::{Holds, Receives};
+
+/// The longest text of a Fail, in bytes.
+const MOST_TEXT: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -35,7 +39,9 @@ pub(crate) struct Shared {
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// How values are encoded, in both directions.
-    pub(super) codec: Codec,
+    pub(crate) codec: Codec,
+    /// Which daemon is at the other end, for errors.
+    daemon: OnceLock<Whom>,
     /// Cancelled when the driver has ended.
     ended: CancellationToken,
 }
@@ -89,8 +95,28 @@ impl Shared {
             side,
             peer_message: theirs.message as usize,
             codec,
+            daemon: OnceLock::new(),
             ended: CancellationToken::new(),
         })
+    }
+
+    /// Lets errors name the daemon at the other end.
+    pub(crate) fn name_daemon(&self, whom: Whom) {
+        let _ = self.daemon.set(whom);
+    }
+
+    /// The daemon at the other end, if this is its caller's.
+    pub(super) fn daemon(&self) -> Option<&Whom> {
+        self.daemon.get()
+    }
+
+    /// The error, as one of this connection's daemon.
+    #[cold]
+    pub(super) fn named(&self, error: Error) -> Error {
+        match self.daemon() {
+            Some(whom) => error.of_daemon(|| whom.clone()),
+            None => error,
+        }
     }
 
     /// Counts the calls of the other end from now on.
@@ -213,7 +239,9 @@ impl Shared {
         });
     }
 
+    /// A text is for people: it is cut where nobody reads on, and where the other end would not.
     pub(super) fn fail(&self, ticket: Ticket, code: FailCode, text: &str) {
+        let text = cut(text, MOST_TEXT.min(self.peer_message));
         self.change(|state, wakers| state.fail(ticket, code, text, wakers));
     }
 
@@ -348,12 +376,12 @@ impl Shared {
         self.lock().lend()
     }
 
-    /// Takes back what was lent, with what was read.
+    /// Takes back what was lent, with what was read. `true` if somebody waited for it.
     pub(super) fn give_back(
         &self,
         loan: Loan,
         arrived: &mut VecDeque<Arrived>,
-    ) -> Result<(), Broken> {
+    ) -> Result<bool, Broken> {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         if let Some(ledger) = &mut state.ledger {
@@ -362,8 +390,9 @@ impl Shared {
         let result = state.give_back(loan, arrived, &mut wakers);
         self.note_waiting(&state);
         drop(state);
+        let awaited = !wakers.is_empty();
         wakers.into_iter().for_each(Waker::wake);
-        result
+        result.map(|()| awaited)
     }
 
     /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it

@@ -258,7 +258,13 @@ impl Ledger {
         };
         match self.ended.last_mut() {
             Some(last) if (last.mark, last.outcome) == (mark, outcome) => last.count += 1,
-            _ => self.ended.push(Ended { mark, outcome, count: 1 }),
+            _ => {
+                if self.ended.capacity() == 0 {
+                    // Most connections make one call at a time.
+                    self.ended.reserve_exact(1);
+                }
+                self.ended.push(Ended { mark, outcome, count: 1 });
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::UnixStream;
 
@@ -17,6 +18,11 @@ pub(crate) trait Transport: AsyncRead + AsyncWrite + Unpin {
     /// The runtime's readiness is not changed by it: what has been read this way may wake a task in
     /// vain once, and nothing that comes later is missed, because each arrival is an event.
     fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Whether there is something to read: as [`read_now`](Self::read_now) of one byte, which stays.
+    fn peek_now(&self) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
 
     /// It is that of a connector, whose state this is.
     fn joined(&mut self, _: &Arc<Shared>) {}
@@ -42,7 +48,8 @@ impl Room {
     fn bytes(self) -> Option<usize> {
         match self {
             Self::Usual => None,
-            Self::Wide => Some(1 << 20),
+            // More would not stay in a processor's cache between the two ends.
+            Self::Wide => Some(256 << 10),
             Self::Narrow => Some(16 << 10),
         }
     }
@@ -53,9 +60,20 @@ impl Transport for UnixStream {
         Ok(rustix::io::read(self.as_fd(), buffer)?)
     }
 
+    fn peek_now(&self) -> io::Result<usize> {
+        peek_now(self)
+    }
+
     fn make_room(&self, room: Room) {
         make_room(self, room);
     }
+}
+
+/// [`Transport::peek_now`] of a socket.
+pub(super) fn peek_now(socket: &impl AsFd) -> io::Result<usize> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    let (length, _) = rustix::net::recv(socket, &mut [0], flags)?;
+    Ok(length)
 }
 
 /// [`Transport::make_room`] of a socket.

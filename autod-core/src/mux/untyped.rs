@@ -12,7 +12,6 @@ use serde::de::DeserializeOwned;
 use super::asked::{End, Expect};
 use super::call::Call;
 use super::connection::Connection;
-use super::failure::{Called, failure, undecodable};
 use super::incoming::Incoming;
 use super::outcall::{Outcall, Upstream};
 use super::pipe::Pipe;
@@ -82,23 +81,23 @@ fn outcall(
 
 fn value<T: DeserializeOwned + 'static, E: DeserializeOwned + 'static>(
     end: End,
-    method: Called,
+    outcall: &Outcall,
 ) -> Result<T, CallError<E>> {
     match end {
         End::Value(message) => {
-            json::decode(&message.into_bytes()).map_err(|error| undecodable(method, error).into())
+            json::decode(&message.into_bytes()).map_err(|error| outcall.undecodable(error).into())
         }
-        other => Err(service_error(other, method)),
+        other => Err(service_error(other, outcall)),
     }
 }
 
-fn service_error<E: DeserializeOwned + 'static>(end: End, method: Called) -> CallError<E> {
+fn service_error<E: DeserializeOwned + 'static>(end: End, outcall: &Outcall) -> CallError<E> {
     match end {
         End::Fail(FailCode::Service, bytes) => match json::decode(&bytes) {
             Ok(error) => CallError::Service(error),
-            Err(error) => undecodable(method, error).into(),
+            Err(error) => outcall.undecodable(error).into(),
         },
-        other => failure(other, method).into(),
+        other => outcall.failure(other).into(),
     }
 }
 

@@ -20,13 +20,26 @@ pub(super) struct Writer {
     room: Room,
     /// Nothing will be sent after `batch`.
     ending: bool,
+    /// The bytes that were written since somebody asked.
+    written: usize,
     /// The other end does not take anything any more; what it said before is still read.
     deaf: bool,
 }
 
 impl Writer {
     pub(super) fn new() -> Self {
-        Self { batch: Batch::default(), room: Room::default(), ending: false, deaf: false }
+        Self {
+            batch: Batch::default(),
+            room: Room::default(),
+            ending: false,
+            written: 0,
+            deaf: false,
+        }
+    }
+
+    /// The bytes that were written since this was asked last.
+    pub(super) fn take_written(&mut self) -> usize {
+        std::mem::take(&mut self.written)
     }
 
     /// Whether nothing is left that the transport did not take.
@@ -113,7 +126,10 @@ impl Writer {
             };
             match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                Poll::Ready(Ok(count)) => self.batch.advance(count),
+                Poll::Ready(Ok(count)) => {
+                    self.batch.advance(count);
+                    self.written += count;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
             }

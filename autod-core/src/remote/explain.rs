@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 
-use crate::error::{Error, ErrorKind, chain};
+use crate::error::{Error, ErrorKind, in_full};
 use crate::wire::greeting::{RejectCode, Rejection};
 
 /// The answer that says this error to the caller of a bridge.
@@ -19,7 +19,7 @@ pub(super) fn rejection(error: &Error) -> Rejection {
         _ => RejectCode::Other,
     };
     let (build, life, pid) = Default::default();
-    Rejection { code, text: chain(error), build, life, pid }
+    Rejection { code, text: in_full(error), build, life, pid }
 }
 
 /// How `ssh` has ended, and what it said.
@@ -52,7 +52,7 @@ impl Ended {
                     "{program} on {host} ended with exit code {code} before it joined the daemon; \
                      it may be built without remote connections"
                 );
-                Error::new(ErrorKind::StartFailed, text)
+                Error::new(ErrorKind::StartFailed, text).with_mend()
             }
             None => Error::new(ErrorKind::Lost, format!("ssh to {host} was killed")),
         };
@@ -69,8 +69,9 @@ impl Ended {
     }
 
     fn as_cause_of(&self, error: Error) -> Error {
-        let last = self.said.lines().map(str::trim).rfind(|line| !line.is_empty());
-        match last {
+        // What it says last is why, but for what it says is to be done about it.
+        let mut lines = self.said.lines().map(str::trim).filter(|line| !line.is_empty());
+        match lines.rfind(|line| !line.starts_with("help: ")) {
             Some(last) => error.caused_by(last),
             None => error,
         }

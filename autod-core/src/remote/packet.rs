@@ -167,6 +167,23 @@ mod tests {
     }
 
     #[test]
+    fn vectors() {
+        let mut vectors = crate::wire::vectors::all("packets");
+        let mark = Mark::parse("0123456789abcdef").unwrap();
+        for (name, written, expected) in [
+            ("a sign of life", mark.packet(b""), Found::Alive),
+            ("a payload", mark.packet(b"AUTOD"), Found::Payload(b"AUTOD".to_vec())),
+            ("the end of a direction", mark.end(), Found::End),
+        ] {
+            assert_eq!(vectors.remove(name), Some(written.clone()), "{name}");
+            let mut finder = Finder::new(mark);
+            finder.add(&written);
+            assert_eq!(found(&mut finder), [expected], "{name}");
+        }
+        assert!(vectors.is_empty(), "nobody checks {:?}", vectors.keys());
+    }
+
+    #[test]
     fn a_mark_is_its_text() {
         let mark = Mark::random().unwrap();
         assert_eq!(Mark::parse(&mark.to_string()), Some(mark));

@@ -104,7 +104,7 @@ impl Ssh {
     }
 
     /// What the other machine is called.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         self.address.as_ref().map_or("", |address| &address.host)
     }
 

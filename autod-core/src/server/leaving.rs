@@ -9,7 +9,7 @@ use tokio::net::{UnixListener, UnixStream};
 
 use super::Shop;
 use crate::daemon::{SpawnLock, Tenancy, accept_now};
-use crate::error::{Error, Result, chain};
+use crate::error::{Error, Result, in_full};
 use crate::fault::{self, Point};
 use crate::wire::greeting::Answer;
 
@@ -73,7 +73,7 @@ impl Shop {
                 Ok(spawn)
             });
             left.unwrap_or_else(|error| {
-                tracing::warn!(error = %chain(&error), "the door could not be taken away");
+                tracing::warn!(error = %in_full(&error), "the door could not be taken away");
                 None
             })
         });

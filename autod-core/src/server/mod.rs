@@ -39,7 +39,7 @@ use self::leaving::Idle;
 use self::register::Register;
 use self::vigil::{Finding, Vigil};
 use crate::daemon::{Root, SpawnLock, Tenancy, accept_now};
-use crate::error::chain;
+use crate::error::in_full;
 use crate::fault::{self, Point};
 use crate::handle::DaemonHandle;
 use crate::identity::Build;
@@ -165,6 +165,7 @@ struct Desk {
     listener: UnixListener,
     tenancy: Option<Arc<Tenancy>>,
     vigil: Option<Vigil>,
+    /// When to accept again, after the system refused to.
     accept_after: Option<Instant>,
     idle_after: Option<Instant>,
     /// The files at the daemon's paths are somebody else's.
@@ -176,19 +177,25 @@ impl Desk {
         loop {
             match self.event().await {
                 Event::Accepted(Ok(stream)) => {
+                    if self.accept_after.take().is_some() {
+                        tracing::info!("connections are accepted again");
+                    }
                     self.shop.welcome(stream);
                     self.shop.hear_out().await;
                 }
                 Event::Accepted(Err(error)) => {
-                    tracing::error!(%error, "cannot accept a connection");
-                    self.accept_after = Some(Instant::now() + ACCEPT_PAUSE);
+                    let next = Instant::now() + ACCEPT_PAUSE;
+                    // Once, however long it lasts.
+                    if self.accept_after.replace(next).is_none() {
+                        tracing::error!(%error, "cannot accept connections");
+                    }
                 }
                 Event::Idle => match self.shop.leave_if_idle(&self.listener, self.tenancy()) {
                     Ok(Idle::Left(spawn)) => return self.close(spawn),
                     Ok(Idle::Visitor(stream)) => self.shop.welcome(stream),
                     Ok(Idle::Busy) => self.idle_after = Some(Instant::now() + REARM),
                     Err(error) => {
-                        tracing::error!(error = %chain(&error), "cannot leave in order");
+                        tracing::error!(error = %in_full(&error), "cannot leave in order");
                         self.shop.server.daemon.close();
                     }
                 },
@@ -283,7 +290,7 @@ impl Desk {
             // Its holder starts or asks, and lets go soon; the vigil comes back to it.
             Ok(None) => {}
             Err(error) => {
-                tracing::error!(error = %chain(&error), "the door cannot be made anew; the daemon ends");
+                tracing::error!(error = %in_full(&error), "the door cannot be made anew; the daemon ends");
                 self.shop.server.daemon.close();
             }
         }

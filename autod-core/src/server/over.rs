@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use super::Shop;
 use super::reception::{Admission, Open};
@@ -24,12 +25,15 @@ impl Shop {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
+        let span = tracing::debug_span!(
+            target: "autod::connection", "connection", peer = in_words(&voucher)
+        );
         let served = async {
             let ended = self.attend(Foreign::new(&mut io), voucher).await;
             self.part(&mut io).await;
             ended
         };
-        self.tasks.track_future(served).await
+        self.tasks.track_future(served.instrument(span)).await
     }
 
     /// Answers whoever asks for the readiness, and nobody else.
@@ -93,5 +97,15 @@ impl Shop {
             }
             Admission::None => Ok(()),
         }
+    }
+}
+
+/// Who is there, for the log.
+fn in_words(voucher: &Voucher) -> String {
+    match voucher {
+        Voucher::Kernel(peer) => format!("uid {}", peer.uid),
+        Voucher::Login { user } => format!("login {user}"),
+        Voucher::Certificate { subject } => format!("certificate {subject}"),
+        Voucher::Nobody => "nobody vouches".to_owned(),
     }
 }

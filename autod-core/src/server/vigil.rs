@@ -29,9 +29,6 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// What a probe may take. A late answer proves nothing.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// The size at which a log that is being written to is rotated.
-const LOG: u64 = 16 << 20;
-
 /// Something is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Finding {
@@ -86,7 +83,7 @@ impl Vigil {
                 return Finding::Evicted;
             }
             self.tenancy.keep_young();
-            self.tenancy.rotate_log(LOG);
+            self.tenancy.rotate_log();
             let probe = probe(Arc::clone(&self.tenancy), self.root.clone(), self.service);
             self.probe = Some(tokio::spawn(probe));
         }

@@ -7,6 +7,10 @@ use std::time::Duration;
 /// Each end says in its greeting what it is ready to receive; the other end checks before it
 /// sends. Passing a limit fails the call or stream concerned and nothing else.
 ///
+/// [`message`](Self::message), [`calls`](Self::calls) and [`window`](Self::window) are said to the
+/// other end; one that is out of its bounds counts as the nearest within them. The others are an
+/// end's own.
+///
 /// ```
 /// let mut limits = autod_core::Limits::default();
 /// limits.message = 1 << 20;
@@ -15,15 +19,21 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The largest message (arguments, an answer, or one item of a stream) in bytes. Default
-    /// 64 MiB, at least 1 KiB, at most 1 GiB.
+    /// The largest message (arguments, an answer, an error of the service, or one item of a stream)
+    /// in bytes as it is encoded. Default 64 MiB, at least 1 KiB, at most 1 GiB.
+    ///
+    /// A longer one is not sent: its call or stream ends with an error
+    /// ([`Error::is_limit`](crate::Error::is_limit)). Arguments that are too long were not executed.
     pub message: u32,
-    /// The calls and streams that the other end may have open at once. Default 4096, at most
-    /// 1,048,576.
+    /// The calls and streams that the other end may have open at once. Default 4096, at least 1, at
+    /// most 1,048,576.
+    ///
+    /// One more waits at its caller until another has ended, in the order in which they came; that
+    /// is no error, and a deadline runs meanwhile.
     pub calls: u32,
     /// The bytes of a stream that may be on their way before the receiver takes them. Default
     /// 256 KiB, at least 1 KiB, at most 64 MiB. A message may pass it: one begins while less is on its
-    /// way.
+    /// way. A sender with no room left waits, or drops its oldest items if its method says so.
     ///
     /// Over a stream that the program opens itself the default stands for 2 MiB: one stream then
     /// fills 100 Mbit/s over 40 ms there and back with room to spare, and takes 40 % of it with
@@ -50,14 +60,19 @@ pub struct Limits {
     /// value takes in memory once it is decoded is up to its type: a `Vec` of empty strings takes 24
     /// times its bytes.
     pub memory: usize,
-    /// The connections that a daemon has open at once, greeted or not. Default 16,384.
+    /// The connections that a daemon has open at once, greeted or not. Default 16,384; with 0 none
+    /// is served. Of a caller's limits it counts for nothing. Whoever comes too late gets an error
+    /// ([`Error::is_limit`](crate::Error::is_limit)), and nothing was executed.
     ///
     /// Of 64 more the hello is heard, for at most a second: a probe or an order to end is obeyed, a
     /// session is told that the daemon is full. Whoever comes beyond these is told so unheard, and
     /// closed. A daemon that has no descriptors left lets callers wait in the socket's queue and
     /// accepts again as soon as it can.
     pub connections: u32,
-    /// How long a new connection may take to say hello. Default 10 s.
+    /// How long a new connection may take to say hello, and a daemon's answer to be taken. Default
+    /// 10 s. A connection that takes longer is closed without a word; other callers do not notice. Of
+    /// a caller's limits it counts for nothing: its patience is
+    /// [`silence_timeout`](crate::Daemon::silence_timeout).
     pub handshake: Duration,
     /// How long an end that expects the next word of the other one looks for it before it sleeps.
     /// Default 50 us; zero for never.
@@ -157,5 +172,65 @@ impl From<&Limits> for Holds {
     fn from(limits: &Limits) -> Self {
         let window = limits.window.clamp(1 << 10, 64 << 20) as usize;
         Self { memory: limits.memory, window }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_is_within_its_bounds() {
+        type Field = (fn(&mut Limits) -> &mut u32, fn(Receives) -> u32, u32, u32);
+        let fields: [Field; 3] = [
+            (|limits| &mut limits.message, |said| said.message, 1 << 10, 1 << 30),
+            (|limits| &mut limits.calls, |said| said.calls, 1, 1 << 20),
+            (|limits| &mut limits.window, |said| said.window, 1 << 10, 64 << 20),
+        ];
+        for (field, said, least, most) in fields {
+            for (chosen, expected) in [
+                (0, least),
+                (least - 1, least),
+                (least, least),
+                (least + 1, least + 1),
+                (most - 1, most - 1),
+                (most, most),
+                (most + 1, most),
+                (u32::MAX, most),
+            ] {
+                // So much memory that the first windows may be as large as they can be.
+                let mut limits = Limits { memory: usize::MAX, calls: 1, ..Limits::default() };
+                *field(&mut limits) = chosen;
+                let receives = Receives::from(&limits);
+                assert_eq!(said(receives), expected, "{chosen}");
+                assert!(receives.is_sane());
+            }
+            // What another end says is not put right, but refused.
+            let mut limits = Limits { calls: 1, ..Limits::default() };
+            for (chosen, is_sane) in
+                [(least, true), (most, true), (least - 1, false), (most + 1, false)]
+            {
+                *field(&mut limits) = chosen;
+                let Limits { message, calls, window, .. } = limits;
+                assert_eq!(Receives { message, calls, window }.is_sane(), is_sane, "{chosen}");
+            }
+        }
+    }
+
+    #[cfg(feature = "remote")]
+    #[test]
+    fn an_interval_is_said_in_whole_milliseconds_and_is_never_none() {
+        for (interval, said) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(1), 1),
+            (Duration::from_micros(1001), 2),
+            (Duration::from_millis(u32::MAX.into()), u32::MAX),
+            (Duration::from_millis(1 << 32), u32::MAX),
+            (Duration::MAX, u32::MAX),
+        ] {
+            let limits = Limits { keep_alive: interval, ..Limits::default() };
+            assert_eq!(limits.keep_alive_milliseconds(), said, "{interval:?}");
+        }
     }
 }

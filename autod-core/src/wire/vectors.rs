@@ -16,6 +16,7 @@ use super::greeting::{
     Accept, Answer, CallerFields, Hello, Malformed, Offer, PREFIX, Prefix, Purpose, RejectCode,
     Rejection, VERSION,
 };
+use super::hello;
 use super::limits::{Limits, Receives};
 use crate::codec::{self, Codec};
 use crate::service::{self, Argument, Method, Policy, Table, method_id};
@@ -215,9 +216,16 @@ fn greetings() {
     let bytes = block.take("Hello of a caller that serves Halver");
     assert_eq!(read_hello(&bytes), Ok(serving));
 
-    let order = Hello { purpose: Purpose::Close, life: 0x0807_0605_0403_0201, ..least.clone() };
-    let bytes = block.take_written("Hello with an order", &order.to_bytes());
-    assert_eq!(read_hello(&bytes), Ok(order));
+    let life = 0x0807_0605_0403_0201;
+    for (name, purpose, life) in [
+        ("Hello of a probe", Purpose::Probe, 0),
+        ("Hello with an order", Purpose::Close, life),
+        ("Hello with an order to make room for a successor", Purpose::Replace, life),
+    ] {
+        let order = Hello { purpose, life, ..least.clone() };
+        let bytes = block.take_written(name, &order.to_bytes());
+        assert_eq!(read_hello(&bytes), Ok(order));
+    }
 
     let pinging = Hello { keep_alive: 5000, ..least.clone() };
     let bytes = block.take("Hello of a caller that keeps the connection alive");
@@ -231,7 +239,16 @@ fn greetings() {
         ..least
     };
     let bytes = block.take_written("Hello with a question to the daemon", &question.to_bytes());
-    assert_eq!(read_hello(&bytes), Ok(question));
+    assert_eq!(read_hello(&bytes), Ok(question.clone()));
+
+    let ready = Hello {
+        purpose: Purpose::Readiness,
+        codec: hello::SELF_DESCRIBING.to_owned(),
+        control: String::new(),
+        ..question
+    };
+    let bytes = block.take_written("Hello that asks for readiness", &ready.to_bytes());
+    assert_eq!(read_hello(&bytes), Ok(ready));
 
     let accept = Accept {
         version: VERSION,
@@ -239,12 +256,14 @@ fn greetings() {
         fingerprint: COUNTER.fingerprint(),
         build: "1.0.0".to_owned(),
         receives,
-        life: 0x0807_0605_0403_0201,
+        life,
         pid: 4242,
         keep_alive: 0,
     };
+    let pinged = Accept { keep_alive: 5000, ..accept.clone() };
     for (name, answer) in [
         ("Accept", Answer::Accept(accept)),
+        ("Accept of a connection that is kept alive", Answer::Accept(pinged)),
         ("Wait", Answer::Wait("indexing".to_owned())),
         ("Closing", Answer::Closing),
         (
@@ -253,7 +272,7 @@ fn greetings() {
                 code: RejectCode::Service,
                 text: "wrong door".to_owned(),
                 build: "1.0.0".to_owned(),
-                life: 0x0807_0605_0403_0201,
+                life,
                 pid: 4242,
             }),
         ),
@@ -394,7 +413,7 @@ fn json() {
 
     let mut items = 3_u32.to_le_bytes().to_vec();
     for total in [2_i64, -3, 300] {
-        assert!(Codec::Json.encode_item(&mut items, total).unwrap().is_empty());
+        Codec::Json.encode_item(&mut items, &mut Vec::new(), total).unwrap();
     }
     single(&mut block, "Items of watch()", Kind::Items, 2, &items);
 

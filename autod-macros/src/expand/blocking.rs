@@ -1,11 +1,11 @@
-//! The client that blocks: as the async one, with answers in the place of calls.
+//! The client that blocks: each method is that of the async client, and waits for what it gives. So a
+//! type that cannot travel is one mistake of one method, and the code of a call is compiled once.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
 
-use crate::expand::client::{attributes, function, marker};
-use crate::expand::{answer_span, arguments_span, at, output, parts, row, tuple};
+use crate::expand::client::{attributes, marker};
+use crate::expand::{output, parts};
 use crate::model::{Answer, Input, Method, Service};
 use crate::parse::attributes_named;
 
@@ -33,8 +33,7 @@ pub(super) fn declaration(service: &Service<'_>) -> TokenStream {
 pub(super) fn methods(service: &Service<'_>) -> TokenStream {
     let client = service.blocking_client_type();
     let (parameters, _, clause) = service.generics.split_for_impl();
-    let methods =
-        service.methods.iter().enumerate().map(|(position, item)| method(service, position, item));
+    let methods = service.methods.iter().map(|item| method(service, item));
     quote! {
         #[allow(dead_code, deprecated, clippy::all, clippy::pedantic)]
         impl #parameters #client #clause {
@@ -44,31 +43,43 @@ pub(super) fn methods(service: &Service<'_>) -> TokenStream {
 }
 
 /// Inline, so that who does not use it does not compile it.
-fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenStream {
+fn method(service: &Service<'_>, method: &Method<'_>) -> TokenStream {
     let root = service.root;
     let attributes = attributes(service, method);
     let visibility = &service.item.vis;
+    let client = service.client_type();
     let ident = method.ident();
     let names: Vec<_> = method.arguments.iter().map(|argument| argument.ident).collect();
     let types = method.arguments.iter().map(|argument| argument.ty);
     let returned = returned(service, method);
-    let span = answer_span(method);
-    let place = at(root, span);
-    let function = Ident::new(function(method), span);
-    let upstream = upstream(service, &method.input);
     let items = items(method).map(|(ident, ty)| quote!(#ident: #ty));
-    let row = row(position);
-    let arguments = tuple(&names.iter().map(ToTokens::to_token_stream).collect::<Vec<_>>());
-    let arguments = at(quote!(#arguments), arguments_span(method));
-    let body = quote_spanned! {span=>
-        #place::__private::blocking::#function(&self.connection, &#row, #arguments #upstream)
+    let upstream = match method.input {
+        Input::Items { ident, .. } => Some(quote!(#root::__private::blocking::items(#ident))),
+        _ => None,
     };
+    let wait = Ident::new(wait(method), ident.span());
     quote! {
         #(#attributes)*
         #[inline]
         #visibility fn #ident(&self, #(#names: #types,)* #items) -> #returned {
-            #body
+            #root::__private::blocking::#wait(
+                &self.connection,
+                <#client>::#ident(
+                    &#root::__private::blocking::client::<#client>(&self.connection),
+                    #(#names,)*
+                    #upstream
+                ),
+            )
         }
+    }
+}
+
+/// The function that waits for what the async method gives.
+fn wait(method: &Method<'_>) -> &'static str {
+    match (&method.answer, &method.input) {
+        (Answer::Stream { .. }, _) => "open",
+        (_, Input::Bytes { .. }) => "pipe",
+        _ => "call",
     }
 }
 
@@ -79,19 +90,6 @@ fn items<'a>(method: &Method<'a>) -> Option<(&'a Ident, TokenStream)> {
         impl ::core::iter::IntoIterator<Item = #item, IntoIter: ::core::marker::Send + 'static>
     };
     Some((ident, ty))
-}
-
-fn upstream(service: &Service<'_>, input: &Input<'_>) -> Option<TokenStream> {
-    let root = service.root;
-    match input {
-        Input::None => Some(quote!(, #root::__private::Upstream::NONE)),
-        Input::Items { ident, item, .. } => {
-            let span = Span::call_site().located_at(item.span());
-            let place = at(root, span);
-            Some(quote_spanned!(span=> , #place::__private::Upstream::iterator::<#item>(#ident)))
-        }
-        Input::Bytes { .. } => None,
-    }
 }
 
 fn returned(service: &Service<'_>, method: &Method<'_>) -> TokenStream {

@@ -87,7 +87,7 @@ fn method(service: &Service<'_>, position: usize, method: &Method<'_>) -> TokenS
 }
 
 /// The function that makes such a call.
-pub(super) fn function(method: &Method<'_>) -> &'static str {
+fn function(method: &Method<'_>) -> &'static str {
     match (&method.answer, &method.input) {
         (Answer::Unit | Answer::Value(_), Input::Bytes { .. }) => "pipe",
         (Answer::Unit | Answer::Value(_), _) => "call",

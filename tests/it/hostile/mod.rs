@@ -14,6 +14,8 @@
 
 mod bystander;
 mod daemon;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod floods;
 mod frames;
 mod greetings;

@@ -88,7 +88,7 @@ fn table(ways: &[Way], results: &[Vec<Round>]) {
             pair(|round| round.up, 2, 1.0),
             pair(|round| round.latency, 0, 1e6),
             pair(|round| round.connections, 0, 1.0),
-            processor.map_or(String::new(), |seconds| format!("{seconds:.2}")),
+            processor.map_or(String::new(), |seconds| format!("{seconds:.3}")),
             way.cold().map_or(String::new(), |seconds| format!("{:.1}", seconds * 1e3)),
             burst.unwrap_or_default(),
         );

@@ -42,7 +42,7 @@ impl Process {
     }
 
     /// Seconds of processor, with those of children that were waited for; not of the server that a
-    /// supervisor starts.
+    /// supervisor starts, nor of threads that have ended.
     pub(crate) fn processor(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap_or_default();
         let fields: Vec<f64> = stat
@@ -52,8 +52,17 @@ impl Process {
             .split(' ')
             .map(|field| field.parse().unwrap_or(0.0))
             .collect();
-        // utime, stime, cutime, cstime: 100 in a second.
-        fields.get(11..15).map_or(0.0, |times| times.iter().sum::<f64>() / 100.0)
+        // cutime, cstime: 100 in a second.
+        let children = fields.get(13..15).map_or(0.0, |times| times.iter().sum::<f64>() / 100.0);
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.id()));
+        let own: f64 = tasks
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("schedstat")).ok())
+            .filter_map(|text| text.split(' ').next()?.parse::<f64>().ok())
+            .sum();
+        own / 1e9 + children
     }
 }
 

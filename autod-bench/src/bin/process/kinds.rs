@@ -6,11 +6,13 @@ use std::process::Command;
 use crate::Result;
 use crate::home::Home;
 use crate::options::Options;
-use crate::reference::BareServer;
+use crate::reference::Server;
 use crate::sample::Sample;
 
 const TRUE: &str = if cfg!(target_os = "linux") { "/bin/true" } else { "/usr/bin/true" };
 pub(crate) const BARE: &str = "bare, warm";
+const TOKIO: &str = "tokio, warm";
+const TARPC: &str = "tarpc, warm";
 pub(crate) const WARM: &str = "counter get, warm";
 pub(crate) const BLOCKING: &str = "blocking get, warm";
 pub(crate) const COLD: &str = "counter add 1, cold";
@@ -19,6 +21,8 @@ pub(crate) const COLD: &str = "counter add 1, cold";
 pub(crate) struct Programs {
     empty: PathBuf,
     bare: PathBuf,
+    tokio: PathBuf,
+    tarpc: PathBuf,
     counter: PathBuf,
     blocking: PathBuf,
 }
@@ -37,6 +41,8 @@ impl Programs {
         Ok(Self {
             empty: find("empty")?,
             bare: find("bare")?,
+            tokio: find("command-tokio")?,
+            tarpc: find("command-tarpc")?,
             counter: find("examples/plain-counter")?,
             blocking: find("examples/plain-blocking")?,
         })
@@ -57,9 +63,9 @@ struct Kind<'a> {
 
 /// Measures all kinds, in the order of the table.
 pub(crate) fn measure(programs: &Programs, options: &Options) -> Result<Vec<Measured>> {
-    let Programs { empty, bare, counter, blocking } = programs;
+    let Programs { empty, bare, tokio, tarpc, counter, blocking } = programs;
     let (warm, cold) = (options.warm.get(), options.cold.get());
-    let server = BareServer::start(bare)?;
+    let (server, tarpc_server) = (Server::start(bare)?, Server::start(tarpc)?);
     let (running, absent, other) = (Home::new()?, Home::new()?, Home::new()?);
     Sample::take(&mut running.counter(counter, &["add", "1"]), "1\n")?;
     Sample::take(&mut other.command(blocking, &["add", "1"]), "1\n")?;
@@ -68,6 +74,12 @@ pub(crate) fn measure(programs: &Programs, options: &Options) -> Result<Vec<Meas
         kind(TRUE, warm, Box::new(|| Sample::take(&mut Command::new(TRUE), ""))),
         kind("empty", warm, Box::new(|| Sample::take(&mut Command::new(empty), ""))),
         kind(BARE, warm, Box::new(|| Sample::take(Command::new(bare).arg(&server.sock), "1\n"))),
+        kind(TOKIO, warm, Box::new(|| Sample::take(Command::new(tokio).arg(&server.sock), "1\n"))),
+        kind(
+            TARPC,
+            warm,
+            Box::new(|| Sample::take(Command::new(tarpc).arg(&tarpc_server.sock), "1\n")),
+        ),
         kind(WARM, warm, Box::new(|| Sample::take(&mut running.counter(counter, &["get"]), "1\n"))),
         kind(
             BLOCKING,

@@ -1,4 +1,4 @@
-//! The server of the reference.
+//! The servers of the references.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -8,18 +8,18 @@ use crate::Result;
 use crate::home::Home;
 use crate::sample::Running;
 
-pub(crate) struct BareServer {
+pub(crate) struct Server {
     pub(crate) sock: PathBuf,
     _process: Running,
     _home: Home,
 }
 
-impl BareServer {
+impl Server {
     /// Starts it and waits until it listens.
-    pub(crate) fn start(bare: &Path) -> Result<Self> {
+    pub(crate) fn start(program: &Path) -> Result<Self> {
         let home = Home::new()?;
         let sock = home.join("sock");
-        let mut command = Command::new(bare);
+        let mut command = Command::new(program);
         command.arg("serve").arg(&sock).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = Running::spawn(&mut command)?;
         let mut line = String::new();

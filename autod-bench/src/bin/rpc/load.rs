@@ -13,7 +13,7 @@ use crate::probe::{Outcome, Probe, Running};
 use crate::workload::{CHUNK, Load};
 
 /// Calls before the measurement begins.
-const WARM: u64 = 200;
+pub(crate) const WARM: u64 = 200;
 
 /// Items between two looks at the clock.
 const LOOK: u64 = 1024;

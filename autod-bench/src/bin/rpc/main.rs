@@ -10,6 +10,7 @@ mod cpu;
 mod figure;
 mod goals;
 mod growth;
+mod hostile;
 mod json;
 mod kinds;
 mod load;
@@ -68,6 +69,9 @@ fn measure(options: &Options) -> Result<()> {
     }
     if options.wants("tail") {
         tail::measure(options, &mut table)?;
+    }
+    if options.wants("hostile") {
+        hostile::measure(options, &mut table)?;
     }
     if options.wants("growth") {
         growth::measure(options, &mut table)?;

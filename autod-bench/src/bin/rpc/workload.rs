@@ -112,6 +112,7 @@ pub(crate) const ALL: &[Workload] = &[
 pub(crate) const OTHERS: &[(&str, &str)] = &[
     ("memory", "resident memory of an idle server and of an idle connection"),
     ("tail", "p99 of small calls beside a stalled stream and 64 MiB messages (autod)"),
+    ("hostile", "p99 of small calls beside peers that do what no client does (autod)"),
     ("growth", "cost of a call with 1 and 10,000 connections and streams (autod)"),
 ];
 

@@ -2,48 +2,20 @@
 
 use std::time::Instant;
 
-use serde::de::DeserializeOwned;
-
 use super::connection::Connection;
 use super::line::Line;
-use crate::arguments::Arguments;
-use crate::error::{CallError, Error};
-use crate::mux::asked::{End, Expect};
-use crate::mux::call::{decode_result, decode_value};
-use crate::mux::outcall::{Outcall, Upstream};
+use crate::client::Client;
+use crate::error::Error;
+use crate::mux::call::Call;
 
-use crate::service::Method;
-
-/// Calls a method that cannot fail by itself.
-pub fn call<T: DeserializeOwned + 'static>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Result<T, Error> {
-    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    let called = outcall.method;
-    decode_value(end(connection, outcall)?, called)
+/// The async client of a blocking one's connection. Only for calls that are waited for here.
+pub fn client<C: Client>(connection: &Connection) -> C {
+    C::from_connection(connection.inner().clone())
 }
 
-/// Calls a method that returns a `Result`.
-pub fn call_fallible<T, E>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Result<T, CallError<E>>
-where
-    T: DeserializeOwned + 'static,
-    E: DeserializeOwned + 'static,
-{
-    let outcall = Outcall::new(connection.inner(), method, arguments, Expect::Value, upstream);
-    let called = outcall.method;
-    decode_result(end(connection, outcall)?, called)
-}
-
-/// The last word about a call.
-fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
+/// Waits for the answer to a call.
+pub fn call<T, E: From<Error>>(connection: &Connection, call: Call<T, E>) -> Result<T, E> {
+    let Call { outcall, decode, .. } = call;
     let line = connection.line();
     // Dropped after the call, which has a last word of its own if an iterator panics.
     let _last_word = LastWord(line);
@@ -60,7 +32,8 @@ fn end(connection: &Connection, outcall: Outcall) -> Result<End, Error> {
         },
         until,
     );
-    answered.unwrap_or_else(|| Err(outcall.time_out()))
+    let end = answered.unwrap_or_else(|| Err(outcall.time_out()));
+    decode(end.map_err(|error| outcall.named(error))?, &outcall)
 }
 
 /// Sends what there is to send when a call or stream is dropped.

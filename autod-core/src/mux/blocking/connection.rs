@@ -48,7 +48,7 @@ impl Connection {
         Self { limit: Some(limit), ..self.clone() }
     }
 
-    pub(super) fn inner(&self) -> &crate::mux::Connection {
+    pub(in crate::mux) fn inner(&self) -> &crate::mux::Connection {
         &self.inner
     }
 

@@ -7,11 +7,8 @@ use futures_util::Stream as _;
 use serde::de::DeserializeOwned;
 
 use super::connection::Connection;
-use crate::arguments::Arguments;
-use crate::error::{CallError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::mux::incoming;
-use crate::mux::outcall::Upstream;
-use crate::service::Method;
 
 /// A stream of items from the daemon, as an iterator.
 ///
@@ -36,35 +33,14 @@ use crate::service::Method;
 #[must_use = "a stream is opened when it is asked for an item"]
 pub struct Incoming<T, E = Error> {
     connection: Connection,
-    method: &'static Method,
+    method: &'static str,
     /// Absent when it is dropped.
     items: Option<incoming::Incoming<T, E>>,
 }
 
-/// Calls a method that answers with a stream.
-pub fn open<T: DeserializeOwned + Send + 'static>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Incoming<T> {
-    let items = incoming::open(connection.inner(), method, arguments, upstream);
-    Incoming { connection: connection.clone(), method, items: Some(items) }
-}
-
-/// Calls a method that answers with a stream, or with an error of its own.
-pub fn open_fallible<T, E>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-    upstream: Upstream,
-) -> Incoming<T, CallError<E>>
-where
-    T: DeserializeOwned + Send + 'static,
-    E: DeserializeOwned + Send + 'static,
-{
-    let items = incoming::open_fallible(connection.inner(), method, arguments, upstream);
-    Incoming { connection: connection.clone(), method, items: Some(items) }
+/// Lets a thread wait for the items of a call.
+pub fn open<T, E>(connection: &Connection, items: incoming::Incoming<T, E>) -> Incoming<T, E> {
+    Incoming { connection: connection.clone(), method: items.method(), items: Some(items) }
 }
 
 impl<T, E> Incoming<T, E> {
@@ -89,13 +65,13 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         }
         let line = self.connection.line();
         line.wait_for(|context| Pin::new(&mut *items).poll_next(context), until)
-            .unwrap_or_else(|| Some(Err(late(self.method).into())))
+            .unwrap_or_else(|| Some(Err(line.shared.named(late(self.method)).into())))
     }
 }
 
 /// Nothing has come in time.
-fn late(method: &Method) -> Error {
-    let text = format!("no item of {} has come in time", method.name);
+fn late(method: &str) -> Error {
+    let text = format!("no item of {method} has come in time");
     Error::new(ErrorKind::Timeout, text).maybe_executed()
 }
 

@@ -33,8 +33,9 @@ mod socket;
 mod upstream;
 mod writer;
 
-pub use call::{call, call_fallible};
+pub use call::{call, client};
 pub use connection::Connection;
-pub use incoming::{Incoming, open, open_fallible};
-pub use pipe::{Pipe, pipe, pipe_fallible};
+pub use incoming::{Incoming, open};
+pub use pipe::{Pipe, pipe};
 pub(crate) use socket::{Ready, wait};
+pub use upstream::items;

@@ -5,16 +5,12 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
 use super::connection::Connection;
-use crate::arguments::Arguments;
-use crate::error::{CallError, Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use crate::mux;
 use crate::mux::failure::{Called, timed_out};
-use crate::mux::state::Side;
-use crate::service::Method;
 
 /// The caller's end of a byte stream to a method, and the call itself.
 ///
@@ -43,38 +39,17 @@ use crate::service::Method;
 #[must_use = "a byte stream is opened when it is used"]
 pub struct Pipe<T, E = Error> {
     connection: Connection,
-    method: &'static Method,
+    method: Called,
     /// Locked for a poll, never while somebody waits. Absent when it is dropped.
     call: Mutex<Option<mux::Pipe<T, E>>>,
 }
 
-/// Calls a method with a byte stream that cannot fail by itself.
-pub fn pipe<T: DeserializeOwned + Send + 'static>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-) -> Pipe<T> {
-    Pipe::new(connection, method, mux::pipe(connection.inner(), method, arguments))
-}
-
-/// Calls a method with a byte stream that returns a `Result`.
-pub fn pipe_fallible<T, E>(
-    connection: &Connection,
-    method: &'static Method,
-    arguments: impl Arguments,
-) -> Pipe<T, CallError<E>>
-where
-    T: DeserializeOwned + Send + 'static,
-    E: DeserializeOwned + Send + 'static,
-{
-    Pipe::new(connection, method, mux::pipe_fallible(connection.inner(), method, arguments))
+/// Lets threads use the byte stream of a call.
+pub fn pipe<T, E>(connection: &Connection, pipe: mux::Pipe<T, E>) -> Pipe<T, E> {
+    Pipe { connection: connection.clone(), method: pipe.method(), call: Mutex::new(Some(pipe)) }
 }
 
 impl<T, E> Pipe<T, E> {
-    fn new(connection: &Connection, method: &'static Method, pipe: mux::Pipe<T, E>) -> Self {
-        Self { connection: connection.clone(), method, call: Mutex::new(Some(pipe)) }
-    }
-
     fn lock(&self) -> MutexGuard<'_, Option<mux::Pipe<T, E>>> {
         self.call.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -140,7 +115,8 @@ impl<T, E: From<Error>> Pipe<T, E> {
             self.connection.until(),
         );
         answered.unwrap_or_else(|| {
-            Err(timed_out(Called::new(self.method, Side::Connector)).maybe_executed().into())
+            let error = timed_out(self.method).maybe_executed();
+            Err(self.connection.inner().shared().named(error).into())
         })
     }
 }

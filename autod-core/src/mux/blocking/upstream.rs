@@ -4,9 +4,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use serde::Serialize;
-
-use crate::mux::outcall::Upstream;
 
 /// An iterator as a stream.
 ///
@@ -33,12 +30,9 @@ impl<I: Iterator + Unpin> Stream for Items<I> {
     }
 }
 
-impl Upstream {
-    /// The items of an iterator, each of type `T`.
-    pub fn iterator<T: Serialize + 'static>(
-        items: impl IntoIterator<Item = T, IntoIter: Send + 'static>,
-    ) -> Self {
-        let items = Items { iterator: Box::new(items.into_iter()), pending: false };
-        Self::items(items)
-    }
+/// The items of an iterator, as the stream that the async method takes.
+pub fn items<T>(
+    items: impl IntoIterator<Item = T, IntoIter: Send + 'static>,
+) -> impl Stream<Item = T> + Send + Unpin + 'static {
+    Items { iterator: Box::new(items.into_iter()), pending: false }
 }

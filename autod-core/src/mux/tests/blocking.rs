@@ -14,12 +14,12 @@ use super::flows::{SUM, TWICE, UPPER};
 use super::{COUNT, ECHO, HOLDS, ROOMY, Traces, handle};
 use crate::codec;
 use crate::error::CallError;
-use crate::mux::blocking::{Connection, Incoming, call, call_fallible, open, pipe_fallible};
+use crate::mux::blocking::{self, Connection, Incoming, items};
 use crate::mux::dispatch::Dispatcher;
 use crate::mux::driver::Driver;
 use crate::mux::shared::Shared;
 use crate::mux::state::Side;
-use crate::mux::{Origin, Upstream};
+use crate::mux::{Origin, Upstream, call, call_fallible, open, pipe_fallible};
 use crate::wire::frame::{FailCode, HEADER, Header, Kind, MAX_PIECE, put};
 use crate::wire::limits::Receives;
 
@@ -33,11 +33,19 @@ fn connection(socket: UnixStream, theirs: Receives) -> Connection {
 }
 
 fn echo(connection: &Connection, bytes: Vec<u8>) -> crate::Result<Vec<u8>> {
-    call(connection, &ECHO, (bytes,), Upstream::NONE)
+    blocking::call(connection, call(connection.inner(), &ECHO, (bytes,), Upstream::NONE))
 }
 
 fn count(connection: &Connection, end: u64) -> Incoming<u64> {
-    open(connection, &COUNT, (end,), Upstream::NONE)
+    blocking::open(connection, open(connection.inner(), &COUNT, (end,), Upstream::NONE))
+}
+
+fn sum(
+    connection: &Connection,
+    numbers: impl Iterator<Item = u64> + Send + 'static,
+) -> Result<u64, CallError<String>> {
+    let numbers = Upstream::items(items(numbers));
+    blocking::call(connection, call_fallible(connection.inner(), &SUM, (0_u64,), numbers))
 }
 
 /// The other end, by hand.
@@ -343,19 +351,20 @@ fn visit(connection: &Connection, shape: u8, size: usize) {
         0 => assert_eq!(echo(connection, vec![7; size]).unwrap(), vec![7; size]),
         1 => assert!(count(connection, end).map(Result::unwrap).eq(0..end)),
         2 => {
-            let sum: Result<u64, CallError<String>> =
-                call_fallible(connection, &SUM, (0_u64,), Upstream::iterator::<u64>(0..end));
+            let sum = sum(connection, 0..end);
             assert_eq!(sum.unwrap(), (0..end).sum::<u64>());
         }
         3 => {
-            let items = Upstream::iterator::<u64>((0..end).filter(|n| n % 50 == 0));
-            let doubled: Incoming<u64> = open(connection, &TWICE, (0_u64,), items);
+            let items = Upstream::items(items((0..end).filter(|n| n % 50 == 0)));
+            let doubled = open::<u64>(connection.inner(), &TWICE, (0_u64,), items);
+            let doubled = blocking::open(connection, doubled);
             assert!(
                 doubled.map(Result::unwrap).eq((0..end).filter(|n| n % 50 == 0).map(|n| n * 2))
             );
         }
         4 => {
-            let pipe = pipe_fallible::<u64, String>(connection, &UPPER, ());
+            let pipe = pipe_fallible::<u64, String>(connection.inner(), &UPPER, ());
+            let pipe = blocking::pipe(connection, pipe);
             scope(|scope| {
                 scope.spawn(|| {
                     (&pipe).write_all(&vec![b'a'; size]).unwrap();
@@ -438,9 +447,7 @@ fn a_seat_is_that_of_its_thread_and_nobody_takes_it_twice() {
             let answer = echo(&inner, vec![1]).unwrap();
             Some(n + answer.len() as u64)
         });
-        let sum: Result<u64, CallError<String>> =
-            call_fallible(&other, &SUM, (0_u64,), Upstream::iterator::<u64>(items));
-        sum.unwrap()
+        sum(&other, items).unwrap()
     });
     let outer_id = peer.call();
     for _ in 0..2 {

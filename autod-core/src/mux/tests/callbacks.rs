@@ -72,7 +72,7 @@ async fn what_goes_wrong_at_the_caller_is_told_in_its_name() {
     pair.gate.add_permits(1);
     let panic = call::<()>(&pair.back, &PANIC_LATER, (), Upstream::NONE).await.unwrap_err();
     assert!(panic.is_panic() && panic.may_have_executed());
-    assert_eq!(format!("{panic:?}"), "panic_later panicked in the caller: after a while");
+    assert_eq!(crate::error::in_full(&panic), "panic_later panicked in the caller: after a while");
     let large = echo(&pair.back, vec![0; 2 << 10]).await.unwrap_err();
     assert!(large.is_limit() && !large.may_have_executed());
     assert!(large.to_string().ends_with("the caller receives at most 1024"), "{large}");

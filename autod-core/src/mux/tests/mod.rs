@@ -11,6 +11,7 @@ mod flows;
 mod frames;
 mod interleavings;
 mod kept;
+mod limits;
 mod memory;
 mod policy;
 mod queue;
@@ -166,6 +167,8 @@ async fn handle(request: Incall, gate: Arc<Semaphore>, traces: Arc<Traces>) -> A
         request.stream(items, Policy::BackPressure).await
     } else if id == UNITS.id {
         request.stream(stream::repeat(()), Policy::BackPressure).await
+    } else if limits::METHODS.contains(&id) {
+        limits::handle(request).await
     } else {
         flows::handle(request, gate, traces).await
     }

@@ -8,12 +8,18 @@ mod raw_mux;
 mod raw_tokio;
 
 #[cfg(feature = "peers")]
+mod capnp;
+#[cfg(feature = "peers")]
 #[expect(clippy::unsafe_derive_deserialize, reason = "in what remoc's attribute makes")]
 mod remoc;
 #[cfg(feature = "peers")]
 mod tarpc;
 #[cfg(feature = "peers")]
 mod tonic;
+#[cfg(feature = "peers")]
+mod ttrpc;
+#[cfg(feature = "peers")]
+mod zbus;
 
 use std::path::Path;
 
@@ -43,12 +49,21 @@ pub(crate) type Held<'a> = dyn FnMut() -> Result<()> + Send + 'a;
 
 impl Kind {
     pub(crate) fn all() -> impl Iterator<Item = &'static Self> {
-        let kinds =
-            [&raw_blocking::BLOCKING, &raw_blocking::SPIN, &raw_tokio::TOKIO, &raw_mux::MUX]
-                .into_iter()
-                .chain([&AUTOD, &LISTEN, &autod_blocking::BLOCKING]);
+        let kinds = [
+            &raw_blocking::BLOCKING,
+            &raw_blocking::SPIN,
+            &raw_tokio::TOKIO,
+            &raw_mux::MUX,
+            &raw_mux::SPIN,
+        ]
+        .into_iter()
+        .chain([&AUTOD, &LISTEN, &autod_blocking::BLOCKING]);
         #[cfg(feature = "peers")]
-        let kinds = kinds.chain([&tarpc::TARPC, &tonic::TONIC, &remoc::REMOC]);
+        let kinds = kinds.chain([&tarpc::TARPC, &tonic::TONIC, &remoc::REMOC]).chain([
+            &capnp::CAPNP,
+            &ttrpc::TTRPC,
+            &zbus::ZBUS,
+        ]);
         kinds
     }
 

@@ -1,11 +1,17 @@
 //! What a framework could be at best: a multiplexer in tokio, written by hand for one small call.
-//! Callers append to one buffer, a driver writes all of it and reads all that has come.
+//! Callers append to one buffer, a driver writes all of it and reads all that has come. Either end may
+//! look for more a while before it sleeps.
 
 use std::io::ErrorKind;
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use rustix::buffer::spare_capacity;
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, recv};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
@@ -15,46 +21,93 @@ use crate::Result;
 use crate::load;
 use crate::peer::{Peer, small_calls};
 use crate::server::say_ready;
+use crate::workload::Load;
 
 pub(crate) const MUX: Kind = Kind {
     name: "raw-mux",
     text: "a tokio multiplexer by hand: what a framework could be at best",
     is_peer: false,
     can: small_calls,
-    serve,
-    run: load::run::<Mux>,
-    idle: idle::<Mux>,
+    serve: |socket| serve(socket, Duration::ZERO),
+    run: load::run::<Mux<false>>,
+    idle: idle::<Mux<false>>,
 };
+
+pub(crate) const SPIN: Kind = Kind {
+    name: "raw-mux-spin",
+    text: "the same, looks for 30 us before it sleeps",
+    // Each of many connections would look while others have something to do.
+    can: |load| matches!(load, Load::Lone | Load::Callers(_)),
+    serve: |socket| serve(socket, PATIENCE),
+    run: load::run::<Mux<true>>,
+    idle: idle::<Mux<true>>,
+    ..MUX
+};
+
+const PATIENCE: Duration = Duration::from_micros(30);
 
 /// A slot, four bytes, and a number, eight bytes; the answer has the same form.
 const FRAME: usize = 12;
 
-fn serve(socket: &Path) -> Result<()> {
+fn serve(socket: &Path, patience: Duration) -> Result<()> {
     serving_runtime()?.block_on(async {
         let listener = UnixListener::bind(socket)?;
         say_ready();
         loop {
             let (socket, _) = listener.accept().await?;
-            tokio::spawn(serve_connection(socket));
+            tokio::spawn(serve_connection(socket, patience));
         }
     })
 }
 
 /// An idle connection has no buffer.
-async fn serve_connection(socket: UnixStream) -> std::io::Result<()> {
+async fn serve_connection(socket: UnixStream, patience: Duration) -> std::io::Result<()> {
     let mut rest = Vec::new();
     loop {
-        socket.readable().await?;
-        if !serve_ready(&socket, &mut rest).await? {
+        let mut found = false;
+        if !patience.is_zero() {
+            found = look(&socket, patience).await;
+        }
+        if !found {
+            socket.readable().await?;
+        }
+        if !serve_ready(&socket, &mut rest, found).await? {
             return Ok(());
         }
     }
 }
 
-async fn serve_ready(socket: &UnixStream, rest: &mut Vec<u8>) -> std::io::Result<bool> {
+/// Whether there is something to read, or an end, before the time is over.
+async fn look(socket: &UnixStream, patience: Duration) -> bool {
+    let until = Instant::now() + patience;
+    let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
+    std::future::poll_fn(|context| match recv(socket, &mut [0_u8; 1][..], flags) {
+        Err(Errno::AGAIN) if Instant::now() < until => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+        Err(Errno::AGAIN) => Poll::Ready(false),
+        _ => Poll::Ready(true),
+    })
+    .await
+}
+
+/// The runtime does not know of what was found by looking, and would not read it.
+fn read(socket: &UnixStream, bytes: &mut Vec<u8>, found: bool) -> std::io::Result<usize> {
+    if !found {
+        return socket.try_read_buf(bytes);
+    }
+    Ok(recv(socket, spare_capacity(bytes), RecvFlags::DONTWAIT)?.0)
+}
+
+async fn serve_ready(
+    socket: &UnixStream,
+    rest: &mut Vec<u8>,
+    found: bool,
+) -> std::io::Result<bool> {
     let mut bytes = std::mem::take(rest);
     bytes.reserve(16 << 10);
-    match socket.try_read_buf(&mut bytes) {
+    match read(socket, &mut bytes, found) {
         Ok(0) => return Ok(false),
         Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::WouldBlock => {}
@@ -80,8 +133,9 @@ async fn serve_ready(socket: &UnixStream, rest: &mut Vec<u8>) -> std::io::Result
     Ok(true)
 }
 
+/// Its driver looks before it sleeps, or does not.
 #[derive(Clone)]
-struct Mux(Arc<Mutex<State>>);
+struct Mux<const LOOKS: bool>(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
@@ -98,7 +152,7 @@ struct Slot {
     waker: Option<Waker>,
 }
 
-impl Mux {
+impl<const LOOKS: bool> Mux<LOOKS> {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -134,7 +188,7 @@ impl Mux {
     }
 }
 
-impl Peer for Mux {
+impl<const LOOKS: bool> Peer for Mux<LOOKS> {
     type Bytes = Vec<u8>;
 
     async fn connect(socket: &Path) -> Result<Self> {
@@ -148,6 +202,8 @@ impl Peer for Mux {
             reading: vec![0; 64 << 10],
             read: 0,
             wakers: Vec::new(),
+            patience: if LOOKS { PATIENCE } else { Duration::ZERO },
+            until: None,
         });
         Ok(this)
     }
@@ -166,6 +222,9 @@ struct Driver {
     reading: Vec<u8>,
     read: usize,
     wakers: Vec<Waker>,
+    /// How long it looks before it sleeps.
+    patience: Duration,
+    until: Option<Instant>,
 }
 
 impl Future for Driver {
@@ -178,8 +237,12 @@ impl Future for Driver {
             let read = this.read(context);
             match (wrote, read) {
                 (Err(_), _) | (_, Err(_)) => return Poll::Ready(()),
+                (Ok(false), Ok(false)) if this.goes_on_looking() => {
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 (Ok(false), Ok(false)) => return Poll::Pending,
-                (Ok(_), Ok(_)) => {}
+                (Ok(_), Ok(_)) => this.until = None,
             }
         }
     }
@@ -188,6 +251,15 @@ impl Future for Driver {
 impl Driver {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of a driver that found nothing.
+    fn goes_on_looking(&mut self) -> bool {
+        if self.patience.is_zero() {
+            return false;
+        }
+        let now = Instant::now();
+        now < *self.until.get_or_insert(now + self.patience)
     }
 
     /// Whether something was written; else the driver is woken when it can be.
@@ -217,14 +289,25 @@ impl Driver {
         }
     }
 
+    fn receive(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let bytes = &mut self.reading[self.read..];
+        if !self.patience.is_zero() {
+            // The runtime would tell only after its own look at all that it waits for.
+            match recv(&self.socket, &mut *bytes, RecvFlags::DONTWAIT) {
+                Ok((_, count)) => return Poll::Ready(Ok(count)),
+                Err(Errno::AGAIN) => {}
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
+        }
+        let mut buffer = ReadBuf::new(bytes);
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
     /// Whether something was read; else the driver is woken when something can be.
     fn read(&mut self, context: &mut Context<'_>) -> std::io::Result<bool> {
-        let mut buffer = ReadBuf::new(&mut self.reading[self.read..]);
-        match Pin::new(&mut self.socket).poll_read(context, &mut buffer) {
-            Poll::Ready(result) => result?,
-            Poll::Pending => return Ok(false),
-        }
-        let count = buffer.filled().len();
+        let Poll::Ready(count) = self.receive(context) else { return Ok(false) };
+        let count = count?;
         if count == 0 {
             return Err(ErrorKind::UnexpectedEof.into());
         }

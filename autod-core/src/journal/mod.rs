@@ -4,8 +4,11 @@
 //! Only in a process that is nothing but a daemon: what a caller or a server in the foreground does
 //! with events is its program's business.
 
+mod options;
+mod writer;
+
 use std::env;
-use std::io;
+use std::sync::Arc;
 
 use tracing::subscriber::set_global_default;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -13,7 +16,10 @@ use tracing_subscriber::fmt::format::FmtSpan;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::{fmt, registry, reload};
 
+pub use self::options::Log;
+use self::writer::Writer;
 use crate::builder::BoxError;
+use crate::daemon::Tenancy;
 use crate::handle::DaemonHandle;
 
 /// How much is written, until `autod log-level` says otherwise.
@@ -23,21 +29,21 @@ const LEVEL: &str = "AUTOD_LOG";
 const FORMAT: &str = "AUTOD_LOG_FORMAT";
 
 /// Writes a log from now on, unless the program has a subscriber already.
-pub(crate) fn open(daemon: &DaemonHandle) {
-    if tracing::dispatcher::has_been_set() {
+pub(crate) fn open(log: &Log, daemon: &DaemonHandle, tenancy: Option<Arc<Tenancy>>) {
+    if !log.is_on || tracing::dispatcher::has_been_set() {
         return;
     }
-    let wanted = env::var(LEVEL).ok().filter(|level| !level.is_empty());
-    let (levels, mistake) = match wanted.as_deref().map(parse) {
-        None => (Targets::new().with_default(LevelFilter::INFO), None),
-        Some(Ok(levels)) => (levels, None),
-        Some(Err(error)) => (Targets::new().with_default(LevelFilter::INFO), Some(error)),
-    };
-    let (levels, change) = reload::Layer::new(levels);
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);
+    let wanted = env::var(LEVEL).ok().filter(|levels| !levels.is_empty());
+    let mut mistakes = Vec::new();
+    let (levels, change) = reload::Layer::new(levels(wanted.as_deref(), log, &mut mistakes));
+    let lines = fmt::layer().with_writer(Writer::new(tenancy)).with_ansi(false);
     // The end of a call is told, with how long it took.
     let lines = lines.with_span_events(FmtSpan::CLOSE);
-    let installed = if env::var_os(FORMAT).is_some_and(|format| format == "json") {
+    let json = match env::var_os(FORMAT).filter(|format| !format.is_empty()) {
+        Some(format) => format == "json",
+        None => log.json,
+    };
+    let installed = if json {
         set_global_default(registry().with(levels).with(lines.json()))
     } else {
         set_global_default(registry().with(levels).with(lines))
@@ -45,12 +51,29 @@ pub(crate) fn open(daemon: &DaemonHandle) {
     if installed.is_err() {
         return;
     }
-    if let Some(error) = mistake {
-        tracing::warn!(%error, "{LEVEL} is passed over");
+    for (source, error) in mistakes {
+        tracing::warn!(%error, "{source} is passed over");
     }
     if daemon.log_level_hook().is_none() {
         daemon.on_log_level(move |levels| Ok(change.reload(parse(levels)?)?));
     }
+}
+
+/// The levels of the environment, or of the program, or the usual ones.
+fn levels(
+    wanted: Option<&str>,
+    log: &Log,
+    mistakes: &mut Vec<(&'static str, BoxError)>,
+) -> Targets {
+    let sources = [(LEVEL, wanted), ("the level in the program", Some(&*log.levels))];
+    for (source, text) in sources {
+        match text.map(parse) {
+            Some(Ok(levels)) => return levels,
+            Some(Err(error)) => mistakes.push((source, error)),
+            None => {}
+        }
+    }
+    Targets::new().with_default(LevelFilter::INFO)
 }
 
 /// A level, or `TARGET=LEVEL`, or several of them with commas between.
@@ -74,6 +97,23 @@ mod tests {
     use tracing::Level;
 
     use super::*;
+
+    #[test]
+    fn the_environment_goes_before_the_program() {
+        let log = Log::new().levels("debug");
+        let of = |wanted: Option<&str>, log: &Log| {
+            let mut mistakes = Vec::new();
+            let levels = levels(wanted, log, &mut mistakes);
+            let most = [Level::TRACE, Level::DEBUG, Level::INFO, Level::WARN];
+            let level = most.into_iter().find(|level| levels.would_enable("mine", level));
+            (level, mistakes.len())
+        };
+        assert_eq!(of(None, &log), (Some(Level::DEBUG), 0));
+        assert_eq!(of(Some("warn"), &log), (Some(Level::WARN), 0));
+        assert_eq!(of(Some("loud"), &log), (Some(Level::DEBUG), 1));
+        assert_eq!(of(Some("loud"), &log.levels("louder")), (Some(Level::INFO), 2));
+        assert_eq!(of(None, &Log::default()), (Some(Level::INFO), 0));
+    }
 
     #[test]
     fn levels_are_for_all_or_for_a_target() {
