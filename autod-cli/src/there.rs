@@ -50,8 +50,8 @@ pub(crate) fn not_from_here(address: &str) -> Failure {
 
 /// Where a daemon is asked and called.
 pub(crate) enum Place {
-    Here(Target, Duration),
-    There(Distant, String),
+    Here(Box<Target>, Duration),
+    There(Box<Distant>, String),
 }
 
 impl Place {
@@ -63,14 +63,16 @@ impl Place {
         patience: Duration,
     ) -> Result<Self, Failure> {
         if !is_address(name) {
-            return Ok(Self::Here(name::find(name).await?, patience));
+            let target = Box::new(name::find(name).await?);
+            return Ok(Self::Here(target, patience));
         }
         let program = name["ssh://".len()..].split_once('/').map_or("", |(_, program)| program);
         if program.is_empty() {
             let text = format!("autod: {name} names no program, as ssh://HOST/counter does");
             return Err(Failure::coded(USAGE, text));
         }
-        Ok(Self::There(Distant::reach(name, starts, patience).await?, name.to_owned()))
+        let distant = Distant::reach(name, starts, patience).await?;
+        Ok(Self::There(Box::new(distant), name.to_owned()))
     }
 
     pub(crate) fn name(&self) -> String {
