@@ -50,7 +50,7 @@ pub(crate) fn not_from_here(address: &str) -> Failure {
 
 /// Where a daemon is asked and called.
 pub(crate) enum Place {
-    Here(Target, Duration),
+    Here(Box<Target>, Duration),
     There(Box<Distant>, String),
 }
 
@@ -63,7 +63,8 @@ impl Place {
         patience: Duration,
     ) -> Result<Self, Failure> {
         if !is_address(name) {
-            return Ok(Self::Here(name::find(name).await?, patience));
+            let target = Box::new(name::find(name).await?);
+            return Ok(Self::Here(target, patience));
         }
         let program = name["ssh://".len()..].split_once('/').map_or("", |(_, program)| program);
         if program.is_empty() {
