@@ -167,8 +167,10 @@ where
                 Progress::Some => true,
                 Progress::None => false,
             };
-            if wrote || dispatched || read {
-                self.moved += self.writer.take_written();
+            // What was written leads to nothing new; whatever else has to be said is seen before it
+            // sleeps.
+            self.moved += self.writer.take_written();
+            if dispatched || read || wrote && !self.writer.is_empty() {
                 // A turn with a long message takes as long as many calls.
                 let is_long = self.amid || self.writer.is_long();
                 if is_long && (self.awaited || self.moved >= PART) {

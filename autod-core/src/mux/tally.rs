@@ -35,18 +35,17 @@ pub(crate) struct Tally {
 
 #[derive(Debug)]
 struct Counters {
-    calls: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
     nanoseconds: AtomicU64,
     longest: AtomicU64,
+    /// How many took so long, and so all of them.
     buckets: [AtomicU64; BUCKETS],
 }
 
 impl Default for Counters {
     fn default() -> Self {
         Self {
-            calls: AtomicU64::default(),
             failed: AtomicU64::default(),
             cancelled: AtomicU64::default(),
             nanoseconds: AtomicU64::default(),
@@ -116,7 +115,6 @@ impl Tally {
         };
         let counters = counters.get_or_init(Box::default);
         let took = now.saturating_sub(ended.mark.began);
-        counters.calls.fetch_add(ended.count, Relaxed);
         match ended.outcome {
             Outcome::Answered => {}
             Outcome::Failed => drop(counters.failed.fetch_add(ended.count, Relaxed)),

@@ -16,7 +16,7 @@ enum Odd {
 
 impl Serialize for Odd {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let pair = serde::ser::Serializer::serialize_tuple(serializer, 2)?;
+        let pair = serializer.serialize_tuple(2)?;
         match self {
             Self::Fails => {
                 drop(pair);
