@@ -18,6 +18,10 @@ plain:
 small:
     cargo clippy -p autod --no-default-features -- -D warnings
 
+# What does not use remote connections does not pay for them
+bare:
+    scripts/check-bare
+
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 

@@ -69,6 +69,19 @@ struct Guide;
 #[doc = include_str!("../docs/reconnect.md")]
 struct Reconnecting;
 
+/// And those of daemons on other machines, of the command, and of the protocol.
+#[cfg(all(doctest, feature = "remote"))]
+#[doc = include_str!("../docs/remote.md")]
+struct Remote;
+
+#[cfg(all(doctest, feature = "cli"))]
+#[doc = include_str!("../docs/command.md")]
+struct Command;
+
+#[cfg(doctest)]
+#[doc = include_str!("../PROTOCOL.md")]
+struct Protocol;
+
 /// What the code that `#[autod::service]` generates refers to. Not for people.
 #[doc(hidden)]
 pub mod __private {

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::pin::pin;
 use std::time::Duration;
 
-use autod::control::Target;
 use autod::json::Client;
 use autod::{CallError, Incoming, Pipe};
 use futures::future::{Either, select};
@@ -14,9 +13,9 @@ use tokio::sync::oneshot;
 
 use crate::failure::{Done, Failure, NO_ANSWER, NOT_RUNNING, UNFINISHED, USAGE, in_full};
 use crate::input::Mistake;
-use crate::name::find;
-use crate::question::{ask, list, text};
+use crate::question::{list, text};
 use crate::signals::Signals;
+use crate::there::Place;
 use crate::{arguments, input};
 
 /// How long what is being printed may take after an interrupt.
@@ -44,9 +43,9 @@ pub(crate) fn run(options: Options<'_>) -> Result<Done, Failure> {
 }
 
 async fn call(options: Options<'_>) -> Result<Done, Failure> {
-    let target = find(options.name).await?;
-    let description = ask(&target, "describe", &[], options.patience).await?;
-    let method = method(&target, &description, options.method)?;
+    let mut place = Place::find(options.name, true, options.patience).await?;
+    let description = place.ask("describe").await?;
+    let method = method(&place, &description, options.method)?;
     let kind = text(method, "kind").unwrap_or("");
     let arguments = arguments::read(&options.arguments, method).map_err(|mistake| {
         let name = options.method;
@@ -54,7 +53,7 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     })?;
     let is_stream = matches!(kind, "stream" | "both-ways");
     let interrupted = interruption(if is_stream { 0 } else { INTERRUPTED })?;
-    let client = target.connect_untyped(options.patience).await?;
+    let client = place.connect_untyped().await?;
     let outcome = Outcome { json: options.json, prints_unit: output(method) != "()" };
     let work = pin!(perform(&client, options.method, kind, &arguments, &outcome));
     match select(work, interrupted).await {
@@ -65,7 +64,7 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     }
 }
 
-fn method<'a>(target: &Target, description: &'a Value, name: &str) -> Result<&'a Value, Failure> {
+fn method<'a>(place: &Place, description: &'a Value, name: &str) -> Result<&'a Value, Failure> {
     let methods = list(description, "methods");
     methods.iter().find(|method| text(method, "name") == Some(name)).ok_or_else(|| {
         let names: Vec<&str> = methods.iter().filter_map(|method| text(method, "name")).collect();
@@ -73,7 +72,7 @@ fn method<'a>(target: &Target, description: &'a Value, name: &str) -> Result<&'a
             USAGE,
             format!(
                 "autod: the {} daemon has no method {name}; it has {}",
-                target.name(),
+                place.name(),
                 if names.is_empty() { "none".to_owned() } else { names.join(", ") }
             ),
         )

@@ -20,6 +20,7 @@ const EXIT_CODES: &str = "Exit codes:
   7  a call did not come to its end
 
 NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
+`call`, `describe` and `status` also take ssh://[USER@]HOST[:PORT]/PROGRAM.
 Colours follow the terminal; NO_COLOR turns them off.";
 
 pub(crate) fn command() -> Command {
@@ -33,7 +34,7 @@ pub(crate) fn command() -> Command {
             ps(),
             top(),
             with_name("status", Names::BOTH, "Show how a daemon is, and why it is still there")
-                .args([config(), json(), timeout("1000")]),
+                .args([config(), host(), json(), timeout("1000")]),
             with_name(
                 "start",
                 Names::SERVICES,
@@ -41,7 +42,7 @@ pub(crate) fn command() -> Command {
             )
             .args([config(), json()]),
             with_name("describe", Names::DAEMONS, "Show the methods of a daemon, with their types")
-                .args([json(), timeout("1000")]),
+                .args([host(), json(), timeout("1000")]),
             call(),
             logs(),
             with_name("log-level", Names::DAEMONS, "Set how much a daemon writes into its log")
@@ -50,7 +51,7 @@ pub(crate) fn command() -> Command {
                         "What the daemon's program understands, such as info, debug or a filter",
                     ),
                 )
-                .args([json(), timeout("1000")]),
+                .args([host(), json(), timeout("1000")]),
             stop(),
             with_name("restart", Names::DAEMONS, "Put a new daemon in the place of one that runs")
                 .long_about(
@@ -58,11 +59,11 @@ pub(crate) fn command() -> Command {
                      the same arguments in the same directory, and the build that stands there now \
                      takes over: calls are answered, and a snapshot hands the state on.",
                 )
-                .args([json(), timeout("30000")]),
+                .args([host(), json(), timeout("30000")]),
             probe(),
             Command::new("doctor")
                 .about("Look for what keeps daemons from running well, and say how to mend it")
-                .args([json(), timeout("1000")]),
+                .args([host(), json(), timeout("1000")]),
             up(),
             Command::new("completions").about("Print completions for a shell").hide(true).arg(
                 Arg::new("shell")
@@ -86,6 +87,7 @@ fn ps() -> Command {
             flag("all", "all", "Show those too that have ended in order").short('a'),
             flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
             config(),
+            host(),
             json(),
             timeout("1000"),
         ])
@@ -111,6 +113,13 @@ fn config() -> Arg {
         .value_name("FILE")
         .value_parser(value_parser!(PathBuf))
         .help("Only services of the supervisor of this file")
+}
+
+fn host() -> Arg {
+    Arg::new("host")
+        .long("host")
+        .value_name("HOST")
+        .help("Do this on another machine, by ssh and the autod there: [USER@]HOST or ssh://..")
 }
 
 fn call() -> Command {
@@ -149,6 +158,7 @@ fn logs() -> Command {
             .help("Only so many of the last lines"),
         flag("previous", "previous", "The log of the life before this one")
             .conflicts_with("follow"),
+        host(),
         json(),
     ])
 }
@@ -164,6 +174,7 @@ fn stop() -> Command {
         flag("kill", "kill", "Kill one that does not end in time, and a service at once")
             .alias("force"),
         config(),
+        host(),
         json(),
         timeout("30000"),
     ])

@@ -6,13 +6,12 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
-use crate::question::{ask, list, number, text};
+use crate::question::{list, number, text};
 use crate::style::{Colour, Style, harmless};
+use crate::there::Place;
 
 pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Done, Failure> {
-    let target = find(name).await?;
-    let description = ask(&target, "describe", &[], patience).await?;
+    let description = Place::find(name, false, patience).await?.ask("describe").await?;
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{description}")?;

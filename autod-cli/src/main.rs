@@ -22,6 +22,7 @@ mod snapshot;
 mod state;
 mod stop;
 mod supervise;
+mod there;
 mod top;
 mod up;
 
@@ -36,6 +37,9 @@ use clap::ArgMatches;
 use crate::failure::{Done, Failure};
 
 fn main() -> ExitCode {
+    if let Some(code) = autod::control::relay() {
+        return code;
+    }
     complete::if_asked();
     let matches = match command::command().try_get_matches() {
         Ok(matches) => matches,
@@ -70,6 +74,9 @@ fn json(matches: &ArgMatches) -> bool {
 }
 
 fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
+    if let Ok(Some(host)) = matches.try_get_one::<String>("host") {
+        return block_on(there::run(host, there::patience(matches)));
+    }
     match name {
         "up" => up::run(&up::Options {
             file: matches.get_one("config").cloned().unwrap_or_else(|| PathBuf::from("autod.toml")),
@@ -91,6 +98,10 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         "status" if file(matches).is_some() => {
             services::status(word(matches), &of_services(matches)).map(|()| Done::Well)
         }
+        "status" if there::is_address(word(matches)) => {
+            let json = matches.get_flag("json");
+            block_on(there::status(word(matches), json, there::patience(matches)))
+        }
         "status" => {
             let json = matches.get_flag("json");
             block_on(async {
@@ -109,14 +120,14 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
         }
         "start" => services::start(word(matches), &of_services(matches)).map(|()| Done::Well),
         "describe" => {
-            block_on(describe::run(word(matches), matches.get_flag("json"), patience(matches)))
+            block_on(describe::run(word(matches), matches.get_flag("json"), reach(matches)))
         }
         "call" => call::run(call::Options {
             name: word(matches),
             method: matches.get_one::<String>("method").map_or("", String::as_str),
             arguments: matches.get_many("arguments").into_iter().flatten().cloned().collect(),
             json: matches.get_flag("json"),
-            patience: patience(matches),
+            patience: reach(matches),
         }),
         "logs" => {
             let options = logs::Options {
@@ -182,6 +193,11 @@ fn interval(matches: &ArgMatches) -> Duration {
 
 fn patience(matches: &ArgMatches) -> Duration {
     Duration::from_millis(matches.get_one("timeout").copied().unwrap_or(1000))
+}
+
+/// How long reaching the daemon of this name may take.
+fn reach(matches: &ArgMatches) -> Duration {
+    if there::is_address(word(matches)) { there::patience(matches) } else { patience(matches) }
 }
 
 /// One thread is enough for whoever only asks.

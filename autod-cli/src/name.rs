@@ -7,6 +7,7 @@ use autod::control::{self, Target};
 
 use crate::failure::Failure;
 use crate::question::{ask, text};
+use crate::there;
 
 /// How long a daemon may take to say what it is called.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -14,6 +15,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Finds the daemon that is meant: by a path if it has a slash in it, else by name, else by process
 /// id.
 pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
+    if there::is_address(name) {
+        return Err(there::not_from_here(name));
+    }
     if name.contains('/') {
         return Ok(Target::at(Path::new(name))?);
     }

@@ -12,12 +12,16 @@ use crate::style::{Colour, Style, bytes, harmless, time};
 use crate::table::{Cell, Table};
 
 pub async fn run(target: &Target, json: bool, patience: Duration) -> Result<Done, Failure> {
-    let status = ask(target, "status", &[], patience).await?;
+    show(&ask(target, "status", &[], patience).await?, json)
+}
+
+/// Prints what a daemon has answered.
+pub fn show(status: &Value, json: bool) -> Result<Done, Failure> {
     let mut out = std::io::stdout().lock();
     if json {
         writeln!(out, "{status}")?;
     } else {
-        print(&mut out, &status, Style::of_stdout())?;
+        print(&mut out, status, Style::of_stdout())?;
     }
     Ok(Done::Well)
 }

@@ -219,9 +219,9 @@ mod tests {
         let wide =
             " NAME     PID  WHY\n a\u{fffd}b       12  a rather long reason\n counter    -\n";
         assert_eq!(printed(None, false), wide);
-        let narrow = printed(Some(26), false);
-        assert!(narrow.contains("12  a rather l…\n"), "{narrow}");
-        assert!(narrow.lines().all(|line| line.chars().count() <= 26), "{narrow}");
+        let narrow = printed(Some(28), false);
+        assert!(narrow.contains("12  a rather lon…\n"), "{narrow}");
+        assert!(narrow.lines().all(|line| line.chars().count() <= 28), "{narrow}");
         assert!(printed(Some(5), false).contains("a rather lo…"), "{}", printed(Some(5), false));
         let mut table = Table::new(&["NAME", "PID", "WHY"]);
         table.row([
@@ -232,7 +232,15 @@ mod tests {
         let mut out = Vec::new();
         table.print(&mut out, Style::of(false, Some(40))).unwrap();
         let both = String::from_utf8(out).unwrap();
-        assert!(both.ends_with("…/a/long/path.sock   12  a rather lo…\n"), "{both}");
+        assert!(both.ends_with("…ng/path.sock   12  a rather long reason\n"), "{both}");
+        let table = table.sparing(&["PID"]);
+        let mut out = Vec::new();
+        table.print(&mut out, Style::of(false, Some(40))).unwrap();
+        let spared = String::from_utf8(out).unwrap();
+        assert!(
+            !spared.contains("PID") && spared.ends_with("path.sock  a rather long reason\n"),
+            "{spared}"
+        );
         assert!(printed(None, true).contains("\x1b[32ma\u{fffd}b\x1b[0m    "));
     }
 }

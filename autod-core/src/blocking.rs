@@ -4,7 +4,9 @@
 //! async client, but they give their answer at once: a value, an [iterator](Incoming) or a
 //! [byte stream](Pipe) that reads and writes.
 //!
-//! A blocking client has no runtime and no thread. It can be used inside a runtime too, where it
+//! A blocking client has no runtime and no thread, unless it
+//! [comes back](crate::Reconnect::connect_blocking) or its daemon is on another machine: then one thread
+//! drives all such connections of the process. It can be used inside a runtime too, where it
 //! blocks the thread that calls it, as everything does that blocks. Clones share the connection, and
 //! any number of threads can use it at once.
 //!
@@ -21,6 +23,7 @@ use crate::desk::single_threaded_runtime;
 use crate::error::{Error, Result};
 
 pub use crate::mux::blocking::{Connection, Incoming, Pipe};
+use crate::resume::{Resume, StreamError};
 use crate::service::{Serves, Service as _};
 use crate::settings::Settings;
 
@@ -61,6 +64,38 @@ pub trait Client: Clone + Send + Sync + 'static {
     fn with_deadline(&self, limit: Duration) -> Self {
         Self::from_connection(self.connection().with_limit(limit))
     }
+}
+
+/// A stream that goes on after a lost connection where it was interrupted, as an iterator: what
+/// [`resume`](crate::resume()) is for clients that block. Made
+/// [again](crate::Reconnect::connect_blocking), the client decides when it is opened again. An error
+/// of which [`Error::is_timeout`] is true is not its end.
+///
+/// ```
+/// # use autod_core::blocking::{Incoming, resume};
+/// # struct JournalBlockingClient;
+/// # impl JournalBlockingClient {
+/// #     fn follow(&self, _: Option<u64>) -> Incoming<(u64, String)> { unimplemented!() }
+/// # }
+/// # fn print(journal: &JournalBlockingClient) -> autod_core::Result<()> {
+/// for entry in resume(|after| journal.follow(after), |(number, _)| *number) {
+///     println!("{}", entry?.1);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub fn resume<T, E, S, P, Open, Position>(
+    open: Open,
+    position: Position,
+) -> Resume<S, P, Open, Position>
+where
+    Open: FnMut(Option<P>) -> S,
+    Position: FnMut(&T) -> P,
+    S: Iterator<Item = Result<T, E>>,
+    E: StreamError,
+    P: Clone,
+{
+    Resume::new(open, position)
 }
 
 /// Connecting, for clients that block. Safe to call inside a runtime; a daemon is started and

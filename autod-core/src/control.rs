@@ -24,6 +24,8 @@ use crate::errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flat_json::Writer;
 use crate::identity::Build;
+#[cfg(feature = "remote")]
+pub use crate::remote::{Distant, relay, run_there};
 use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
@@ -108,7 +110,7 @@ pub fn forget_lost() -> Vec<PathBuf> {
 }
 
 impl Target {
-    fn new(place: Place) -> Self {
+    pub(crate) fn new(place: Place) -> Self {
         Self { place, limits: Limits::default(), build: Build::new("", None) }
     }
 
@@ -172,12 +174,15 @@ impl Target {
         fields: &[(&str, &str)],
         limit: Duration,
     ) -> Result<Sight> {
-        let question = question(method, fields);
+        self.look_for(&question(method, fields), limit).await
+    }
+
+    async fn look_for(&self, question: &str, limit: Duration) -> Result<Sight> {
         let began = Instant::now();
         let connector = self.connector(limit);
         loop {
             let left = limit.saturating_sub(began.elapsed());
-            match tokio::time::timeout(left, connector.ask(&question)).await {
+            match tokio::time::timeout(left, connector.ask(question)).await {
                 Err(_) => return self.silent(),
                 Ok(Ok(Some(Asked::Report(report)))) => return Ok(Sight::Answers(report)),
                 Ok(Ok(Some(Asked::Rejected(rejection)))) => {
@@ -224,8 +229,13 @@ impl Target {
         fields: &[(&str, &str)],
         limit: Duration,
     ) -> Result<String> {
+        self.answer(&question(method, fields), limit).await
+    }
+
+    /// The same for a question as it goes over the wire.
+    pub(crate) async fn answer(&self, question: &str, limit: Duration) -> Result<String> {
         let name = self.name();
-        let seen = self.look(method, fields, limit).await;
+        let seen = self.look_for(question, limit).await;
         let (kind, text) = match seen.map_err(|error| self.named(error))? {
             Sight::Answers(report) => return Ok(report),
             Sight::Silent(life) => {
@@ -383,7 +393,7 @@ fn in_words(holder: Option<&SpawnRecord>) -> String {
     holder.map_or_else(|| "by an unknown process".to_owned(), |holder| format!("by {holder}"))
 }
 
-fn question(method: &str, fields: &[(&str, &str)]) -> String {
+pub(crate) fn question(method: &str, fields: &[(&str, &str)]) -> String {
     let question = Writer::default().text("method", method);
     fields.iter().fold(question, |question, (key, value)| question.text(key, value)).finish()
 }

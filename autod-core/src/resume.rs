@@ -85,7 +85,7 @@ where
     E: StreamError,
     P: Clone,
 {
-    Resume { open, position, items: None, last: None, fruitless: 0 }
+    Resume::new(open, position)
 }
 
 impl<T, E, S, P, Open, Position> Resume<S, P, Open, Position>
@@ -122,22 +122,73 @@ where
                 return Poll::Ready(None);
             }
             let items = this.items.get_or_insert_with(|| (this.open)(this.last.clone()));
-            match ready!(Pin::new(items).poll_next(context)) {
-                Some(Ok(item)) => {
-                    this.last = Some((this.position)(&item));
-                    this.fruitless = 0;
-                    return Poll::Ready(Some(Ok(item)));
-                }
-                Some(Err(error)) if this.fruitless < TRIES && was_interrupted(&error) => {
-                    this.items = None;
-                    this.fruitless += 1;
-                }
-                end => {
-                    // Whatever it is asked now, it has ended.
-                    this.fruitless = TRIES + 1;
-                    this.items = None;
-                    return Poll::Ready(end);
-                }
+            let next = ready!(Pin::new(items).poll_next(context));
+            if let Some(given) = this.take(next) {
+                return Poll::Ready(given);
+            }
+        }
+    }
+}
+
+/// With a client that blocks; [`blocking::resume`](crate::blocking::resume) makes it.
+impl<T, E, S, P, Open, Position> Iterator for Resume<S, P, Open, Position>
+where
+    Open: FnMut(Option<P>) -> S,
+    Position: FnMut(&T) -> P,
+    S: Iterator<Item = Result<T, E>>,
+    E: StreamError,
+    P: Clone,
+{
+    type Item = Result<T, E>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if self.fruitless > TRIES {
+                return None;
+            }
+            let items = self.items.get_or_insert_with(|| (self.open)(self.last.clone()));
+            let next = items.next();
+            // Whoever has waited long enough for an item may wait again.
+            if let Some(Err(error)) = &next
+                && error.framework().is_some_and(Error::is_timeout)
+            {
+                return next;
+            }
+            if let Some(given) = self.take(next) {
+                return given;
+            }
+        }
+    }
+}
+
+impl<S, P, Open, Position> Resume<S, P, Open, Position> {
+    pub(crate) fn new(open: Open, position: Position) -> Self {
+        Self { open, position, items: None, last: None, fruitless: 0 }
+    }
+
+    /// What is given for what the stream has; `None` if it has to be opened again.
+    #[expect(clippy::option_option, reason = "the inner one is that of a stream")]
+    fn take<T, E>(&mut self, next: Option<Result<T, E>>) -> Option<Option<Result<T, E>>>
+    where
+        Position: FnMut(&T) -> P,
+        E: StreamError,
+    {
+        match next {
+            Some(Ok(item)) => {
+                self.last = Some((self.position)(&item));
+                self.fruitless = 0;
+                Some(Some(Ok(item)))
+            }
+            Some(Err(error)) if self.fruitless < TRIES && was_interrupted(&error) => {
+                self.items = None;
+                self.fruitless += 1;
+                None
+            }
+            end => {
+                // Whatever it is asked now, it has ended.
+                self.fruitless = TRIES + 1;
+                self.items = None;
+                Some(end)
             }
         }
     }

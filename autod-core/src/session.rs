@@ -58,10 +58,10 @@ impl Session {
     }
 
     /// The process at the other end, if the kernel vouches for it: always on a socket of this
-    /// machine.
+    /// machine. Of a caller on another machine it is the bridge that the login has started.
     pub fn peer(&self) -> Option<&Peer> {
         match &self.0.voucher {
-            Voucher::Kernel(peer) => Some(peer),
+            Voucher::Kernel(peer) | Voucher::Login { bridge: peer, .. } => Some(peer),
             _ => None,
         }
     }

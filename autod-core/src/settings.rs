@@ -176,11 +176,11 @@ impl Settings {
         }
     }
 
-    /// Reaches the daemon for somebody who has said this.
+    /// Reaches the daemon for somebody who has said this, or nothing yet.
     #[cfg(feature = "remote")]
     pub(crate) async fn reach_for(
         &self,
-        hello: &crate::wire::greeting::Hello,
+        hello: Option<&crate::wire::greeting::Hello>,
         way: Way,
         table: &'static Table,
     ) -> Result<Contact> {
@@ -192,9 +192,9 @@ impl Settings {
         loop {
             let place = self.place_of(&build)?;
             let usual = self.connector(&place, &build, table, None);
-            let connector = Connector { forwarded: Some(hello), ..usual };
+            let connector = Connector { forwarded: hello, ..usual };
             let reached = match way {
-                Way::Existing => connector.connect().await,
+                Way::Existing | Way::Command => connector.connect().await,
                 Way::Start => connector.connect_or_start(&launch, false).await,
                 Way::Restart => connector.connect_or_start(&launch, true).await,
             };
@@ -250,6 +250,10 @@ impl Settings {
 
     #[cold]
     fn start_blocking(&self, table: &'static Table, anew: bool) -> Result<blocking::Connection> {
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return self.dial_blocking(ssh, if anew { Way::Restart } else { Way::Start }, table);
+        }
         apart(self.connect_or_start(table, anew, None, |connector, contact| {
             connector.blocking_connection(contact)
         }))
@@ -265,6 +269,10 @@ impl Settings {
         table: &'static Table,
     ) -> Result<blocking::Connection> {
         check_guard()?;
+        #[cfg(feature = "remote")]
+        if let Some(ssh) = &self.remote {
+            return self.dial_blocking(ssh, Way::Existing, table);
+        }
         let build = self.build();
         let place = self.place_of(&build)?;
         let connector = self.connector(&place, &build, table, None);

@@ -54,7 +54,7 @@ fn a_log_that_grows_is_rotated_under_the_daemon_and_its_followers() {
 fn a_flood_of_events_is_bounded_as_it_is_written() {
     const FLOOD: u64 = 80 << 20;
     let home = Home::new();
-    home.fixture(["pid"]).env("FIX_INIT", &format!("flood:{}", FLOOD >> 20)).out();
+    home.fixture(["pid"]).env("FIX_INIT", format!("flood:{}", FLOOD >> 20)).out();
     let [log, previous] = ["log", "log.prev"].map(|name| home.place().join(name));
     let length = |path: &std::path::Path| std::fs::metadata(path).map_or(0, |file| file.len());
     let mut most = 0;

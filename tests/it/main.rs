@@ -31,6 +31,7 @@ mod json;
 mod leaving;
 mod limits;
 mod logs;
+mod netem;
 mod over;
 mod places;
 mod python;

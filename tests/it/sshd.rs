@@ -130,7 +130,7 @@ impl Sshd {
         near.retain(|pid| Some(*pid) != server);
         match which {
             0 => near.retain(|pid| named(pid, &["ssh"])),
-            1 => near.retain(|pid| named(pid, &["sshd", "sshd-session"])),
+            1 => return server.map_or_else(Vec::new, logins),
             _ => return self.far.processes().into_iter().filter(is_bridge).collect(),
         }
         near
@@ -161,4 +161,23 @@ impl Home {
         drop(file);
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
+}
+
+/// The processes of sshd below its listener. They write their title over their environment, so they are
+/// known by their parents.
+fn logins(listener: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    let mut parents = vec![listener];
+    while let Some(parent) = parents.pop() {
+        let path = format!("/proc/{parent}/task/{parent}/children");
+        let children = std::fs::read_to_string(path).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap_or_default();
+            if name.starts_with("sshd") {
+                found.push(child);
+                parents.push(child);
+            }
+        }
+    }
+    found
 }

@@ -131,7 +131,8 @@ mod tests {
             text += &visible(&String::from_utf8(out).unwrap());
         }
         for finding in &findings {
-            text += &format!("{}\n", finding.to_json());
+            text += &finding.to_json().to_string();
+            text.push('\n');
         }
         assert_snapshot("doctor.txt", &text);
     }

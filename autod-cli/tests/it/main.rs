@@ -7,14 +7,21 @@ mod daemons;
 mod doctor;
 mod exits;
 mod generated;
+#[path = "../../../tests/it/home.rs"]
+#[expect(dead_code, reason = "the tests of the library use the rest")]
+mod home;
 mod lives;
 mod logs;
 mod probes;
 #[path = "../snapshot.rs"]
 mod snapshot;
 mod snapshots;
+#[path = "../../../tests/it/sshd.rs"]
+#[expect(dead_code, reason = "the tests of the library use the rest")]
+mod sshd;
 mod systemd;
 mod terminal;
+mod there;
 mod tmux;
 mod tool;
 mod top;

@@ -9,7 +9,9 @@ use crate::tmux::Terminal;
 use crate::world::{World, eventually, example, has, out};
 
 /// How a command is run: what stands above it, the columns of the terminal, and the variables.
-const WAYS: [(&str, Option<u16>, &[(&str, &str)]); 7] = [
+type Way = (&'static str, Option<u16>, &'static [(&'static str, &'static str)]);
+
+const WAYS: [Way; 7] = [
     ("a pipe", None, &[]),
     ("a pipe, CLICOLOR_FORCE=1", None, &[("CLICOLOR_FORCE", "1")]),
     ("80 columns", Some(80), &[]),
@@ -38,7 +40,7 @@ fn snapshot(world: &World, name: &str, words: &[&str]) {
     }
     for (same, printed) in ways {
         let heading = if same.len() == WAYS.len() { "all".to_owned() } else { same.join("; ") };
-        text += &format!("\n--- {heading}\n{printed}");
+        text += &["\n--- ", &heading, "\n", &printed].concat();
     }
     assert_snapshot(&format!("{name}.txt"), &text);
 }
@@ -50,13 +52,12 @@ fn printed(world: &World, words: &[&str], columns: Option<u16>, set: &[(&str, &s
         command.env_remove(variable);
     }
     command.env("TERM", "xterm").envs(set.iter().copied());
-    let (code, printed) = match columns {
-        Some(columns) => on_terminal_with_code(&mut command, columns),
-        None => {
-            let output = command.output().expect("autod");
-            let both = [output.stdout, output.stderr].concat();
-            (output.status.code(), String::from_utf8(both).expect("text"))
-        }
+    let (code, printed) = if let Some(columns) = columns {
+        on_terminal_with_code(&mut command, columns)
+    } else {
+        let output = command.output().expect("autod");
+        let both = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(both).expect("text"))
     };
     let printed = without_home(world, &visible(&printed));
     format!("{printed}exit code {}\n", code.expect("a code"))

@@ -60,6 +60,8 @@ fn colours_and_widths_follow_the_terminal() {
     assert!(on_terminal(&mut ps(&[("NO_COLOR", "")]), 400).contains('\x1b'));
     let piped = out(&mut ps(&[]));
     assert!(!piped.contains('\x1b') && row(&piped).ends_with("a test asked for it"), "{piped}");
-    let narrow = row(&on_terminal(&mut ps(&[("NO_COLOR", "1")]), 60));
+    let narrow = on_terminal(&mut ps(&[("NO_COLOR", "1")]), 64);
+    assert!(!narrow.contains("VERSION") && row(&narrow).ends_with("asked for it"), "{narrow}");
+    let narrow = row(&on_terminal(&mut ps(&[("NO_COLOR", "1")]), 50));
     assert!(narrow.ends_with('…'), "{narrow}");
 }

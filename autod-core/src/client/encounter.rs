@@ -285,7 +285,7 @@ impl Connector<'_> {
     }
 }
 
-pub(super) fn rejected(rejection: Rejection) -> Error {
+pub(crate) fn rejected(rejection: Rejection) -> Error {
     let kind = match rejection.code {
         RejectCode::Version | RejectCode::Service | RejectCode::Fingerprint => ErrorKind::Mismatch,
         RejectCode::StartFailed | RejectCode::Session => ErrorKind::StartFailed,

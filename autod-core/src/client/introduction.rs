@@ -99,6 +99,7 @@ pub(crate) fn caller_fields(variables: &[OsString]) -> CallerFields {
         env: variables.iter().filter_map(variable).collect(),
         terminal: terminal(),
         root: root_identity(),
+        login: None,
     }
 }
 

@@ -22,8 +22,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(crate) use self::ask::Asked;
-pub(crate) use self::encounter::Spoken;
-use self::encounter::{Attempts, Line, Met};
+#[cfg(feature = "remote")]
+pub(crate) use self::encounter::rejected;
+use self::encounter::{Attempts, Met};
+pub(crate) use self::encounter::{Line, Spoken};
 pub(crate) use self::introduction::{Introduction, caller_fields, dispatch_of};
 pub use self::reconnect::Reconnect;
 use crate::callbacks::Callbacks;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Client;
+use crate::blocking;
 use crate::builder::Daemon;
 use crate::error::Result;
+use crate::mux::blocking::background;
 use crate::mux::{Change, Connect, OnChange, Persistence, Renewal};
 
 /// Makes a client that connects again when its connection is lost.
@@ -120,6 +122,31 @@ impl<C: Client> Reconnect<C> {
     pub async fn connect(self) -> Result<C> {
         let Self { connect, persistence, on_change, .. } = self;
         Renewal::connect(connect, persistence, on_change).await.map(C::from_connection)
+    }
+
+    /// As [`connect`](Self::connect), for a client that blocks. A thread of the process drives the
+    /// connection and makes it again; all such clients share it, and it stays. `on_change` is called
+    /// there. A call that blocks waits for the next connection by the same rules, and no longer than
+    /// its [deadline](blocking::Client::with_deadline).
+    ///
+    /// ```no_run
+    /// # use autod_core::{Client, Daemon, Result, blocking};
+    /// # fn example<CounterBlockingClient>() -> Result<CounterBlockingClient>
+    /// # where
+    /// #     CounterBlockingClient: blocking::Client<Async: Client>,
+    /// # {
+    /// let counter: CounterBlockingClient = Daemon::new("counter").reconnect().connect_blocking()?;
+    /// # Ok(counter)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the function that connects. Nothing was executed.
+    pub fn connect_blocking<B: blocking::Client<Async = C>>(self) -> Result<B> {
+        let Self { connect, persistence, on_change, .. } = self;
+        let connected = background::run(Renewal::connect(connect, persistence, on_change))?;
+        Ok(B::from_connection(blocking::Connection::driven(connected)))
     }
 }
 

@@ -214,6 +214,7 @@ where
         let expected = self.shared.expected();
         if expected == Expected::Nothing
             || self.awaited
+            || self.amid && self.writer.is_accompanied()
             || !self.writer.is_empty()
             || !self.rest.is_empty()
             || !self.backlog.arrived.is_empty()

@@ -47,6 +47,11 @@ impl Writer {
         self.batch.is_empty()
     }
 
+    /// Whether somebody waited between the last pieces of long messages.
+    pub(super) fn is_accompanied(&self) -> bool {
+        self.room == Room::Narrow
+    }
+
     /// Whether what it has to write next is a part of a long message.
     pub(super) fn is_long(&self) -> bool {
         self.batch.as_slice().is_none()

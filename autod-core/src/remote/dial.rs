@@ -19,9 +19,11 @@ use super::packet::{Found, Mark};
 use super::pump::{Receiver, Sender};
 use super::request::{Request, Way};
 use super::ssh::Ssh;
+use crate::blocking;
 use crate::codec::Codec;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mux::Connection;
+use crate::mux::blocking::background;
 use crate::service::Table;
 use crate::settings::Settings;
 
@@ -43,37 +45,45 @@ impl Settings {
         table: &'static Table,
         codec: Codec,
     ) -> Result<Connection> {
-        let program = ssh.program_name()?;
-        let app = self.name.clone();
-        let request = Request { mark: Mark::random()?, keep_alive: ssh.keep_alive, way, app };
-        let mut dialed = Dialed::new(ssh, &request)?;
-        let host = ssh.host();
-        match timeout(self.connect_timeout, &mut dialed.answered).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return Err(dialed.ended().await.before_joining(host, &program)),
-            Err(_) => {
-                let text = format!("{host} has not answered by ssh in time");
-                return Err(Error::new(ErrorKind::Timeout, text));
-            }
-        }
+        let dialed = Dialed::reach(ssh, way, &self.name, self.connect_timeout).await?;
+        self.join(dialed, table, codec).await
+    }
+
+    /// The same for a client that blocks.
+    pub(crate) fn dial_blocking(
+        &self,
+        ssh: &Ssh,
+        way: Way,
+        table: &'static Table,
+    ) -> Result<blocking::Connection> {
+        let dialed = background::run(self.dial(ssh, way, table, Codec::default()))?;
+        Ok(blocking::Connection::driven(dialed))
+    }
+
+    /// Connects to the daemon at the other end.
+    pub(super) async fn join(
+        &self,
+        mut dialed: Dialed,
+        table: &'static Table,
+        codec: Codec,
+    ) -> Result<Connection> {
         let stream = dialed.stream.take().ok_or_else(|| Error::new(ErrorKind::Lost, "gone"))?;
         match self.connect_over(stream, table, codec).await {
             Ok(connection) => {
                 dialed.joined = true;
                 Ok(connection)
             }
-            Err(error) if error.kind() == ErrorKind::Lost => {
-                Err(dialed.ended().await.lost(host, error))
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(dialed.explained(error).await),
         }
     }
 }
 
 /// An `ssh` that runs for a connection. Dropped before it has joined one, it is ended.
-struct Dialed {
+#[derive(Debug)]
+pub(super) struct Dialed {
+    host: String,
     /// Whoever takes it keeps the line open.
-    stream: Option<tokio::net::UnixStream>,
+    pub(super) stream: Option<tokio::net::UnixStream>,
     /// Completes with the first packet; fails if there is none.
     answered: oneshot::Receiver<()>,
     ended: oneshot::Receiver<Ended>,
@@ -82,6 +92,30 @@ struct Dialed {
 }
 
 impl Dialed {
+    /// Runs `ssh`, and waits until somebody at the other end has answered.
+    pub(super) async fn reach(ssh: &Ssh, way: Way, app: &str, limit: Duration) -> Result<Self> {
+        let program = ssh.program_name()?;
+        let app = app.to_owned();
+        let request = Request { mark: Mark::random()?, keep_alive: ssh.keep_alive, way, app };
+        let mut dialed = Self::new(ssh, &request)?;
+        match timeout(limit, &mut dialed.answered).await {
+            Ok(Ok(())) => Ok(dialed),
+            Ok(Err(_)) => Err(dialed.ended().await.before_joining(ssh.host(), &program)),
+            Err(_) => {
+                let text = format!("{} has not answered by ssh in time", ssh.host());
+                Err(Error::new(ErrorKind::Timeout, text))
+            }
+        }
+    }
+
+    /// An error of what goes over the line, with the reason if that has ended.
+    pub(super) async fn explained(&mut self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Lost {
+            return error;
+        }
+        self.ended().await.lost(&self.host, error)
+    }
+
     fn new(ssh: &Ssh, request: &Request) -> Result<Self> {
         let unusable = |error| Error::system("cannot make the sockets for ssh", error);
         let (wire, theirs) = UnixStream::pair().map_err(unusable)?;
@@ -108,7 +142,8 @@ impl Dialed {
             keep_alive: request.keep_alive,
         });
         let stream = Some(near);
-        let this = Self { stream, answered, ended, line: Arc::clone(&line), joined: false };
+        let host = ssh.host().to_owned();
+        let this = Self { host, stream, answered, ended, line: Arc::clone(&line), joined: false };
         // If a thread cannot be started, `this` ends what runs.
         let receiving = Arc::clone(&line);
         start("autod-ssh-in", move || {
@@ -145,6 +180,7 @@ fn start(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 /// What the threads share.
+#[derive(Debug)]
 struct Line {
     child: Mutex<Child>,
     /// To `ssh`: its standard input and output.

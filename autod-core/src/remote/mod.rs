@@ -6,13 +6,17 @@
 //! both ends. Who may log in, and how, is ssh's business; this module knows nothing of it.
 
 mod bridge;
+mod command;
 mod dial;
+mod distant;
 mod explain;
 mod packet;
 mod pump;
 mod request;
 mod ssh;
 
+pub use command::{relay, run_there};
+pub use distant::Distant;
 pub use request::is_bridge;
 pub(crate) use request::{Way, check_unasked, daemon_variable, forget_variable};
 pub use ssh::Ssh;

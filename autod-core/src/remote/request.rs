@@ -64,11 +64,17 @@ pub(crate) enum Way {
     Start,
     /// A new one.
     Restart,
+    /// None: what the arguments of the `autod` command say is done.
+    Command,
 }
 
 impl Way {
-    const ALL: [(Self, &str); 3] =
-        [(Self::Existing, "existing"), (Self::Start, "start"), (Self::Restart, "restart")];
+    const ALL: [(Self, &str); 4] = [
+        (Self::Existing, "existing"),
+        (Self::Start, "start"),
+        (Self::Restart, "restart"),
+        (Self::Command, "command"),
+    ];
 }
 
 /// What a bridge is asked to do.

@@ -171,8 +171,8 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// [`stop`](Self::stop), [`socket_path`](Self::socket_path) and [`log_path`](Self::log_path) are
     /// errors, [`debug`](Self::debug) has no effect.
     ///
-    /// The service there sees a process of its own machine and user, the bridge, for whom
-    /// [the kernel](crate::Voucher::Kernel) vouches: whoever may log in as that user is that user.
+    /// The service there sees a process of its own machine and user, the bridge, for which
+    /// [the login](crate::Voucher::Login) vouches: whoever may log in as that user is that user.
     pub fn remote(mut self, there: impl Into<Ssh>) -> Self {
         self.settings.remote = Some(there.into());
         self

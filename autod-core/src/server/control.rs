@@ -222,7 +222,7 @@ fn user(user: &User) -> Writer {
     };
     let (peer, whose) = match &user.voucher {
         Voucher::Kernel(peer) => (Some(peer), None),
-        Voucher::Login { user } => (None, Some(format!("login of {user}"))),
+        Voucher::Login { user, bridge } => (Some(bridge), Some(format!("login of {user}"))),
         Voucher::Certificate { subject } => (None, Some(format!("certificate of {subject}"))),
         Voucher::Nobody => (None, Some("nobody".to_owned())),
     };

@@ -82,7 +82,7 @@ impl Shop {
                 }
                 let shop = Arc::clone(self);
                 let opened_by = Arc::clone(&host);
-                let opening = shop.open_session(stream, voucher, hello, ear, registered, opened_by);
+                let opening = shop.open_session(stream, hello, ear, registered, opened_by);
                 if let Some((driver, shared, _registered)) = Box::pin(opening).await? {
                     self.drive(driver, &shared).await;
                 }
@@ -104,7 +104,7 @@ impl Shop {
 fn in_words(voucher: &Voucher) -> String {
     match voucher {
         Voucher::Kernel(peer) => format!("uid {}", peer.uid),
-        Voucher::Login { user } => format!("login {user}"),
+        Voucher::Login { user, .. } => format!("login {user}"),
         Voucher::Certificate { subject } => format!("certificate {subject}"),
         Voucher::Nobody => "nobody vouches".to_owned(),
     }

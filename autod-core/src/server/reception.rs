@@ -151,14 +151,8 @@ impl Shop {
         );
         let serve = |stream| {
             let (connected, registered) = users;
-            let opening = Arc::clone(&shop).open_session(
-                stream,
-                voucher,
-                hello,
-                ear,
-                registered,
-                Arc::clone(&host),
-            );
+            let opening =
+                Arc::clone(&shop).open_session(stream, hello, ear, registered, Arc::clone(&host));
             // What that takes is gone when the connection is idle.
             let opening = Box::pin(opening);
             async move {
@@ -233,7 +227,8 @@ impl Shop {
                 Ok(hello) => {
                     let Some((code, text)) = self.refuse(&hello) else {
                         let caller = Arc::new(Caller::from_fields(&hello.caller));
-                        let user = self.register.enter(voucher.clone(), caller);
+                        let voucher = voucher.clone().of_login(hello.caller.login.as_deref());
+                        let user = self.register.enter(voucher, caller);
                         let host = self.wait_until_ready(stream, ear).await?;
                         return Ok(host.map_or(Admission::None, |host| {
                             Admission::Session(hello, host, connected, user)
@@ -252,7 +247,6 @@ impl Shop {
     pub(super) async fn open_session<T: Transport>(
         self: Arc<Self>,
         mut stream: T,
-        voucher: Voucher,
         hello: Hello,
         ear: Ear,
         registered: Registered,
@@ -267,7 +261,7 @@ impl Shop {
         shared.count_calls(&self.tally);
         registered.serves(&shared);
         let accept = self.accept(&hello);
-        let caller = registered.caller();
+        let (voucher, caller) = (registered.voucher(), registered.caller());
         let daemon = self.server.daemon.clone();
         let build = self.server.build.to_string();
         let session =

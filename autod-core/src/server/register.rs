@@ -81,6 +81,10 @@ pub(super) struct Registered {
 }
 
 impl Registered {
+    pub(super) fn voucher(&self) -> Voucher {
+        self.entry.voucher.clone()
+    }
+
     pub(super) fn caller(&self) -> Arc<Caller> {
         Arc::clone(&self.entry.caller)
     }

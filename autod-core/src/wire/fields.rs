@@ -74,6 +74,7 @@ pub(super) mod tag {
     pub(crate) const OFFER: u8 = 16;
     pub(crate) const CONTROL: u8 = 17;
     pub(crate) const KEEP_ALIVE: u8 = 18;
+    pub(crate) const LOGIN: u8 = 19;
 }
 
 /// The start of a greeting: enough to know how much more to read.

@@ -20,6 +20,7 @@ fn hello() -> Hello {
             env: vec![b"PATH=/bin".to_vec()],
             terminal: Some((80, 24)),
             root: Some((1, u64::MAX)),
+            login: Some("me".to_owned()),
         },
     }
 }

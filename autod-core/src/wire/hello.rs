@@ -82,6 +82,8 @@ pub(crate) struct CallerFields {
     pub(crate) terminal: Option<(u16, u16)>,
     /// Device and inode of the caller's `/`.
     pub(crate) root: Option<(u64, u64)>,
+    /// The user's name in the login for which a bridge speaks.
+    pub(crate) login: Option<String>,
 }
 
 /// A field that not everybody needs.
@@ -139,6 +141,9 @@ impl Hello {
         if let Some((device, inode)) = caller.root {
             out.field(tag::ROOT, &[device.to_le_bytes(), inode.to_le_bytes()].concat());
         }
+        if let Some(login) = &caller.login {
+            out.field(tag::LOGIN, login.as_bytes());
+        }
         out.finish()
     }
 
@@ -177,6 +182,7 @@ impl Hello {
                     let device = u64::from_le_bytes(word(0)?);
                     caller.root = Some((device, u64::from_le_bytes(word(8)?)));
                 }
+                tag::LOGIN => caller.login = Some(text(tag, value)?),
                 _ => common.take(tag, value)?,
             }
         }

@@ -202,6 +202,7 @@ fn greetings() {
             env: vec![b"LANG=C".to_vec()],
             terminal: Some((80, 24)),
             root: Some((42, 2)),
+            login: None,
         },
     };
     let bytes = block.take_written("Hello", &hello.to_bytes());

@@ -106,7 +106,7 @@ fn without_descriptors_the_daemon_serves_whom_it_has_and_sleeps() {
     all.are_served();
     let (spent, sleeps) = (all.ground.spent(), all.ground.sleeps());
     std::thread::sleep(WATCHED);
-    let (spent, sleeps) = (all.ground.spent() - spent, all.ground.sleeps() - sleeps);
+    let (spent, sleeps) = (all.ground.spent().saturating_sub(spent), all.ground.sleeps() - sleeps);
     println!("{spent:?} and {sleeps} sleeps in {WATCHED:?}");
     assert!(spent <= SPENT && sleeps <= SLEEPS, "{spent:?} and {sleeps} sleeps in {WATCHED:?}");
     all.nobody_late_was_heard();

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use super::connection::Connection;
-use super::line::Line;
+use super::connection::{Connection, Drive};
 use crate::client::Client;
 use crate::error::Error;
 use crate::mux::call::Call;
@@ -16,12 +15,12 @@ pub fn client<C: Client>(connection: &Connection) -> C {
 /// Waits for the answer to a call.
 pub fn call<T, E: From<Error>>(connection: &Connection, call: Call<T, E>) -> Result<T, E> {
     let Call { outcall, decode, .. } = call;
-    let line = connection.line();
+    let drive = connection.drive();
     // Dropped after the call, which has a last word of its own if an iterator panics.
-    let _last_word = LastWord(line);
+    let _last_word = LastWord(drive);
     let mut outcall = outcall;
     let until = connection.until();
-    let answered = line.wait_for(
+    let answered = drive.wait_for(
         |context| {
             if let Some(until) = until
                 && outcall.index().is_none()
@@ -37,7 +36,7 @@ pub fn call<T, E: From<Error>>(connection: &Connection, call: Call<T, E>) -> Res
 }
 
 /// Sends what there is to send when a call or stream is dropped.
-pub(super) struct LastWord<'a>(pub(super) &'a Line);
+pub(super) struct LastWord<'a>(pub(super) &'a Drive);
 
 impl Drop for LastWord<'_> {
     fn drop(&mut self) {

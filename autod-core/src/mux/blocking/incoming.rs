@@ -63,9 +63,10 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
         if let Some(item) = items.next_now() {
             return Some(item);
         }
-        let line = self.connection.line();
-        line.wait_for(|context| Pin::new(&mut *items).poll_next(context), until)
-            .unwrap_or_else(|| Some(Err(line.shared.named(late(self.method)).into())))
+        let drive = self.connection.drive();
+        drive.wait_for(|context| Pin::new(&mut *items).poll_next(context), until).unwrap_or_else(
+            || Some(Err(self.connection.inner().shared().named(late(self.method)).into())),
+        )
     }
 }
 
@@ -86,6 +87,6 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Iterator for Incoming<T, E> 
 impl<T, E> Drop for Incoming<T, E> {
     fn drop(&mut self) {
         self.items = None;
-        self.connection.line().flush();
+        self.connection.drive().flush();
     }
 }

@@ -1,4 +1,5 @@
-//! A connection that is driven by the threads that use it: no runtime, no thread of its own.
+//! A connection that is driven by the threads that use it: no runtime, no thread of its own. Those
+//! that are made again are driven in the `background`, and the threads that use them only wait.
 //!
 //! The state and the machines of calls and streams are those of the async client; only what polls
 //! them and what touches the socket is here. A thread that waits for something either reads for all
@@ -21,6 +22,7 @@
 //!
 //! Between calls nobody reads: what the daemon says then is heard by the next call.
 
+pub(crate) mod background;
 mod call;
 mod connection;
 mod desk;

@@ -33,8 +33,8 @@ use crate::mux::failure::{Called, timed_out};
 /// # }
 /// ```
 ///
-/// Nothing is sent before the first use. A write ends when the kernel has the bytes; flushing does
-/// nothing more. With a [deadline](crate::blocking::Client::with_deadline) each read and write takes
+/// Nothing is sent before the first use. A write ends when the kernel has the bytes, or the thread that
+/// drives a connection of its own; flushing does nothing more. With a [deadline](crate::blocking::Client::with_deadline) each read and write takes
 /// so long at most, and fails with [`TimedOut`](io::ErrorKind::TimedOut) then; the stream goes on.
 #[must_use = "a byte stream is opened when it is used"]
 pub struct Pipe<T, E = Error> {
@@ -59,7 +59,7 @@ impl<T, E> Pipe<T, E> {
         &self,
         mut poll: impl FnMut(Pin<&mut mux::Pipe<T, E>>, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> io::Result<R> {
-        let ready = self.connection.line().wait_for(
+        let ready = self.connection.drive().wait_for(
             |context| match &mut *self.lock() {
                 Some(pipe) => poll(Pin::new(pipe), context),
                 None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
@@ -79,7 +79,7 @@ impl<T, E> Pipe<T, E> {
     fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
         let count = self.wait_for(|pipe, context| pipe.poll_write(context, bytes))?;
         // Whoever has written may wait for what comes of it elsewhere.
-        self.connection.line().push_out(None);
+        self.connection.drive().push_out();
         Ok(count)
     }
 
@@ -90,7 +90,7 @@ impl<T, E> Pipe<T, E> {
     /// The time for it is over.
     pub fn shutdown(&self) -> io::Result<()> {
         self.wait_for(mux::Pipe::poll_shutdown)?;
-        self.connection.line().push_out(None);
+        self.connection.drive().push_out();
         Ok(())
     }
 }
@@ -103,7 +103,7 @@ impl<T, E: From<Error>> Pipe<T, E> {
     ///
     /// Those of a call. When its time is over the call is cancelled.
     pub fn finish(self) -> Result<T, E> {
-        let answered = self.connection.line().wait_for(
+        let answered = self.connection.drive().wait_for(
             |context| {
                 let mut call = self.lock();
                 let finish = call.as_mut().map(|pipe| pipe.poll_finish(context));
@@ -156,6 +156,6 @@ impl<T, E> Write for Pipe<T, E> {
 impl<T, E> Drop for Pipe<T, E> {
     fn drop(&mut self) {
         *self.lock() = None;
-        self.connection.line().flush();
+        self.connection.drive().flush();
     }
 }

@@ -296,3 +296,71 @@ fn others_get_their_turns_between_the_calls_of_one_read() {
     }
     assert_eq!(answered, [128, 256, 300], "what is answered is written before the others' turn");
 }
+
+type OpenCall = Pin<Box<Call<Vec<u8>>>>;
+
+/// A caller with one call open who looks for that long, and the other end of its line.
+fn caller(looks: Duration) -> (Wire, OpenCall, Pin<Box<impl Future<Output = ()>>>) {
+    let shared = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
+    let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
+    let call = begin(&Connection::new(Arc::clone(&shared), origin));
+    let wire = Wire::default();
+    let driver = Driver::new(wire.clone(), shared, NoService, Vec::new()).looking(looks, true);
+    (wire, call, Box::pin(driver.run()))
+}
+
+#[test]
+fn whoever_is_answered_has_a_turn_before_anybody_looks() {
+    let looks = Duration::from_secs(20);
+    let (wire, _call, mut driver) = caller(looks);
+    frame::put(&mut wire.0.borrow_mut().inbox, Kind::Reply, 0, false, &[1, 1]);
+    let begun = Instant::now();
+    assert!(!settle(driver.as_mut(), &Arc::default()));
+    assert!(wire.0.borrow().inbox.is_empty(), "the answer is read by the runtime");
+    assert!(begun.elapsed() < looks / 2, "nobody can have taken it");
+}
+
+#[test]
+fn the_rest_of_a_long_message_is_found_by_looking_and_read_to_its_place() {
+    const LENGTH: usize = 32 << 10;
+    let (wire, mut call, mut driver) = caller(Duration::from_secs(20));
+    // Length, in the form of a number that takes two bytes, and the bytes.
+    let mut payload = vec![251, 0, 0];
+    payload[1..].copy_from_slice(&u16::try_from(LENGTH).unwrap().to_le_bytes());
+    payload.resize(3 + LENGTH, 7);
+    let mut frame = Vec::new();
+    frame::put(&mut frame, Kind::Reply, 0, false, &payload);
+    // Each part comes soon after the one before, until that is expected: then the next one comes
+    // while it is looked for.
+    let mut parts = frame.chunks(64).map(<[u8]>::to_vec);
+    let wakes = Arc::new(Wakes::default());
+    let handle = Waker::from(Arc::clone(&wakes));
+    loop {
+        let part = parts.next().expect("it is looked for at some time");
+        let next = parts.next().unwrap();
+        let found = Rc::clone(&wire.0);
+        {
+            let mut script = wire.0.borrow_mut();
+            script.inbox.extend(part);
+            // The runtime reads that and then finds nothing; looking does so once.
+            script.act_at = script.moments + 4;
+            script.act = Some(Box::new(move || found.borrow_mut().inbox.extend(next)));
+        }
+        assert!(driver.as_mut().poll(&mut Context::from_waker(&handle)).is_pending());
+        let late = wire.0.borrow_mut().act.take();
+        match late {
+            Some(act) => act(),
+            None if wire.0.borrow().inbox.is_empty() => {}
+            None => break,
+        }
+        assert_eq!(wakes.0.load(Ordering::SeqCst), 0, "it sleeps");
+    }
+    assert_eq!(wakes.0.load(Ordering::SeqCst), 1, "the runtime hears of what is left to it");
+    wire.0.borrow_mut().inbox.extend(parts.flatten());
+    assert!(!settle(driver.as_mut(), &wakes));
+    let context = &mut Context::from_waker(Waker::noop());
+    match call.as_mut().poll(context) {
+        Poll::Ready(Ok(bytes)) => assert_eq!(bytes, vec![7; LENGTH]),
+        other => panic!("{other:?}"),
+    }
+}
