@@ -198,6 +198,10 @@ where
         if !self.writer.is_empty() {
             return true;
         }
+        // Those that looking has found beside an answer: nobody wakes it for them.
+        if !self.backlog.arrived.is_empty() {
+            return false;
+        }
         let sleeps = self.shared.sleep(context);
         if sleeps {
             self.writer.shrink();

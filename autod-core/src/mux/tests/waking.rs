@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -16,8 +16,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
 
 use super::{ECHO, HOLDS, ROOMY, handle};
-use crate::mux::dispatch::{Dispatcher, NoService};
+use crate::mux::dispatch::{Dispatch, Dispatcher, NoService};
 use crate::mux::driver::Driver;
+use crate::mux::request::Incall;
 use crate::mux::shared::Shared;
 use crate::mux::state::Side;
 use crate::mux::transport::{Room, Transport};
@@ -318,6 +319,41 @@ fn whoever_is_answered_has_a_turn_before_anybody_looks() {
     assert!(!settle(driver.as_mut(), &Arc::default()));
     assert!(wire.0.borrow().inbox.is_empty(), "the answer is read by the runtime");
     assert!(begun.elapsed() < looks / 2, "nobody can have taken it");
+}
+
+/// Handlers that never have an answer.
+#[derive(Clone, Default)]
+struct Mute(Arc<Mutex<Vec<Incall>>>);
+
+impl Dispatch for Mute {
+    fn dispatch(&mut self, _: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
+        self.0.lock().unwrap().extend(calls);
+    }
+}
+
+#[test]
+fn no_call_is_left_behind_that_is_found_by_looking_together_with_an_answer() {
+    let shared = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
+    let origin = Origin { pid: 0, build: String::new(), life: 0, started: None, retries: 0 };
+    let _call = begin(&Connection::new(Arc::clone(&shared), origin));
+    let wire = Wire::default();
+    {
+        let mut script = wire.0.borrow_mut();
+        // After the call was written, and the runtime found nothing to read.
+        script.inbox_at = 3;
+        frame::put(&mut script.inbox, Kind::Reply, 0, false, &[1, 1]);
+        let mut message = ECHO.id.to_le_bytes().to_vec();
+        message.push(Options::Plain as u8);
+        for index in 0..ROOMY.calls {
+            frame::put(&mut script.inbox, Kind::Call, index << 1 | 1, false, &message);
+        }
+    }
+    let mute = Mute::default();
+    let driver = Driver::new(wire.clone(), shared, mute.clone(), Vec::new());
+    let mut driver = Box::pin(driver.looking(Duration::from_secs(20), true).run());
+    assert!(!settle(driver.as_mut(), &Arc::default()));
+    assert!(wire.0.borrow().inbox.is_empty());
+    assert_eq!(mute.0.lock().unwrap().len(), ROOMY.calls as usize);
 }
 
 #[test]
