@@ -68,4 +68,39 @@ mod tests {
             }
         }
     }
+
+    fn read_alike<T>(bytes: &[u8])
+    where
+        T: bincode::Decode<()>
+            + serde::de::DeserializeOwned
+            + PartialEq
+            + std::fmt::Debug
+            + 'static,
+    {
+        let theirs = bincode::decode_from_slice::<T, _>(bytes, standard()).ok();
+        assert_eq!(crate::codec::decode_prefix::<T>(bytes).ok(), theirs, "{bytes:?}");
+    }
+
+    #[test]
+    fn whatever_the_bytes_are_they_mean_what_bincode_says() {
+        for first in 0..=u8::MAX {
+            // Also in a longer form than is needed, and with too few bytes for it.
+            for fill in [0, 1, 0x80, 0xff] {
+                let mut bytes = [fill; 20];
+                bytes[0] = first;
+                for length in 0..bytes.len() {
+                    let bytes = &bytes[..length];
+                    read_alike::<u16>(bytes);
+                    read_alike::<u32>(bytes);
+                    read_alike::<u64>(bytes);
+                    read_alike::<usize>(bytes);
+                    read_alike::<u128>(bytes);
+                    read_alike::<i16>(bytes);
+                    read_alike::<i32>(bytes);
+                    read_alike::<i64>(bytes);
+                    read_alike::<(u64, i64)>(bytes);
+                }
+            }
+        }
+    }
 }
