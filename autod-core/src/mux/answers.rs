@@ -79,6 +79,15 @@ impl<'a> Turn<'a> {
         Self { shared, outer: TURN.replace(Some(answers)) }
     }
 
+    /// Gives the answers that were kept back so far.
+    #[cold]
+    pub(super) fn give(&self) {
+        if let Some(mut answers) = TURN.take() {
+            answers.hand_over(self.shared);
+            TURN.set(Some(answers));
+        }
+    }
+
     /// Whether this thread is in a turn.
     pub(super) fn is_on() -> bool {
         let answers = TURN.take();
@@ -148,6 +157,10 @@ impl Draft {
 
     /// What has been encoded, to be handed over by itself.
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        // A buffer that has grown for it would not be kept anyway.
+        if self.start == 0 && self.bytes.capacity() > MOST {
+            return std::mem::take(&mut self.bytes);
+        }
         self.bytes.split_off(self.start)
     }
 }

@@ -87,7 +87,7 @@ where
 {
     fn dispatch(&mut self, shared: &Arc<Shared>, calls: &mut dyn Iterator<Item = Incall>) {
         let _inside = self.pulse.enter();
-        let _turn = Turn::begin(shared);
+        let turn = Turn::begin(shared);
         // One at a time: a handler that is ready leaves its box to the next call.
         let mut idle = None;
         for call in calls {
@@ -112,7 +112,11 @@ where
                     drop(entered);
                     self.spawn(shared, ticket, deadline, slot, span);
                 }
-                Err(panic) => answer_panic(shared, ticket, &*panic),
+                Err(panic) => {
+                    // The answer stays, if it was given before.
+                    turn.give();
+                    answer_panic(shared, ticket, &*panic);
+                }
             }
         }
     }

@@ -193,7 +193,9 @@ impl Incall {
         let code = code.map(|code| code as u8);
         // The code of a Fail stands before the value.
         let before = usize::from(code.is_some());
-        let Some(mut draft) = Draft::begin(&self.0.shared) else {
+        // The end of a call with a stream is the end of the stream too, for which others may wait.
+        let is_plain = self.0.options == Options::Plain;
+        let Some(mut draft) = is_plain.then(|| Draft::begin(&self.0.shared)).flatten() else {
             let payload = match codec.value_message(code.into_iter().collect(), value) {
                 Ok(payload) => payload,
                 Err(error) => return self.fail(FailCode::Answer, &chain(&error)),
