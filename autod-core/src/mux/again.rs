@@ -67,7 +67,9 @@ impl Outcall {
                 Some(Ok(line)) => self.connection = line,
                 Some(Err(error)) => {
                     self.stage = Stage::Done;
-                    return Poll::Ready(Err(failure::of(self.method, error)));
+                    let error = failure::of(self.method, error);
+                    self.note_failure(&error);
+                    return Poll::Ready(Err(error));
                 }
             }
             let Stage::Unsent(message, place) = &mut self.stage else { continue };

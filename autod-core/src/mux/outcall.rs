@@ -24,7 +24,7 @@ use crate::arguments::Arguments;
 use crate::codec::{self, Codec, Message};
 use crate::error::{Error, ErrorKind};
 use crate::service::Method;
-use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, Options};
+use crate::wire::frame::{BEFORE_ARGUMENTS, DEADLINE, DEADLINE_LENGTH, MAX_PIECE, Options};
 
 pub(super) struct Outcall {
     pub(super) connection: Connection,
@@ -169,13 +169,19 @@ impl Outcall {
         self.stage = match &opened {
             Ok(index) => Stage::Open(*index),
             Err(error) => {
-                if let Some(mut span) = self.span.take() {
-                    span.say(debug(error.kind()));
-                }
+                self.note_failure(error);
                 Stage::Done
             }
         };
         Poll::Ready(opened)
+    }
+
+    /// Says in the span of the call that it has failed here.
+    #[cold]
+    pub(super) fn note_failure(&mut self, error: &Error) {
+        if let Some(mut span) = self.span.take() {
+            span.say(debug(error.kind()));
+        }
     }
 
     /// Sends what can be sent of the caller's stream. An error is the end of the call.
@@ -189,6 +195,7 @@ impl Outcall {
             Poll::Ready(Err(Stopped::Over)) => {}
             Poll::Ready(Err(Stopped::Unsendable(why))) => {
                 let error = unsendable(self.method, why, shared.peer_message);
+                self.note_failure(&error);
                 self.close();
                 return Err(error);
             }
@@ -295,7 +302,11 @@ fn message(
     head.extend_from_slice(&method.id.to_le_bytes());
     head.push(options as u8);
     debug_assert_eq!(head.len(), BEFORE_ARGUMENTS);
-    let message = encode(head)?;
+    let mut message = encode(head)?;
+    if message.head.len() > MAX_PIECE - DEADLINE_LENGTH {
+        // What is before long bytes is sent as one piece, and a deadline may come to it.
+        message.join();
+    }
     let length = message.len() - BEFORE_ARGUMENTS;
     let limit = connection.shared().peer_message;
     if length > limit {

@@ -1,12 +1,14 @@
 //! One call and its answer.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 
-use super::{ECHO, HALVE, NEVER, PANIC, PANIC_LATER, Pair, ROOMY, UNKNOWN, settle};
-use crate::error::CallError;
+use super::{ECHO, HALVE, NEVER, PANIC, PANIC_LATER, Pair, ROOMY, UNKNOWN, pair_of, settle};
+use crate::error::{CallError, Result};
 use crate::mux::{Upstream, call, call_fallible};
+use crate::service::Request as _;
 use crate::wire::frame::MAX_PIECE;
 use crate::wire::limits::Receives;
 
@@ -135,4 +137,28 @@ async fn two_ends_that_write_much_do_not_wait_for_each_other() {
     let two = tokio::spawn(pair.echo(vec![1; 12 << 20]));
     assert_eq!(one.await.unwrap().unwrap().len(), 5 << 20);
     assert_eq!(two.await.unwrap().unwrap().len(), 12 << 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_bytes_may_stand_behind_others() {
+    let connection = pair_of(async |request| {
+        let ((first, last), request) = request.arguments::<(Vec<u8>, Vec<u8>)>().ok().unwrap();
+        let right = first == vec![1; first.len()] && last == vec![2; last.len()];
+        request.reply((right, first.len(), last.len()))
+    });
+    // A beginning that is just within a piece, and those that are not.
+    for first in [MAX_PIECE - 20, MAX_PIECE - 14, MAX_PIECE, 10 * MAX_PIECE] {
+        for last in [1, 16 << 10, 10 * MAX_PIECE] {
+            for patience in [None, Some(Duration::from_secs(60))] {
+                let arguments = (vec![1_u8; first], vec![2_u8; last]);
+                let mut call = call(&connection, &ECHO, arguments, Upstream::NONE);
+                if let Some(patience) = patience {
+                    call = call.deadline(patience);
+                }
+                let answer: Result<(bool, usize, usize)> = call.await;
+                assert_eq!(answer.unwrap(), (true, first, last));
+            }
+        }
+    }
+    connection.shared_arc().assert_idle();
 }

@@ -16,6 +16,7 @@ mod memory;
 mod policy;
 mod queue;
 mod shares;
+mod spans;
 mod streams;
 mod turn;
 mod upstream;
@@ -30,7 +31,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::dispatch::{Dispatch, Dispatcher};
+use super::dispatch::{Dispatch, Dispatcher, NoService};
 use super::driver::Driver;
 use super::request::Incall;
 use super::shared::Shared;
@@ -257,6 +258,19 @@ impl Pair {
     fn count(&self, end: u64) -> Incoming<u64> {
         open(&self.connection, &COUNT, (end,), Upstream::NONE)
     }
+}
+
+/// A connection to an end whose handler this is.
+fn pair_of<F: Future<Output = Answered> + Send + 'static>(
+    answer: impl FnMut(Incall) -> F + Send + 'static,
+) -> Connection {
+    let (near, far) = duplex(1 << 20);
+    let server = Shared::new(Side::Acceptor, ROOMY, ROOMY, HOLDS);
+    let dispatcher = Dispatcher::new(answer, Arc::default());
+    tokio::spawn(Driver::new(far, server, dispatcher, Vec::new()).run());
+    let client = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
+    tokio::spawn(Driver::new(near, Arc::clone(&client), NoService, Vec::new()).run());
+    Connection::new(client, nowhere())
 }
 
 /// Lets every task run until all of them wait.

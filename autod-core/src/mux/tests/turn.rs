@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer};
 use super::*;
 use crate::error::Error;
 use crate::mux::answers::{Draft, Turn};
-use crate::mux::dispatch::NoService;
 
 /// What becomes of an answer while it is encoded.
 enum Odd {
@@ -51,18 +50,6 @@ async fn answer(request: Incall) -> Answered {
     } else {
         request.reply(Odd::Panics)
     }
-}
-
-fn pair_of<F: Future<Output = Answered> + Send + 'static>(
-    answer: impl FnMut(Incall) -> F + Send + 'static,
-) -> Connection {
-    let (near, far) = duplex(1 << 20);
-    let server = Shared::new(Side::Acceptor, ROOMY, ROOMY, HOLDS);
-    let dispatcher = Dispatcher::new(answer, Arc::default());
-    tokio::spawn(Driver::new(far, server, dispatcher, Vec::new()).run());
-    let client = Shared::new(Side::Connector, ROOMY, ROOMY, HOLDS);
-    tokio::spawn(Driver::new(near, Arc::clone(&client), NoService, Vec::new()).run());
-    Connection::new(client, nowhere())
 }
 
 #[tokio::test(start_paused = true)]
