@@ -95,22 +95,36 @@ impl Transport for DuplexStream {
 
 /// How many connections of this process look for something at this moment. One processor is left
 /// for whoever they wait for.
-static LOOKING: AtomicUsize = AtomicUsize::new(0);
+#[cfg(not(test))]
+fn looking() -> &'static AtomicUsize {
+    static LOOKING: AtomicUsize = AtomicUsize::new(0);
+    &LOOKING
+}
+
+/// Tests run beside each other: each thread is a process.
+#[cfg(test)]
+fn looking() -> &'static AtomicUsize {
+    thread_local! {
+        static LOOKING: &'static AtomicUsize = Box::leak(Box::default());
+    }
+    LOOKING.with(|looking| *looking)
+}
 
 /// The right to look; given back when it is dropped.
-pub(super) struct Looking(());
+pub(super) struct Looking(&'static AtomicUsize);
 
 impl Looking {
     pub(super) fn begin() -> Option<Self> {
-        let before = LOOKING.fetch_add(1, Ordering::Relaxed);
-        let looking = Self(());
+        let count = looking();
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        let looking = Self(count);
         (before + 1 < processors()).then_some(looking)
     }
 }
 
 impl Drop for Looking {
     fn drop(&mut self) {
-        LOOKING.fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
