@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     UnknownService,
     DuplicateService,
     InUse,
+    NoDirectory,
     StartFailed,
     Stopped,
     Closed,
@@ -63,6 +64,7 @@ impl Error {
                 "give each service a name of its own, or remove the one that is there"
             }
             Kind::InUse => "end whoever listens there, or give the service another address",
+            Kind::NoDirectory => "make the directory of that socket, or name another",
             Kind::StartFailed => {
                 "mend what it says; what the service printed is in the supervisor's standard error, and the \
                  next visitor starts it again"
