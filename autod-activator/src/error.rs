@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     UnknownService,
     DuplicateService,
     InUse,
+    NoDirectory,
     StartFailed,
     Stopped,
     Closed,
@@ -59,10 +60,14 @@ impl Error {
             Kind::UnknownService => {
                 "name one of the services that are described; `autod ps` lists them"
             }
-            Kind::DuplicateService => "give each service a name of its own",
+            Kind::DuplicateService => {
+                "give each service a name of its own, or remove the one that is there"
+            }
             Kind::InUse => "end whoever listens there, or give the service another address",
+            Kind::NoDirectory => "make the directory of that socket, or name another",
             Kind::StartFailed => {
-                "mend what it says; the log of the service says more, and the next visitor starts it again"
+                "mend what it says; what the service printed is in the supervisor's standard error, and the \
+                 next visitor starts it again"
             }
             Kind::Stopped => "start it again if it is still wanted",
             Kind::Closed => "open another supervisor",

@@ -99,7 +99,11 @@ impl Drop for SocketFile {
 }
 
 fn cannot(address: &Address, error: io::Error) -> Error {
-    let kind = if error.kind() == io::ErrorKind::AddrInUse { Kind::InUse } else { Kind::System };
+    let kind = match error.kind() {
+        io::ErrorKind::AddrInUse => Kind::InUse,
+        io::ErrorKind::NotFound => Kind::NoDirectory,
+        _ => Kind::System,
+    };
     Error::new(kind, format!("cannot listen at {address}")).caused_by(error)
 }
 
@@ -192,6 +196,14 @@ mod tests {
         std::fs::write(&path, "precious").unwrap();
         assert!(Public::open("it", &address).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"precious");
+    }
+
+    #[test]
+    fn a_directory_that_is_missing_is_what_the_help_names() {
+        let directory = tempfile::tempdir().unwrap();
+        let address = Address::Unix(directory.path().join("run/sock"));
+        let error = Public::open("it", &address).unwrap_err();
+        assert!(error.help().contains("directory"), "{}", error.help());
     }
 
     #[test]

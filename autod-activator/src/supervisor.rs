@@ -97,14 +97,17 @@ impl Supervisor {
         }))
     }
 
-    /// Adds a service and listens for it.
+    /// Adds a service and listens for it. Nothing happens if there is one of the same description.
     ///
     /// # Errors
     ///
-    /// [`Error::is_duplicate_service`], [`Error::is_description`], [`Error::is_in_use`],
-    /// [`Error::is_closed`].
+    /// [`Error::is_duplicate_service`] if its name is that of a service of another description,
+    /// [`Error::is_description`], [`Error::is_in_use`], [`Error::is_closed`].
     pub async fn add(&self, service: Service) -> Result<()> {
         let _changing = self.begin_change().await;
+        if self.descriptions()?.get(&service.name).is_some_and(|present| **present == service) {
+            return Ok(());
+        }
         self.add_with(service, Vec::new())
     }
 
@@ -123,7 +126,8 @@ impl Supervisor {
     pub(crate) fn add_with(&self, service: Service, publics: Vec<Public>) -> Result<()> {
         service.check()?;
         if self.keepers().as_ref().ok_or_else(Error::closed)?.contains_key(&service.name) {
-            return Err(duplicate(&service.name));
+            let text = format!("there is another service {:?}", service.name);
+            return Err(Error::new(Kind::DuplicateService, text));
         }
         let prepared = self.prepare(service, publics)?;
         self.keep(prepared)

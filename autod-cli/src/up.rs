@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use autod_activator::{Shutdown, Supervisor, read_file};
 
-use crate::failure::Failure;
-use crate::failure::in_full;
+use crate::failure::{Failure, told};
 use crate::signals::Signals;
 use crate::{report, supervise};
 
@@ -29,13 +28,14 @@ pub(crate) struct Options {
 ///
 /// What a person is to read.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
-    let services = read_file(&options.file).map_err(|mistakes| mistakes.to_string())?;
+    let services = read_file(&options.file)
+        .map_err(|mistakes| Failure::from(mistakes.to_string()).help(mistakes.help()))?;
     if options.check {
         return Ok(());
     }
     autod_activator::raise_open_files();
     // Before there are threads: it changes the environment.
-    let mut activation = autod::Activation::take().map_err(in_full)?;
+    let mut activation = autod::Activation::take().map_err(|error| told(&error))?;
     let inherited = activation.sockets();
     // A second thread makes each connection dearer by what it takes to wake it.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -124,6 +124,6 @@ async fn reload(supervisor: &Supervisor, options: &Options) {
             changes.changed.len(),
             changes.removed.len()
         ),
-        Err(error) => eprintln!("autod: not all was reloaded: {}", in_full(error)),
+        Err(error) => eprintln!("autod: not all was reloaded: {}", supervise::told(&error)),
     }
 }

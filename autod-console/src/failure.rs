@@ -71,6 +71,12 @@ impl Failure {
         Self { text: text.into(), code: NO_ANSWER, plain: false }
     }
 
+    /// Says on a line of its own what a person does next.
+    #[must_use]
+    pub fn help(self, help: &str) -> Self {
+        Self { text: helped(self.text, help), ..self }
+    }
+
     pub fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }
@@ -114,7 +120,7 @@ impl fmt::Display for Failure {
 }
 
 /// What a person does next, on a line of its own, unless the text says it already.
-fn helped(text: String, help: &str) -> String {
+pub fn helped(text: String, help: &str) -> String {
     if text.contains(help) { text } else { format!("{text}\nhelp: {help}") }
 }
 

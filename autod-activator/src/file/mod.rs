@@ -36,6 +36,17 @@ pub struct Mistakes {
     pub mistakes: Vec<Mistake>,
 }
 
+impl Mistakes {
+    /// What to do next, for whoever reads them: a clause or two, never empty.
+    pub fn help(&self) -> &'static str {
+        if self.mistakes.iter().any(|mistake| mistake.line == 0) {
+            "name a file that is there and can be read: `autod up -c FILE`"
+        } else {
+            "mend it at the places named; `autod up --check -c FILE` reads it again"
+        }
+    }
+}
+
 impl fmt::Display for Mistakes {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, mistake) in self.mistakes.iter().enumerate() {

@@ -27,6 +27,10 @@ fn main() {
             // One line for each start.
             "count" => append(&next(), &std::process::id().to_string()),
             "sleep" => std::thread::sleep(millis(&next())),
+            // Until somebody has opened this pipe and closed it.
+            "gate" => drop(std::fs::read(next()).expect("a pipe")),
+            // A line of the monotonic clock's nanoseconds.
+            "clock" => append(&next(), &monotonic().as_nanos().to_string()),
             "say" => say(&next()),
             "print" => {
                 println!("{}", next());
@@ -95,6 +99,11 @@ fn main() {
 
 fn millis(text: &str) -> Duration {
     Duration::from_millis(text.parse().expect("milliseconds"))
+}
+
+fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.try_into().expect("a time since the boot")
 }
 
 fn append(path: &str, line: &str) {

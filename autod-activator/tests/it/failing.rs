@@ -3,7 +3,8 @@
 use std::io::{Read as _, Write as _};
 use std::time::{Duration, Instant};
 
-use autod_activator::{Cause, Exit, Phase, Ready, Restart, What};
+use autod_activator::{Cause, Exit, Mode, Phase, Ready, Restart, What};
+use rustix::fs::Mode as FileMode;
 use rustix::process::Signal;
 
 use crate::world::{World, ask, connect, eventually, is_gone, is_reset, kill};
@@ -15,32 +16,76 @@ fn failure(what: &What) -> Option<Cause> {
     }
 }
 
+/// From an app's end during its start to the reset that the last of those who wait has seen. The app
+/// reads the clock just before it ends, so that all of its end counts, and nothing of its start.
+fn time_to_reset(mode: Mode, ready: &Ready, last_words: &[&str], exit: Exit) -> Duration {
+    const CLIENTS: usize = 50;
+    let world = World::new();
+    let gate = world.join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, FileMode::RUSR | FileMode::WUSR).unwrap();
+    let end = world.join("end");
+    let words = [&["gate", path(&gate), "clock", path(&end)], last_words].concat();
+    let mut running = world.open(world.service(&words).mode(mode).ready(ready.clone()));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = connect(running.address()).unwrap();
+            client.write_all(b"hello").unwrap();
+            std::thread::spawn(move || {
+                let answer = client.read_to_end(&mut Vec::new());
+                (answer, monotonic())
+            })
+        })
+        .collect();
+    if mode == Mode::Proxy {
+        eventually("all wait", || running.status().waiting == CLIENTS);
+    }
+    let opened = std::fs::File::options().write(true).open(&gate).unwrap();
+    drop(opened);
+    assert_eq!(running.event(failure), Cause::Exited(exit));
+    let mut last = Duration::ZERO;
+    for client in clients {
+        let (answer, at) = client.join().unwrap();
+        is_reset(&answer);
+        last = last.max(at);
+    }
+    running.event(|what| matches!(what, What::Backoff { .. }).then_some(()));
+    eventually("the pause is over", || running.status().phase == Phase::Stopped);
+    let ended: u64 = world.lines("end")[0].parse().unwrap();
+    last.checked_sub(Duration::from_nanos(ended)).unwrap()
+}
+
+fn path(path: &std::path::Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// By the clock that the app reads too.
+fn monotonic() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    now.try_into().unwrap()
+}
+
 #[test]
-fn clients_of_an_app_that_ends_while_it_starts_are_reset() {
+fn clients_of_an_app_that_ends_while_it_starts_are_reset_within_100_ms() {
+    // The limit is of the supervisor's work. Other tests have the processors too, and take single
+    // rounds out of it; what the supervisor itself waits for would be in all of them.
+    const ROUNDS: usize = 7;
     let ways: [(&[&str], Exit); 3] = [
         (&["exit", "0"], Exit::Code(0)),
         (&["exit", "3"], Exit::Code(3)),
         (&["die", "9"], Exit::Signal(9)),
     ];
-    for (words, exit) in ways {
-        let world = World::new();
-        let words = [&["sleep", "300"], words].concat();
-        let mut running = world.open(world.service(&words));
-        let address = running.address();
-        let clients: Vec<_> =
-            (0..10).map(|_| std::thread::spawn(move || (ask(address), Instant::now()))).collect();
-        assert_eq!(running.event(failure), Cause::Exited(exit));
-        let told = Instant::now();
-        for client in clients {
-            let (answer, ended) = client.join().unwrap();
-            is_reset(&answer);
-            let late = ended.saturating_duration_since(told);
-            // 100 ms on a machine that has nothing else to do; here others test beside it.
-            assert!(late < Duration::from_secs(2), "{late:?}");
+    for (mode, ready) in [(Mode::Proxy, Ready::Connect), (Mode::Fd, Ready::Notify)] {
+        for (words, exit) in ways {
+            let mut took: Vec<Duration> =
+                (0..ROUNDS).map(|_| time_to_reset(mode, &ready, words, exit)).collect();
+            took.sort();
+            println!(
+                "{mode:?}, {exit}: {:.1?}, at most {:.1?}",
+                took[ROUNDS / 2],
+                took[ROUNDS - 1]
+            );
+            assert!(took[ROUNDS / 2] <= Duration::from_millis(100), "{mode:?}, {exit}: {took:?}");
         }
-        running.event(|what| matches!(what, What::Backoff { .. }).then_some(()));
-        assert_eq!(running.status().phase, Phase::Backoff);
-        eventually("the pause is over", || running.status().phase == Phase::Stopped);
     }
 }
 

@@ -127,7 +127,11 @@ fn a_stop_while_it_starts_leaves_nothing() {
         assert_eq!(running.status().phase, Phase::Stopped);
     }
     // Stopped twice is stopped.
-    world.block_on(running.supervisor.stop("it", Stop::Soft)).unwrap();
+    for how in [Stop::Soft, Stop::Force] {
+        world.block_on(running.supervisor.stop("it", how)).unwrap();
+        assert_eq!(running.status().phase, Phase::Stopped);
+    }
+    assert_eq!(running.status().generation, 2);
 }
 
 #[test]

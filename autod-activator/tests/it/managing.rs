@@ -36,8 +36,12 @@ fn services_come_and_go_while_it_runs() {
         let meet = || tokio::task::spawn_blocking(move || ask(address));
         assert_eq!(meet().await.unwrap().unwrap(), "hello");
 
-        let again = supervisor.add(world.service(&["serve"])).await.unwrap_err();
-        assert!(again.is_duplicate_service(), "{again}");
+        supervisor.add(world.service(&["serve"])).await.unwrap();
+        assert_eq!(tcp(&supervisor, "it"), address, "the same again changes nothing");
+        for other in [world.service(&["exit", "3"]), world.service(&["serve"]).dir("/")] {
+            let error = supervisor.add(other).await.unwrap_err();
+            assert!(error.is_duplicate_service(), "{error}");
+        }
         let wrong = supervisor.add(world.bare(&["serve"])).await.unwrap_err();
         assert!(wrong.is_duplicate_service() || wrong.is_description(), "{wrong}");
         assert_eq!(supervisor.list().len(), 1);

@@ -7,8 +7,8 @@ use autod::Listening;
 use autod_activator::{Stop, Supervisor};
 use tokio::sync::oneshot;
 
-use super::{Overview, Refusal, Supervise, SuperviseClient, place};
-use crate::failure::{ALREADY_RUNNING, Failure};
+use super::{Overview, Refusal, Supervise, SuperviseClient, place, told};
+use crate::failure::{self, ALREADY_RUNNING, Failure};
 
 /// Opens the supervisor of a file and serves its control socket. The socket is there first: a second
 /// supervisor of the file ends before it has touched a public one, and whoever asks meanwhile waits.
@@ -24,10 +24,13 @@ pub(crate) async fn serve(
     let (tell, opened) = oneshot::channel();
     let mut listening = place::daemon(&place::socket_of(file)?)
         .init(async move |_start| {
-            let supervisor = open()?;
+            let opened = open();
             // Whoever listens is below.
-            let _ = tell.send(supervisor.clone());
-            Ok(supervisor)
+            let _ = tell.send(match &opened {
+                Ok(supervisor) => Ok(supervisor.clone()),
+                Err(error) => Err(told(error)),
+            });
+            Ok(opened?)
         })
         .serve({
             let file = std::fs::canonicalize(file)
@@ -42,14 +45,27 @@ pub(crate) async fn serve(
         .map_err(|error| {
             if error.is_already_running() {
                 let text = format!("{shown} has a supervisor already: {error}");
-                Failure::coded(ALREADY_RUNNING, text)
+                Failure::coded(ALREADY_RUNNING, text).help(&format!(
+                    "`autod ps -c {shown}` lists its services; SIGHUP lets it read the file again"
+                ))
             } else {
-                crate::failure::in_full(error).into()
+                failure::told(&error).into()
             }
         })?;
-    listening.ready().await.map_err(crate::failure::in_full)?;
-    let supervisor = opened.await.map_err(crate::failure::in_full)?;
-    Ok((supervisor, listening))
+    let ready = listening.ready().await;
+    match (ready, opened.await) {
+        (Ok(()), Ok(Ok(supervisor))) => Ok((supervisor, listening)),
+        (ready, opened) => {
+            // What it made is removed at its end only.
+            let _ = listening.ended().await;
+            let why = match (ready, opened) {
+                (_, Ok(Err(why))) => why,
+                (Err(error), _) => failure::told(&error),
+                (Ok(()), _) => "the supervisor was not opened".to_owned(),
+            };
+            Err(why.into())
+        }
+    }
 }
 
 struct Control {
@@ -64,19 +80,15 @@ impl Supervise for Control {
     }
 
     async fn start(&self, name: String) -> Result<(), Refusal> {
-        self.supervisor.start(&name).await.map_err(refusal)
+        self.supervisor.start(&name).await.map_err(|error| refusal(&error))
     }
 
     async fn stop(&self, name: String, force: bool) -> Result<(), Refusal> {
         let how = if force { Stop::Force } else { Stop::Soft };
-        self.supervisor.stop(&name, how).await.map_err(refusal)
+        self.supervisor.stop(&name, how).await.map_err(|error| refusal(&error))
     }
 }
 
-fn refusal(error: autod_activator::Error) -> Refusal {
-    if error.is_unknown_service() {
-        Refusal::Unknown
-    } else {
-        Refusal::Failed(crate::failure::in_full(error))
-    }
+fn refusal(error: &autod_activator::Error) -> Refusal {
+    if error.is_unknown_service() { Refusal::Unknown } else { Refusal::Failed(told(error)) }
 }

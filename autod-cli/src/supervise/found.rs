@@ -7,7 +7,7 @@ use autod::CallError;
 use tokio::task::JoinSet;
 
 use super::{Overview, Refusal, ServiceState, SuperviseClient, place};
-use crate::failure::{Failure, NOT_RUNNING, UNKNOWN, USAGE};
+use crate::failure::{self, Failure, NOT_RUNNING, UNKNOWN, USAGE};
 
 /// A supervisor that answers.
 #[derive(Debug)]
@@ -69,14 +69,15 @@ impl Supervisors {
             };
             // A socket is what the last one left; or the supervisor has ended meanwhile.
             if !(error.is_not_running() || error.is_closing()) {
-                found.silent.push(crate::failure::in_full(error));
+                found.silent.push(failure::told(&error));
             }
         }
         found.running.sort_by(|one, other| one.overview.file.cmp(&other.overview.file));
         match file {
             Some(file) if found.running.is_empty() && found.silent.is_empty() => {
                 let text = format!("no supervisor of {} runs", file.display());
-                Err(Failure::coded(NOT_RUNNING, text))
+                let help = format!("`autod up -c {}` runs it", file.display());
+                Err(Failure::coded(NOT_RUNNING, text).help(&help))
             }
             _ => Ok(found),
         }
@@ -104,13 +105,10 @@ impl Supervisors {
             (Some(found), None) => Ok(found),
             (Some((one, _)), Some((other, _))) => {
                 let [one, other] = [one, other].map(|supervisor| &supervisor.overview.file);
-                let text = format!("{one} and {other} have a service {name}; say which with -c");
-                Err(Failure::coded(USAGE, text))
+                let text = format!("{one} and {other} have a service {name}");
+                Err(Failure::coded(USAGE, text).help("say which one is meant with -c FILE"))
             }
-            (None, _) if self.silent.is_empty() => {
-                let text = format!("no running supervisor has a service {name}");
-                Err(Failure::coded(UNKNOWN, text))
-            }
+            (None, _) if self.silent.is_empty() => Err(unknown(name)),
             (None, _) => Err(self.silent.join("\n").into()),
         }
     }
@@ -123,7 +121,7 @@ impl Supervisor {
     ///
     /// It did not start, or the supervisor has ended.
     pub(crate) async fn start(&self, name: &str) -> Result<(), Failure> {
-        self.client.start(name.to_owned()).await.map_err(|error| failure(name, error))
+        self.client.start(name.to_owned()).await.map_err(|error| refused(name, error))
     }
 
     /// Stops a service and waits until it is gone.
@@ -132,16 +130,20 @@ impl Supervisor {
     ///
     /// The supervisor has ended.
     pub(crate) async fn stop(&self, name: &str, force: bool) -> Result<(), Failure> {
-        self.client.stop(name.to_owned(), force).await.map_err(|error| failure(name, error))
+        self.client.stop(name.to_owned(), force).await.map_err(|error| refused(name, error))
     }
 }
 
-fn failure(name: &str, error: CallError<Refusal>) -> Failure {
+fn unknown(name: &str) -> Failure {
+    Failure::coded(UNKNOWN, format!("no running supervisor has a service {name}")).help(
+        "`autod ps` lists the services that there are; `autod up -c FILE` runs those of a file",
+    )
+}
+
+fn refused(name: &str, error: CallError<Refusal>) -> Failure {
     match error {
-        CallError::Service(Refusal::Unknown) => {
-            Failure::coded(UNKNOWN, format!("no running supervisor has a service {name}"))
-        }
+        CallError::Service(Refusal::Unknown) => unknown(name),
         CallError::Service(Refusal::Failed(text)) => text.into(),
-        CallError::Autod(error) => crate::failure::in_full(error).into(),
+        CallError::Autod(error) => failure::told(&error).into(),
     }
 }

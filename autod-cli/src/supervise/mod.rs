@@ -12,9 +12,15 @@ mod state;
 
 use serde::{Deserialize, Serialize};
 
+use crate::failure;
 pub(crate) use control::serve;
 pub(crate) use found::Supervisors;
 pub(crate) use state::{Overview, ServiceState};
+
+/// An error of the library with its causes, and what to do next on a second line.
+pub(crate) fn told(error: &autod_activator::Error) -> String {
+    failure::helped(failure::in_full(error), error.help())
+}
 
 /// What a supervisor does for other processes of its user.
 #[autod::service]

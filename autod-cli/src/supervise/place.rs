@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use autod::{Daemon, Upgrade};
 
+use crate::failure::{helped, told};
+
 /// The name of the directory, and of the daemon in messages.
 const NAME: &str = "autod-up";
 
@@ -31,7 +33,8 @@ pub(super) fn daemon(socket: &Path) -> Daemon {
 /// The directory is not private or cannot be made, or there is no such file.
 pub(super) fn socket_of(file: &Path) -> Result<PathBuf, String> {
     let file = std::fs::canonicalize(file)
-        .map_err(|error| format!("cannot find {}: {error}", file.display()))?;
+        .map_err(|error| format!("cannot find {}: {error}", file.display()))
+        .map_err(|text| helped(text, "name the file of a supervisor; `autod ps` lists them"))?;
     Ok(directory()?.join(format!("{:016x}.sock", fingerprint(file.as_os_str().as_bytes()))))
 }
 
@@ -52,12 +55,14 @@ pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
         }
         Ok(sockets)
     };
-    read().map_err(|error| format!("cannot read {}: {error}", directory.display()))
+    read()
+        .map_err(|error| format!("cannot read {}: {error}", directory.display()))
+        .map_err(|text| helped(text, "`autod doctor` says what is wrong with it"))
 }
 
 /// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.
 fn directory() -> Result<PathBuf, String> {
-    let path = Daemon::new(NAME).socket_path().map_err(crate::failure::in_full)?;
+    let path = Daemon::new(NAME).socket_path().map_err(|error| told(&error))?;
     Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
 }
 

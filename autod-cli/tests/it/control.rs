@@ -110,6 +110,7 @@ fn services_are_listed_started_and_stopped() {
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("dead did not start") && said.contains("exit code 1"), "{said}");
+    assert!(said.contains("\nhelp: mend what it says"), "{said}");
     assert!(world.state("dead").0["failure"].as_str().unwrap().contains("exit code 1"));
 
     // For people.
@@ -128,7 +129,11 @@ fn services_are_listed_started_and_stopped() {
     assert_eq!(world.run(&["start"]).status.code(), Some(2));
     assert_eq!(up.end(), Some(0));
     assert_eq!(world.code(&["ps", "-c", text(&file)]), Some(3));
+    let said = |arguments: &[&str]| String::from_utf8(world.run(arguments).stderr).unwrap();
+    let runs_it = format!("\nhelp: `autod up -c {}` runs it\n", text(&file));
+    assert!(said(&["start", "web", "-c", text(&file)]).ends_with(&runs_it));
     assert_eq!(world.code(&["start", "web"]), Some(4));
+    assert!(said(&["start", "web"]).contains("\nhelp: `autod ps` lists the services"));
 }
 
 #[test]

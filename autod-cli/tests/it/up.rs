@@ -27,15 +27,23 @@ fn a_check_reports_every_mistake_at_its_place() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let text = String::from_utf8(output.stderr).unwrap();
         let places: Vec<&str> = text.lines().map(|line| line.split(' ').next().unwrap()).collect();
-        let expected = ["2:7:", "3:19:", "4:1:"].map(|place| format!("{file}:{place}"));
+        let mut expected =
+            ["2:7:", "3:19:", "4:1:"].map(|place| format!("{file}:{place}")).to_vec();
+        expected.push("help:".to_owned());
         assert_eq!(places, expected, "{text}");
         assert!(output.stdout.is_empty());
     }
     let file = world.write("good.toml", &echo("a", 1, ""));
     let output = world.autod(&["up", "--check", "-c", file.to_str().unwrap()]).output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
-    let output = world.autod(&["up", "-c", "/nonexistent/autod.toml"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    for arguments in [&["up", "-c", "/nonexistent/autod.toml"][..], &["up"], &["up", "--check"]] {
+        let output = world.autod(arguments).current_dir("/").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        let text = String::from_utf8(output.stderr).unwrap();
+        let [why, help] = text.lines().collect::<Vec<_>>()[..] else { panic!("{text}") };
+        assert!(why.contains("autod.toml: the file cannot be read: "), "{text}");
+        assert!(help.starts_with("help: ") && help.contains("`autod up -c FILE`"), "{text}");
+    }
     assert_eq!(world.autod(&["down"]).output().unwrap().status.code(), Some(2));
 }
 
@@ -84,6 +92,9 @@ fn an_address_that_is_taken_is_an_error_and_nothing_was_begun() {
     assert_eq!(output.status.code(), Some(1));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains(&format!("cannot listen at 127.0.0.1:{port}: ")), "{text}");
+    assert!(text.contains("\nhelp: end whoever listens there"), "{text}");
+    let output = world.autod(&["ps", "--json"]).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty(), "it is no daemon: {output:?}");
 }
 
 #[test]
