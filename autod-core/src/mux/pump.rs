@@ -10,12 +10,20 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use serde::Serialize;
 
+use super::answers::Turn;
 use super::flow::Role;
 use super::pack::{Form, ITEMS, Pack, Queue, Unsendable};
 use super::shared::{Over, Shared};
 
 /// Messages that a stream sends before others get their turn.
 const PACKS: usize = 16;
+
+/// Items that it is asked for before that; they may be so short that many more go into its messages.
+pub(super) const SHARE: u32 = 4 * ITEMS;
+
+/// As many in the driver's turn, where all calls that came together are begun: a short stream needs no
+/// task, and those of a hundred calls take no longer than one that has a task.
+pub(super) const BEGINNING: u32 = 256;
 
 /// Why a stream has ended before it was sent.
 #[derive(Debug)]
@@ -56,7 +64,11 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Stopped>> {
         let mut held_up = false;
-        for _ in 0..PACKS {
+        let (packs, mut share) = if Turn::is_on() { (1, BEGINNING) } else { (PACKS, SHARE) };
+        for _ in 0..packs {
+            if share == 0 {
+                break;
+            }
             // What cannot be sent is not made, so that a stream which waits holds nothing.
             let asks = !Q::DROPS && self.queue.is_empty() && self.end.is_none();
             if asks && shared.poll_may_send(role, context)?.is_pending() {
@@ -66,7 +78,7 @@ where
             // Nothing is dropped that could be sent.
             let drops = held_up;
             let form = Form { codec: shared.codec, limit: shared.peer_message };
-            let more = self.fill(form, drops, context);
+            let more = self.fill(form, drops, &mut share, context);
             held_up = self.poll_empty(shared, role, asks, context)?.is_pending();
             if held_up && !(more && Q::DROPS) {
                 return Poll::Pending;
@@ -87,11 +99,18 @@ where
     }
 
     /// Asks the stream for items. `true` if it may have more.
-    fn fill(&mut self, form: Form, held_up: bool, context: &mut Context<'_>) -> bool {
-        for _ in 0..ITEMS {
+    fn fill(
+        &mut self,
+        form: Form,
+        held_up: bool,
+        share: &mut u32,
+        context: &mut Context<'_>,
+    ) -> bool {
+        for _ in 0..ITEMS.min(*share) {
             if self.end.is_some() || self.queue.is_full(form.limit) && !held_up {
                 break;
             }
+            *share -= 1;
             match Pin::new(&mut self.items).poll_next(context) {
                 // The items before one that cannot be sent arrive all the same.
                 Poll::Ready(Some(item)) => {

@@ -188,6 +188,8 @@ impl Hello {
         }
         let codec = common.codec.ok_or(Malformed::Missing("codec"))?;
         let needed = codec != SELF_DESCRIBING;
+        // Beside another purpose it is no question.
+        let control = common.control.filter(|_| purpose == Purpose::Control);
         Ok(Self {
             version: prefix.version,
             purpose,
@@ -198,7 +200,7 @@ impl Hello {
             receives: common.receives.ok_or(Malformed::Missing("limits"))?,
             keep_alive: common.keep_alive.unwrap_or_default(),
             life: common.life.unwrap_or_default(),
-            control: common.control.unwrap_or_default(),
+            control: control.unwrap_or_default(),
             offer,
             caller,
         })

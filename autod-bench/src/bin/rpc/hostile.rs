@@ -25,6 +25,10 @@ enum Beside {
     Unread,
     /// Streams that get no credit, and are cancelled.
     NoCredit,
+    /// Endless streams of which nothing is read.
+    UnreadStreams,
+    /// Endless streams that get all the credit there is and are read as fast as they come.
+    ReadStreams,
     /// Calls that are cancelled at once.
     Cancels,
     /// Connections that are opened, greeted and closed.
@@ -33,11 +37,13 @@ enum Beside {
     Garbage,
 }
 
-const ALL: [(&str, &str, Beside); 7] = [
+const ALL: [(&str, &str, Beside); 9] = [
     ("hostile-alone", "small calls alone", Beside::Nothing),
     ("hostile-none", "beside 64 callers on another connection", Beside::Callers),
     ("hostile-unread", "beside a peer that reads no answer", Beside::Unread),
     ("hostile-credit", "beside 1000 streams without credit, again and again", Beside::NoCredit),
+    ("hostile-streams-unread", "beside 4096 endless streams unread", Beside::UnreadStreams),
+    ("hostile-streams-read", "beside 4096 endless streams being read", Beside::ReadStreams),
     ("hostile-cancels", "beside calls that are cancelled at once", Beside::Cancels),
     ("hostile-visits", "beside connections that come and go", Beside::Visits),
     ("hostile-garbage", "beside frames of random bytes", Beside::Garbage),
@@ -106,11 +112,18 @@ async fn calls(client: BenchClient, time: Duration) -> Result<Vec<Duration>> {
 /// Frames of PROTOCOL.md.
 const CALL: u8 = 1;
 const ITEMS: u8 = 4;
+const CREDIT: u8 = 6;
 const CANCEL: u8 = 7;
 const HEADER: usize = 8;
 
 /// The calls of a batch, and the streams.
 const BATCH: u32 = 1000;
+
+/// The streams that never end: as many calls as `hello` names.
+const STREAMS: u32 = 4096;
+
+/// The most credit that a stream may have, beside its first window.
+const ALL_CREDIT: u32 = (64 << 20) - (32 << 10);
 
 struct Attacker<'a> {
     socket: &'a Path,
@@ -129,6 +142,8 @@ impl Attacker<'_> {
             Beside::Callers => self.call(),
             Beside::Unread => self.read_nothing(),
             Beside::NoCredit => self.give_no_credit(),
+            Beside::UnreadStreams => self.read_no_stream(),
+            Beside::ReadStreams => self.read_streams(),
             Beside::Cancels => self.cancel(),
             Beside::Visits => self.open().map(drop),
             Beside::Garbage => self.say_anything(),
@@ -193,6 +208,29 @@ impl Attacker<'_> {
         Ok(stream.write_all(&cancels)?)
     }
 
+    /// Opens them again now and then: what they do first is the most that they ever do.
+    fn read_no_stream(&self) -> Result<()> {
+        let mut stream = self.open()?;
+        stream.write_all(&endless())?;
+        // Until the first have been heard and the others have come to wait.
+        read_frame(&mut stream)?;
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(())
+    }
+
+    fn read_streams(&self) -> Result<()> {
+        let mut stream = self.open()?;
+        let mut reader = BufReader::with_capacity(1 << 20, stream.try_clone()?);
+        stream.write_all(&endless())?;
+        while self.goes_on() {
+            let (kind, _) = read_frame(&mut reader)?;
+            if kind != ITEMS {
+                return Err("an endless stream ended".into());
+            }
+        }
+        Ok(())
+    }
+
     fn cancel(&self) -> Result<()> {
         let mut stream = self.open()?;
         let both = |slot| [call(slot, "quiet", &[]), frame(CANCEL, slot * 2, &[])];
@@ -230,6 +268,13 @@ impl Attacker<'_> {
         let _ = stream.read_to_end(&mut Vec::new());
         Ok(())
     }
+}
+
+/// Streams without end, each with all the credit there is.
+fn endless() -> Vec<u8> {
+    let credit = ALL_CREDIT.to_le_bytes();
+    let both = |slot| [call(slot, "items", &[]), frame(CREDIT, slot * 2, &credit)];
+    (0..STREAMS).flat_map(both).flatten().collect()
 }
 
 /// What a probe is told.

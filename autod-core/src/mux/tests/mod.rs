@@ -7,6 +7,7 @@ mod calls;
 mod chaos;
 mod deadlines;
 mod ends;
+mod fairness;
 mod flows;
 mod frames;
 mod interleavings;
