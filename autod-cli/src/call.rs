@@ -49,7 +49,10 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     let kind = text(method, "kind").unwrap_or("");
     let arguments = arguments::read(&options.arguments, method).map_err(|mistake| {
         let name = options.method;
-        Failure::coded(USAGE, format!("autod: cannot call {name}: {mistake}"))
+        Failure::coded(USAGE, format!("autod: cannot call {name}: {mistake}")).with_help(format!(
+            "`autod describe {}` shows its arguments; write KEY=VALUE for each, or one JSON object",
+            options.name
+        ))
     })?;
     let is_stream = matches!(kind, "stream" | "both-ways");
     let interrupted = interruption(if is_stream { 0 } else { INTERRUPTED })?;

@@ -1,5 +1,6 @@
 //! `autod probe`: whether a service would take a caller now, for whoever sends it callers.
 
+use std::fmt;
 use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -40,6 +41,16 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => path.display().fmt(f),
+            Self::Tcp(address) => address.fmt(f),
+            Self::Name(name) => write!(f, "the {name} daemon"),
+        }
+    }
+}
+
 pub(crate) struct Options {
     pub(crate) address: Address,
     /// Whether it lives is asked, and not whether it is ready.
@@ -50,7 +61,9 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     let readiness = timeout(options.patience, ask(&options.address)).await.map_err(|_| {
-        Failure::no_answer(format!("no answer within {} ms", options.patience.as_millis()))
+        let (address, patience) = (&options.address, options.patience.as_millis());
+        Failure::no_answer(format!("{address} has not answered within {patience} ms"))
+            .with_help("it hangs, or is no service of autod; `--timeout` gives it longer")
     })??;
     let (state, text) = match readiness {
         Readiness::Ready => ("ready", String::new()),
@@ -69,24 +82,31 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
 }
 
 async fn ask(address: &Address) -> Result<Readiness, Failure> {
-    let absent = |place: &dyn std::fmt::Display, error: std::io::Error| match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => Failure::not_running(format!(
-            "nobody listens on {place}; a command of its program starts it, or `autod up`"
-        )),
-        _ => Failure::new(format!("cannot connect to {place}: {error}")),
+    let absent = |place: &dyn fmt::Display, error: std::io::Error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            Failure::not_running(format!("nobody listens on {place}"))
+                .with_help("a command of its program starts it, or `autod up`")
+        }
+        _ => Failure::new(format!("cannot connect to {place}: {error}"))
+            .with_help("look at the address, and who may go there"),
+    };
+    let unanswered = |error: autod::Error| {
+        let mut failure = Failure::from(error);
+        failure.text = format!("{address}: {}", failure.text);
+        failure
     };
     let socket = match address {
         Address::Tcp(address) => {
             let stream =
                 TcpStream::connect(address).await.map_err(|error| absent(address, error))?;
-            return Ok(autod::readiness(stream).await?);
+            return autod::readiness(stream).await.map_err(unanswered);
         }
         Address::Socket(path) => path.clone(),
         Address::Name(name) => autod::Daemon::new(name).socket_path()?,
     };
     let stream =
         UnixStream::connect(&socket).await.map_err(|error| absent(&socket.display(), error))?;
-    Ok(autod::readiness(stream).await?)
+    autod::readiness(stream).await.map_err(unanswered)
 }
 
 #[cfg(test)]

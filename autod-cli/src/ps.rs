@@ -4,10 +4,12 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use autod::control::{self, Target};
-use futures::future::join_all;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use serde_json::json;
+use tokio::time::timeout;
 
-use crate::failure::{Done, Failure, in_full};
+use crate::failure::{Done, Failure, told};
 use crate::question::number;
 use crate::state::{DEAD, ENDED, Seen, look};
 use crate::style::{Style, bytes, time};
@@ -20,32 +22,89 @@ pub(crate) struct Options {
     pub(crate) patience: Duration,
 }
 
+/// This part of the time that a daemon has to answer, those that do wait for each other, so that they
+/// are in order. Then they are shown, and the others behind them when their time is over.
+const TOGETHER: u32 = 4;
+
 pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
     let (targets, notes) = control::find();
-    // All at once: one that hangs holds up nobody but itself.
-    let mut seen = join_all(targets.iter().map(|target| look(target, options.patience))).await;
-    let mut failed: Option<Failure> = None;
+    tell(&notes, options.json);
     if options.reap {
         control::forget_lost();
-        for (target, seen) in targets.iter().zip(&mut seen) {
-            if let Err(failure) = reap(target, seen) {
-                failed = Some(match failed {
+    }
+    let looks = targets.iter().enumerate();
+    let looks = looks.map(async |(at, target)| (at, look(target, options.patience).await));
+    let mut looks: FuturesUnordered<_> = looks.collect();
+    let mut found = Vec::new();
+    let in_time = async {
+        while let Some(seen) = looks.next().await {
+            found.push(seen);
+        }
+    };
+    let is_all = timeout(options.patience / TOGETHER, in_time).await.is_ok();
+    let silent: Vec<Seen> = (targets.iter().enumerate())
+        .filter(|(at, _)| !found.iter().any(|(other, _)| at == other))
+        .map(|(_, target)| Seen::silent(target, target.life().ok().flatten(), options.patience))
+        .collect();
+    let mut list = List { options, targets: &targets, shown: Vec::new(), failed: None };
+    list.show(found, silent)?;
+    if !is_all {
+        list.show(looks.collect().await, Vec::new())?;
+    }
+    if !options.json && list.shown.is_empty() {
+        writeln!(std::io::stdout(), "no daemon runs")?;
+    }
+    list.failed.map_or(Ok(Done::Well), Err)
+}
+
+/// What is printed, part by part.
+struct List<'a> {
+    options: &'a Options,
+    targets: &'a [Target],
+    shown: Vec<Seen>,
+    failed: Option<Failure>,
+}
+
+impl List<'_> {
+    /// Prints those that were found, in columns that have room for those that are expected.
+    fn show(&mut self, mut found: Vec<(usize, Seen)>, expected: Vec<Seen>) -> Result<(), Failure> {
+        found.sort_by_key(|(at, _)| *at);
+        let first = self.shown.len();
+        for (at, mut seen) in found {
+            if self.options.reap
+                && let Err(failure) = reap(&self.targets[at], &mut seen)
+            {
+                self.failed = Some(match self.failed.take() {
                     Some(first) => first.and(&failure),
                     None => failure,
                 });
             }
+            if self.options.all || seen.reaped || seen.state != ENDED {
+                self.shown.push(seen);
+            }
         }
+        let end = self.shown.len();
+        if self.options.json {
+            return print_json(&self.shown[first..]);
+        }
+        if end == first {
+            return Ok(());
+        }
+        let table = table(self.shown.iter().chain(&expected));
+        table.print_some(&mut std::io::stdout().lock(), Style::of_stdout(), first..end)?;
+        Ok(())
     }
-    seen.retain(|seen| options.all || seen.reaped || seen.state != ENDED);
+}
+
+/// What kept daemons from being found.
+fn tell(notes: &[String], json: bool) {
     for note in notes {
-        if options.json {
+        if json {
             eprintln!("{}", json!({"warning": {"text": note}}));
         } else {
             eprintln!("autod: {note}");
         }
     }
-    if options.json { print_json(&seen) } else { print(&seen) }?;
-    failed.map_or(Ok(Done::Well), Err)
 }
 
 /// Under the locks, so that a daemon which starts meanwhile is left alone.
@@ -54,7 +113,7 @@ fn reap(target: &Target, seen: &mut Seen) -> Result<(), Failure> {
         return Ok(());
     }
     let text = |error: autod::Error| {
-        Failure::new(format!("the {} daemon was not reaped: {}", target.name(), in_full(&error)))
+        Failure::new(format!("the {} daemon was not reaped: {}", target.name(), told(&error)))
     };
     seen.reaped = target.reap().map_err(text)?;
     Ok(())
@@ -72,7 +131,7 @@ fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-fn print(seen: &[Seen]) -> Result<(), Failure> {
+fn table<'a>(seen: impl Iterator<Item = &'a Seen>) -> Table {
     let mut table =
         Table::new(&["NAME", "PID", "STATE", "VERSION", "UP", "USERS", "CALLS", "MEMORY", "WHY"])
             // The last column has the users too, and `status` has them all.
@@ -94,11 +153,5 @@ fn print(seen: &[Seen]) -> Result<(), Failure> {
             Cell::new(seen.why()),
         ]);
     }
-    let mut out = std::io::stdout().lock();
-    if seen.is_empty() {
-        writeln!(out, "no daemon runs")?;
-        return Ok(());
-    }
-    table.print(&mut out, Style::of_stdout())?;
-    Ok(())
+    table
 }

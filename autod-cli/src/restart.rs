@@ -25,9 +25,10 @@ pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Do
     if before["life"] == after["life"] {
         return Err(Failure::new(format!(
             "the program of the {} daemon has ended without restarting it: by the arguments of the \
-             daemon it does not come to autod's run any more; stop it, and start it by a command",
+             daemon it does not come to autod's run any more",
             target.name()
-        )));
+        ))
+        .with_help(format!("`autod stop {}`, and start it by a command", target.name())));
     }
     if json {
         print_restarted(&target, number(&before, "pid"), &after)?;
@@ -38,10 +39,8 @@ pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Do
 async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Result<(), Failure> {
     let name = target.name();
     let refuse = |why: &str| {
-        Failure::new(format!(
-            "the {name} daemon cannot be restarted from outside: {why}; end it with `autod stop \
-             {name}` and start it as it was started"
-        ))
+        Failure::new(format!("the {name} daemon cannot be restarted from outside: {why}"))
+            .with_help(format!("end it with `autod stop {name}` and start it as it was started"))
     };
     match text(status, "manner") {
         Some("spawned") => {}
@@ -68,6 +67,7 @@ async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Resu
         Failure::new(format!(
             "cannot run the program {program} of the {name} daemon in {directory}: {error}"
         ))
+        .with_help("the daemon runs on; put its program back, or end it with `autod stop`")
     })?;
     let pid = child.id();
     // It has a limit of its own for the start; this is for a program that does something else.
@@ -77,6 +77,7 @@ async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Resu
             "the program of the {name} daemon (pid {pid}) has not restarted it within {} ms; it goes on",
             patience.as_millis()
         ))
+        .with_help(format!("see with `autod status {name}` what became of it"))
     })?;
     let output = output
         .map_err(std::io::Error::other)

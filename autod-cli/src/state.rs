@@ -5,7 +5,7 @@ use std::time::Duration;
 use autod::control::{Life, Sight, Target};
 use serde_json::{Map, Value, json};
 
-use crate::failure::in_full;
+use crate::failure::told_in_a_line;
 use crate::question::{list, millis, number, opened, text};
 use crate::style::{Colour, time};
 
@@ -32,15 +32,8 @@ pub(crate) const BROKEN: &str = "unusable";
 
 /// Looks at one daemon; whatever goes wrong is what is known of it.
 pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
-    let mut seen = Seen {
-        name: target.name(),
-        socket: target.socket().display().to_string(),
-        state: HUNG,
-        status: None,
-        life: None,
-        text: None,
-        reaped: false,
-    };
+    let mut seen = Seen::silent(target, None, patience);
+    seen.text = None;
     match target.look("status", &[], patience).await {
         Ok(Sight::Answers(answer)) => match opened(&answer) {
             Ok(status) => {
@@ -54,11 +47,7 @@ pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
             }
             Err(text) => (seen.state, seen.text) = ("unknown", Some(text)),
         },
-        Ok(Sight::Silent(life)) => {
-            seen.life = life;
-            let text = format!("no answer within {}", time(patience));
-            seen.text = Some(text);
-        }
+        Ok(Sight::Silent(life)) => return Seen::silent(target, life, patience),
         Ok(Sight::Refuses(life, text)) => {
             (seen.state, seen.life, seen.text) = ("unknown", life, Some(text));
         }
@@ -69,7 +58,7 @@ pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
             seen.life = last;
         }
         Ok(_) => seen.state = "unknown",
-        Err(error) => (seen.state, seen.text) = (BROKEN, Some(in_full(&error))),
+        Err(error) => (seen.state, seen.text) = (BROKEN, Some(told_in_a_line(&error))),
     }
     seen
 }
@@ -85,6 +74,19 @@ pub(crate) fn colour(state: &str) -> Colour {
 }
 
 impl Seen {
+    /// A daemon that has not answered in time.
+    pub(crate) fn silent(target: &Target, life: Option<Life>, patience: Duration) -> Self {
+        Self {
+            name: target.name(),
+            socket: target.socket().display().to_string(),
+            state: HUNG,
+            status: None,
+            life,
+            text: Some(format!("no answer within {}", time(patience))),
+            reaped: false,
+        }
+    }
+
     /// Whether a daemon is there.
     pub(crate) fn lives(&self) -> bool {
         self.state != DEAD && self.state != ENDED
@@ -116,10 +118,13 @@ impl Seen {
     /// Why it is still there.
     pub(crate) fn why(&self) -> String {
         let Some(status) = &self.status else {
+            let text = self.text.clone().unwrap_or_default();
             return match (self.state, self.reaped) {
                 (_, true) => "its socket was removed".to_owned(),
                 (DEAD, _) => "it was killed; autod ps --reap removes its socket".to_owned(),
-                _ => self.text.clone().unwrap_or_default(),
+                (HUNG, _) => format!("{text}; autod stop --kill ends it"),
+                ("unknown", _) => format!("{text}; autod stop ends it"),
+                _ => text,
             };
         };
         if let Some(progress) = text(status, "progress") {

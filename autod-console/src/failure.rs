@@ -58,6 +58,12 @@ impl Failure {
         Self { text: text.into(), code: UNKNOWN, plain: false }
     }
 
+    /// With what a person does next, on a line of its own.
+    #[must_use]
+    pub fn with_help(self, help: impl fmt::Display) -> Self {
+        Self { text: format!("{}\nhelp: {help}", self.text), ..self }
+    }
+
     /// There is none of that name.
     pub fn is_unknown(&self) -> bool {
         self.code == UNKNOWN
@@ -154,6 +160,16 @@ impl From<String> for Failure {
 /// An error with its causes, and what to do next on a second line.
 pub fn told(error: &autod_core::Error) -> String {
     helped(in_full(error), &error.help())
+}
+
+/// The same where there is one line only.
+pub fn told_in_a_line(error: &autod_core::Error) -> String {
+    in_a_line(&told(error))
+}
+
+/// What a command says on several lines, on one.
+pub fn in_a_line(text: &str) -> String {
+    text.replace("\nhelp: ", "; ").replace('\n', "; ")
 }
 
 /// An error with its causes.

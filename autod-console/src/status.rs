@@ -63,7 +63,11 @@ fn facts(out: &mut impl Write, status: &Value, style: Style) -> std::io::Result<
     if let Some(progress) = text(status, "progress") {
         line(out, style, "progress", progress)?;
     }
-    line(out, style, "version", &format!("{} (autod {})", word("version"), word("autod")))?;
+    let version = match word("version") {
+        "" => "none of its own",
+        version => version,
+    };
+    line(out, style, "version", &format!("{version} (autod {})", word("autod")))?;
     if status["outdated"].as_bool() == Some(true) {
         line(out, style, "outdated", "another build stands in its place; autod restart")?;
     }

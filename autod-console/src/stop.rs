@@ -35,17 +35,20 @@ pub async fn end(
     match stopped {
         Some(true) => Ok("by itself"),
         Some(false) => {
-            Err(Failure::not_running(format!("the {} daemon does not run", target.name())))
+            let text = format!("the {} daemon does not run", target.name());
+            Err(Failure::not_running(text).with_help("`autod ps` lists those that do"))
         }
         None if is_killed => kill(target).await,
         None => {
             let life = target.life()?;
             let who = life.map_or_else(String::new, |life| format!(" (pid {})", life.pid));
+            let name = target.name();
             Err(Failure::no_answer(format!(
-                "the {name} daemon{who} has not ended within {} ms; kill it with `autod stop --kill \
-                 {name}`, its calls in flight are lost then",
-                patience.as_millis(),
-                name = target.name(),
+                "the {name} daemon{who} has not ended within {} ms",
+                patience.as_millis()
+            ))
+            .with_help(format!(
+                "kill it with `autod stop --kill {name}`, its calls in flight are lost then"
             )))
         }
     }
@@ -59,10 +62,12 @@ async fn kill(target: &Target) -> Result<&'static str, Failure> {
         return Err(Failure::new(format!(
             "the {name} daemon cannot be killed: no lock tells which process it is, because it is \
              being started, or because a supervisor looks after its socket"
-        )));
+        ))
+        .with_help("`autod ps` tells who starts it, or the service that it is"));
     };
     let failed = |error: rustix::io::Errno| {
         Failure::new(format!("cannot kill the {name} daemon (pid {}): {error}", life.pid))
+            .with_help(format!("end it as its own user, with `kill -KILL {}`", life.pid))
     };
     let pid = i32::try_from(life.pid).ok().and_then(rustix::process::Pid::from_raw);
     let Some(pid) = pid else { return Err(failed(rustix::io::Errno::SRCH)) };
@@ -88,7 +93,8 @@ async fn kill(target: &Target) -> Result<&'static str, Failure> {
             return Err(Failure::no_answer(format!(
                 "the {name} daemon (pid {}) was killed and is not gone; the system holds it",
                 life.pid
-            )));
+            ))
+            .with_help("it goes when the system lets go, as of a disk that does not answer"));
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

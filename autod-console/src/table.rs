@@ -2,6 +2,7 @@
 //! one is cut, then the widest.
 
 use std::io::{self, Write};
+use std::ops::Range;
 
 use crate::style::{Colour, Style, harmless};
 
@@ -78,6 +79,16 @@ impl Table {
     }
 
     pub fn print(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
+        self.print_some(out, style, 0..self.rows.len())
+    }
+
+    /// Prints these rows only, in columns that have room for all; the heads go with the first row.
+    pub fn print_some(
+        &self,
+        out: &mut impl Write,
+        style: Style,
+        rows: Range<usize>,
+    ) -> io::Result<()> {
         let mut spare = self.spare.iter();
         let mut left_out: Vec<&str> = Vec::new();
         loop {
@@ -85,11 +96,11 @@ impl Table {
             let widths = table.widths();
             let wanted = widths.last().map_or(0, |last| (*last).min(ROOM));
             if style.width.is_none_or(|total| table.left(&widths, total) >= wanted) {
-                return table.print_all(out, style);
+                return table.print_fitting(out, style, rows);
             }
             match spare.next() {
                 Some(head) => left_out.push(head),
-                None => return table.print_all(out, style),
+                None => return table.print_fitting(out, style, rows),
             }
         }
     }
@@ -122,7 +133,12 @@ impl Table {
         total.saturating_sub(self.indent + others.iter().map(|width| width + GAP).sum::<usize>())
     }
 
-    fn print_all(&self, out: &mut impl Write, style: Style) -> io::Result<()> {
+    fn print_fitting(
+        &self,
+        out: &mut impl Write,
+        style: Style,
+        rows: Range<usize>,
+    ) -> io::Result<()> {
         let heads: Vec<Cell> = (0..self.heads.len())
             .map(|at| {
                 let right = self.rows.iter().any(|row| row[at].right);
@@ -134,11 +150,12 @@ impl Table {
             let texts: Vec<bool> = heads.iter().map(|head| !head.right).collect();
             narrow(&mut widths, &texts, total.saturating_sub(self.indent));
         }
-        for row in [&heads].into_iter().chain(&self.rows) {
+        let heads = Some(&heads).filter(|_| rows.start == 0);
+        for row in heads.into_iter().chain(&self.rows[rows]) {
             let mut line = " ".repeat(self.indent);
             for (at, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let is_last = at + 1 == row.len();
-                let text = cut(cell, *width);
+                let text = cut(&cell.text, *width, cell.is_path);
                 let pad = " ".repeat(width - text.chars().count());
                 let painted = style.paint(cell.colour, &text);
                 line += &match (cell.right, is_last) {
@@ -180,15 +197,14 @@ fn narrow(widths: &mut [usize], texts: &[bool], total: usize) {
     }
 }
 
-/// A text that is no wider than that.
-fn cut(cell: &Cell, width: usize) -> String {
-    let text = &cell.text;
+/// A text that is no wider than that. The end of a path tells more than its beginning.
+pub fn cut(text: &str, width: usize, is_path: bool) -> String {
     let length = text.chars().count();
     if length <= width {
-        return text.clone();
+        return text.to_owned();
     }
     let left = width.saturating_sub(1);
-    if cell.is_path && text.starts_with('/') {
+    if is_path && text.starts_with('/') {
         let end: String = text.chars().skip(length - left).collect();
         return format!("…{end}");
     }
@@ -212,6 +228,21 @@ mod tests {
         let mut out = Vec::new();
         table.print(&mut out, Style::of(colours, width)).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn parts_are_in_the_same_columns() {
+        let mut table = Table::new(&["NAME", "PID"]);
+        for name in ["a", "b", "a longer one"] {
+            table.row([Cell::new(name), Cell::number(Some(1))]);
+        }
+        let part = |rows| {
+            let mut out = Vec::new();
+            table.print_some(&mut out, Style::of(false, None), rows).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(part(0..2), "NAME          PID\na               1\nb               1\n");
+        assert_eq!(part(2..3), "a longer one    1\n");
     }
 
     #[test]

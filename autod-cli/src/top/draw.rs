@@ -8,6 +8,7 @@ use super::board::Row;
 use super::view::{Log, Mode, View};
 use crate::question::number;
 use crate::style::{Colour, bytes, harmless, time};
+use crate::table::cut;
 
 /// A column, in the order in which one is left out where there is no room for it: the last goes first.
 struct Column {
@@ -92,6 +93,13 @@ impl Page<'_> {
         }
     }
 
+    /// A line about a daemon, whose name gives way to the rest of it.
+    fn around(&self, begin: &str, name: &str, end: &str) -> String {
+        let others = begin.chars().count() + 1 + end.chars().count();
+        let left = self.width.saturating_sub(others).max(NAME);
+        format!("{begin} {}{end}", cut(&harmless(name), left, true))
+    }
+
     fn style(&self, colour: Colour) -> Style {
         let style = Style::new();
         match colour {
@@ -145,7 +153,8 @@ impl Page<'_> {
             };
             self.put((0, y), &" ".repeat(self.width), self.width, style);
             self.put((0, y), mark, 1, style);
-            self.put((2, y), &row.seen.name, name_width, style);
+            let name = cut(&harmless(&row.seen.name), name_width, true);
+            self.put((2, y), &name, name_width, style);
             let state = self.style(row.seen.colour());
             self.cells(y, 2 + name_width, &columns, |column| {
                 let style = if column.head == "STATE" { style.patch(state) } else { style };
@@ -175,7 +184,7 @@ impl Page<'_> {
     }
 
     fn log(&mut self, log: &Log) {
-        let title = format!("log of {}", log.name);
+        let title = self.around("log of", &log.name, "");
         self.put((0, 0), &title, self.width, self.style(Colour::Bold));
         let room = self.height.saturating_sub(2);
         // At the beginning the screen stays full.
@@ -191,10 +200,13 @@ impl Page<'_> {
             return;
         }
         let (text, colour) = match &view.mode {
-            Mode::Asks(order) if order.kill => {
-                (format!("kill {}? its calls are lost; y or n", order.name), Colour::Yellow)
+            Mode::Asks(order) => {
+                let (verb, end) = match order.kill {
+                    true => ("kill", "? its calls are lost; y or n"),
+                    false => ("stop", "? y or n"),
+                };
+                (self.around(verb, &order.name, end), Colour::Yellow)
             }
-            Mode::Asks(order) => (format!("stop {}? y or n", order.name), Colour::Yellow),
             _ if !view.said.is_empty() => (view.said.clone(), Colour::Yellow),
             Mode::List => ("q quit  s stop  K kill  l log  up/down choose".to_owned(), Colour::Dim),
             Mode::Log(_) => ("q back  up/down scroll".to_owned(), Colour::Dim),

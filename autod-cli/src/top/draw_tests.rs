@@ -7,10 +7,13 @@ use super::*;
 use crate::top::board::tests::{seen, status};
 use crate::top::view::Order;
 
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
 fn view() -> View {
     let mut view = View::default();
     let start = Instant::now();
-    let ms = Duration::from_millis;
     view.board.saw(seen("counter", "ready", Some(status("1", 100, ms(500)))), start);
     let later = start + Duration::from_secs(1);
     view.board.saw(seen("counter", "ready", Some(status("1", 140, ms(580)))), later);
@@ -41,7 +44,7 @@ fn a_wide_screen_has_all_columns() {
         [
             "  NAME                   STATE      CALLS/S  LATENCY    MEMORY  STREAMS  USERS      PID      UP  WHY",
             "> counter                ready           40   2.0 ms    20 MiB        3      2     4711    60 s  2 users",
-            "  hangs-for-a-long-time  hung                                                                    no answer within 1.0 s",
+            "  hangs-for-a-long-time  hung                                                                    no answer within 1.0 s…",
             "",
             "",
             keys,
@@ -63,6 +66,22 @@ fn a_narrow_screen_keeps_what_matters_most() {
     let shown = lines(&drawn(&view(), 30, 4));
     assert_eq!(shown[..2], ["  NAME                STATE", "> counter             ready"]);
     assert_eq!(shown[3], "q quit  s stop  K kill  l log…");
+}
+
+#[test]
+fn a_path_keeps_its_end() {
+    let mut view = View::default();
+    let path = "/run/user/1000/a-rather-long-directory/below/another/one/of-mine.sock";
+    view.board.saw(seen(path, "ready", Some(status("1", 100, ms(500)))), Instant::now());
+    let shown = lines(&drawn(&view, 80, 5));
+    assert!(shown[1].starts_with("> …/of-mine.sock  ready"), "{shown:?}");
+    let order = Order { name: path.into(), socket: "/s".into(), kill: true };
+    view.mode = Mode::Asks(order);
+    let question = lines(&drawn(&view, 60, 5)).pop().unwrap();
+    assert_eq!(question, "kill …w/another/one/of-mine.sock? its calls are lost; y or n");
+    let log = Log { name: path.into(), socket: "/s".into(), lines: Vec::new(), up: 0 };
+    view.mode = Mode::Log(log);
+    assert_eq!(lines(&drawn(&view, 30, 4))[0], "log of …other/one/of-mine.sock");
 }
 
 #[test]

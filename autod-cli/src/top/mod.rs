@@ -23,7 +23,7 @@ use futures::stream::FuturesUnordered;
 use ratatui::crossterm::event::Event;
 use tokio::time::MissedTickBehavior;
 
-use crate::failure::{Done, Failure, in_full};
+use crate::failure::{Done, Failure, in_a_line, told_in_a_line};
 use crate::signals::Signals;
 use crate::state::{Seen, look};
 use crate::style::Style;
@@ -48,9 +48,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<Done, Failure> {
     let refuse = |why: &str| {
-        Failure::new(format!(
-            "{why}, and a live view needs one; `autod ps --json` prints the same once"
-        ))
+        Failure::new(format!("{why}, and a live view needs one"))
+            .with_help("`autod ps` prints the same once, and `autod ps --json` for programs")
     };
     if !std::io::stdout().is_terminal() {
         return Err(refuse("standard output is no terminal"));
@@ -220,7 +219,7 @@ impl Top {
         self.view.said = match ended {
             Ok(KILLED) => format!("{} was killed", order.name),
             Ok(_) => format!("{} has ended", order.name),
-            Err(failure) => failure.text,
+            Err(failure) => in_a_line(&failure.text),
         };
         self.refresh();
     }
@@ -240,7 +239,7 @@ impl Top {
                 log.up = log.up.min(log.lines.len().saturating_sub(1));
             }
             Err(error) => {
-                self.view.said = in_full(&error);
+                self.view.said = told_in_a_line(&error);
                 self.view.mode = Mode::List;
             }
         }

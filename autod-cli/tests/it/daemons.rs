@@ -1,5 +1,7 @@
 //! `autod ps`, `status` and `describe` beside daemons in each state.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -101,6 +103,26 @@ fn a_daemon_that_hangs_holds_up_nobody_else() {
     );
     kill(pid, Signal::CONT);
     assert_eq!(world.json(&["status", "--timeout", "30000", "fixture"])["pid"], pid);
+}
+
+#[test]
+fn those_that_answer_are_shown_while_another_one_hangs() {
+    let world = World::new();
+    let pid = world.daemon();
+    let sock = world.join("other.sock");
+    out(world.fixture(&["pid"]).env("FIX_SOCK", &sock));
+    for format in [&["--json"][..], &[]] {
+        freeze(pid);
+        let mut command = world.autod(&["ps", "--timeout", "8000"]);
+        let mut child = command.args(format).stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line.contains(sock.to_str().unwrap())));
+        // The row of the other one is there before this one can answer.
+        kill(pid, Signal::CONT);
+        let late = lines.find(|line| line.contains("fixture")).unwrap();
+        assert!(late.contains("ready") && late.contains(&pid.to_string()), "{late}");
+        assert!(child.wait().unwrap().success());
+    }
 }
 
 #[test]

@@ -88,7 +88,12 @@ fn a_daemon_that_does_not_answer_is_6() {
         let words = [&about(words, "fixture")[..], &["--timeout", "200"]].concat();
         fails_with(&world, &words, 6, "fixture");
     }
-    fails_with(&world, &["probe", "fixture", "--timeout", "200"], 6, "no answer");
+    fails_with(
+        &world,
+        &["probe", "fixture", "--timeout", "200"],
+        6,
+        "the fixture daemon has not answered",
+    );
 }
 
 #[test]

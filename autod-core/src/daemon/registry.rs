@@ -46,7 +46,7 @@ pub(crate) fn find_places() -> (Vec<Place>, Vec<String>) {
 fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
     let mut notes = Vec::new();
     let mut places: Vec<Place> = Vec::new();
-    let mut add = |place: Result<Option<Place>>, notes: &mut Vec<String>| match place {
+    let mut add = |name: &str, place: Result<Option<Place>>, notes: &mut Vec<String>| match place {
         Ok(Some(place)) => {
             // One directory may be reached by two bases.
             if !places.iter().any(|known| known.is_same(&place)) {
@@ -54,7 +54,11 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
             }
         }
         Ok(None) => {}
-        Err(error) => notes.push(crate::error::in_full(&error)),
+        Err(error) => {
+            let text = crate::error::chain(&error);
+            let help = error.help();
+            notes.push(format!("the {name} daemon cannot be asked: {text}; {help}"));
+        }
     };
     for base in surroundings.bases() {
         if let Some(finding) = base.finding {
@@ -81,10 +85,10 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
             let path = base.path.join(&name);
             if app == DIRECTORY {
                 for sock in links(&path, surroundings.euid) {
-                    add(Place::existing_at(&sock), &mut notes);
+                    add(&sock.display().to_string(), Place::existing_at(&sock), &mut notes);
                 }
             } else if check_name(app).is_ok() {
-                add(Place::existing_of(app, &path, surroundings.euid), &mut notes);
+                add(app, Place::existing_of(app, &path, surroundings.euid), &mut notes);
             }
         }
     }
