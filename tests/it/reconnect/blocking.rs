@@ -57,7 +57,10 @@ fn patience_ends_with_the_cause() {
     let error = client.insist(9).unwrap_err();
     assert!(begun.elapsed() >= patience);
     assert!(error.is_lost() && error.is_retry_safe(), "{error:?}");
-    assert!(format!("{error:?}").contains("is not back after 200ms (ledger): no route"), "{error:?}");
+    assert!(
+        format!("{error:?}").contains("is not back after 200ms (ledger): no route"),
+        "{error:?}"
+    );
     assert!(world.book.lines().is_empty());
 }
 
@@ -94,6 +97,35 @@ fn nobody_connects_for_nobody() {
     assert_eq!(world.attempts.load(Ordering::SeqCst), 1, "nobody has asked for a connection");
     client.write(1).unwrap();
     assert_eq!(world.attempts.load(Ordering::SeqCst), 2);
+}
+
+/// What would wait for itself for ever, and with it all connections of the process, is refused.
+#[test]
+fn nobody_blocks_the_thread_that_drives_all() {
+    let (_runtime, world) = world();
+    let other = connect(world.client());
+    let (tell, told) = std::sync::mpsc::channel();
+    let (again, asked) = (other.clone(), Arc::clone(&world));
+    let client = connect(world.client().on_change(move |change| {
+        if let Change::Lost(_) = change {
+            let _ = tell.send((
+                again.write(1).unwrap_err(),
+                again.follow(None, LAST).next().expect("an error").unwrap_err(),
+                asked.client().connect_blocking::<LedgerBlockingClient>().map(drop).unwrap_err(),
+            ));
+        }
+    }));
+    world.cut();
+    let (call, item, connection) = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    for error in [&call, &item, &connection] {
+        assert!(error.to_string().contains("the thread that drives"), "{error:?}");
+        assert!(!error.is_timeout() && !error.is_retry_safe(), "{error:?}");
+        assert_eq!(error.help(), "use another thread");
+    }
+    assert!(!call.may_have_executed());
+    assert_eq!(client.write(2).unwrap(), 1);
+    assert_eq!(other.write(3).unwrap(), 2);
+    assert_eq!(world.book.lines(), [2, 3]);
 }
 
 #[test]
