@@ -408,9 +408,14 @@ impl Settings {
         let whom = Whom::named(&self.name);
         #[cfg(feature = "remote")]
         if let Some(ssh) = &self.remote {
-            return whom.at(ssh.host());
+            return whom.at(ssh.host()).on(ssh.machine());
         }
         whom
+    }
+
+    /// The daemon at the other end of a transport that somebody else has opened.
+    pub(crate) fn whom_over(&self) -> Whom {
+        if self.is_remote() { self.whom() } else { self.whom().elsewhere() }
     }
 
     /// The error, as one of this daemon.

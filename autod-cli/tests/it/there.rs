@@ -1,7 +1,9 @@
 //! Daemons of another machine, over a real ssh.
 
-use std::io::Write as _;
-use std::process::Stdio;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
 
@@ -75,7 +77,9 @@ fn each_way_to_fail_over_ssh_has_its_code() {
         let said = autod(&sshd, &[word, &fixture]).done().failed(3);
         assert!(said.contains("fixture daemon does not run"), "{said}");
     }
-    assert_eq!(sshd.far.processes(), Vec::<u32>::new(), "asking starts no daemon");
+    // The bridge may still be on its way out, when the caller has heard it.
+    eventually("nothing is left", || sshd.far.processes().is_empty());
+    assert!(!sshd.far.place().join("log").exists(), "asking starts no daemon");
     let call = |words: &[&str]| autod(&sshd, &[&["call", &fixture], words].concat());
     assert_eq!(call(&["divide", "a=1", "b=0"]).done().failed(1), "\"cannot divide 1 by 0\"");
     let unknown = call(&["divided"]).done().failed(2);
@@ -130,6 +134,35 @@ fn a_machine_without_autod_says_so() {
     assert!(older.contains("/bin/true on box ended with exit code 0 before it joined"), "{older}");
     let dash = failed("me@-oProxyCommand=x");
     assert!(dash.contains("the host begins with a dash"), "{dash}");
+}
+
+/// An upgrade may take its file away while it begins.
+#[test]
+fn an_autod_that_cannot_run_itself_says_so() {
+    let home = Home::new();
+    let copy = home.join("autod");
+    // No copy is written here, which another test's child might hold open for writing.
+    let copied = Command::new("cp").arg("--").args([AUTOD.as_ref(), &*copy]).status();
+    assert!(copied.expect("cp runs").success());
+    let (mut ours, theirs) = UnixStream::pair().expect("sockets");
+    theirs.set_nonblocking(true).expect("a socket");
+    while (&theirs).write(&[b'x'; 4096]).is_ok() {}
+    // It waits for room for its sign of life, and has not looked for its file yet.
+    let mut child = Command::new(&copy)
+        .arg("ps")
+        .env("AUTOD_BRIDGE", "1:0123456789abcdef:15000:command:")
+        .stdin(Stdio::piped())
+        .stdout(OwnedFd::from(theirs))
+        .spawn()
+        .expect("it starts");
+    std::fs::remove_file(&copy).expect("it is there");
+    let mut said = Vec::new();
+    ours.read_to_end(&mut said).expect("it is read to its end");
+    let status = child.wait().expect("it ends");
+    let said = String::from_utf8_lossy(&said);
+    let said = said.trim_start_matches('x');
+    assert!(said.contains("the autod there cannot run itself: No such file"), "{said}");
+    assert_eq!(status.code(), Some(1));
 }
 
 #[test]

@@ -51,7 +51,7 @@ impl<S, T> Daemon<S, T> {
     {
         let settings = &self.settings;
         let connected = settings.connect_over(io, C::TABLE, Codec::default()).await;
-        connected.map(C::from_connection).map_err(|error| settings.named(error))
+        connected.map(C::from_connection).map_err(|error| error.of_daemon(|| settings.whom_over()))
     }
 }
 
@@ -95,7 +95,8 @@ impl Introduction<'_> {
                         stream.keep_alive(KeepAlive::new(accept.keep_alive));
                     }
                     let rest = ear.into_rest();
-                    return Ok(self.connection(stream, rest, settings.whom(), accept, None, 0));
+                    let whom = settings.whom_over();
+                    return Ok(self.connection(stream, rest, whom, accept, None, 0));
                 }
                 Ok(Answer::Wait(text)) => {
                     if let Some(progress) =

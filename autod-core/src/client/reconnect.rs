@@ -126,7 +126,8 @@ impl<C: Client> Reconnect<C> {
 
     /// As [`connect`](Self::connect), for a client that blocks. A thread of the process drives the
     /// connection and makes it again; all such clients share it, and it stays. `on_change` is called
-    /// there. A call that blocks waits for the next connection by the same rules, and no longer than
+    /// there, and the function that connects runs there, after the first time: a call that blocks, on
+    /// any such connection, is an error there, because nobody would drive it. A call that blocks waits for the next connection by the same rules, and no longer than
     /// its [deadline](blocking::Client::with_deadline).
     ///
     /// ```no_run

@@ -27,22 +27,40 @@ pub(super) fn start(place: &Place, _proof: &SpawnLock) -> Result<File> {
 }
 
 /// Keeps the log as the previous one if it is longer than `limit`, and turns this process's
-/// standard output and error to a new one. Processes of the daemon's keep writing to the old.
+/// standard output and error, as far as they are the log, to a new one. Processes of the daemon's keep writing to the old.
 pub(crate) fn rotate_own(place: &Place, life: &LifeLock, limit: u64) -> Result<()> {
     // Two who have seen one size would rotate twice, and lose what the first has kept.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(found) = place.find(&place.names().log)? else { return Ok(()) };
-    let ours = Found::of(rustix::stdio::stdout()).is_ok_and(|stdout| stdout.is_same(&found));
+    let is_log = |stream| Found::of(stream).is_ok_and(|stream: Found| stream.is_same(&found));
+    // The program may have turned one of them elsewhere.
+    let (output, errors) = (is_log(rustix::stdio::stdout()), is_log(rustix::stdio::stderr()));
     let length = std::fs::metadata(place.log_path()).map_or(0, |log| log.len());
-    if !ours || length <= limit || !life.is_still_ours(place) {
+    if !(output || errors) || length <= limit || !life.is_still_ours(place) {
         return Ok(());
     }
     rotate(place)?;
-    let log = create(place)?;
-    rustix::stdio::dup2_stdout(&log)
-        .and_then(|()| rustix::stdio::dup2_stderr(&log))
-        .map_err(|error| failed(place, "turn to", error))
+    // What is written goes on to the old one: it stays the log, which is rotated another time.
+    let log = create(place).inspect_err(|_| put_back(place))?;
+    let turn = || {
+        if output {
+            rustix::stdio::dup2_stdout(&log)?;
+        }
+        if errors {
+            rustix::stdio::dup2_stderr(&log)?;
+        }
+        Ok::<_, rustix::io::Errno>(())
+    };
+    turn().map_err(|error| failed(place, "turn to", error))
+}
+
+fn put_back(place: &Place) {
+    let (log, previous) = (&*place.names().log, &*place.names().previous_log);
+    if let Ok(None) = place.find(log) {
+        // Whoever rotates says what is wrong.
+        let _ = rustix::fs::renameat(place.handle(), previous, place.handle(), log);
+    }
 }
 
 fn rotate(place: &Place) -> Result<()> {

@@ -283,9 +283,32 @@ async fn a_daemon_rotates_its_own_log() {
     let place = home.place();
     connect(&place, &home.launch("rotate")).await.unwrap();
     let log = std::fs::read_to_string(place.log_path()).unwrap();
-    assert_eq!(log, "after\n");
+    assert_eq!(log, "after on standard output\nafter\n");
     let previous = place.path_of(&place.names().previous_log);
     let previous = std::fs::read_to_string(previous).unwrap();
+    assert!(previous.ends_with("before\nstill before\n"), "{previous}");
+}
+
+/// The last lines of the log and of the one before it.
+async fn rotated(mode: &str) -> [String; 2] {
+    let home = Home::with_processes();
+    let place = home.place();
+    connect(&place, &home.launch(mode)).await.unwrap();
+    [&place.names().log, &place.names().previous_log]
+        .map(|name| std::fs::read_to_string(place.path_of(name)).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn a_log_that_could_not_be_rotated_is_rotated_later() {
+    let [log, previous] = rotated("rotate without descriptors").await;
+    assert_eq!(log, "after on standard output\nafter\n");
+    assert!(previous.ends_with("before\nstill before\n"), "{previous}");
+}
+
+#[tokio::test]
+async fn a_stream_that_the_program_turned_elsewhere_stays_there() {
+    let [log, previous] = rotated("rotate errors").await;
+    assert_eq!(log, "after\n");
     assert!(previous.ends_with("before\nstill before\n"), "{previous}");
 }
 

@@ -128,6 +128,27 @@ pub(super) fn wait_gone(pid: u32) {
     });
 }
 
+fn rotate(mode: &str, place: &Place, life: &super::locks::LifeLock) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let rotate = |limit| super::log::rotate_own(place, life, limit);
+    println!("before");
+    rotate(1 << 20).unwrap();
+    if mode == "rotate without descriptors" {
+        let usual = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..usual }).unwrap();
+        rotate(1).unwrap_err();
+        setrlimit(Resource::Nofile, usual).unwrap();
+    }
+    println!("still before");
+    if mode == "rotate errors" {
+        let null = std::fs::File::options().write(true).open("/dev/null").unwrap();
+        rustix::stdio::dup2_stdout(null).unwrap();
+    }
+    rotate(10).unwrap();
+    println!("after on standard output");
+    eprintln!("after");
+}
+
 #[test]
 fn fake_daemon() {
     let Ok(mode) = std::env::var(MODE) else { return };
@@ -183,12 +204,8 @@ fn fake_daemon() {
     });
     assert!(!super::inherit::guard_present());
     match mode.as_str() {
-        "rotate" => {
-            println!("before");
-            super::log::rotate_own(&daemon.place, &daemon.life, 1 << 20).unwrap();
-            println!("still before");
-            super::log::rotate_own(&daemon.place, &daemon.life, 10).unwrap();
-            println!("after");
+        "rotate" | "rotate without descriptors" | "rotate errors" => {
+            rotate(&mode, &daemon.place, &daemon.life);
             status.ready();
         }
         "serve" | "descriptors" => {

@@ -12,7 +12,7 @@ pub(super) fn of(error: &Inner) -> String {
     }
     let whom = error.daemon.as_ref();
     let autod = |command: &str| match whom {
-        Some(whom) => format!("`autod {command} {}`", whom.handle()),
+        Some(whom) => whom.command(command),
         None => format!("`autod {command} NAME`"),
     };
     let log = whom.map_or_else(|| "`autod logs NAME` shows its log".to_owned(), Whom::log);

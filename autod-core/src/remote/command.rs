@@ -134,16 +134,16 @@ pub fn relay() -> Option<ExitCode> {
 fn perform(request: &Request, sender: Sender<'static>) -> io::Result<u8> {
     // What a profile reads from standard input is none of what the caller says: it waits for this.
     sender.alive()?;
-    sender.send(&Answer::Report(String::new()).to_bytes())?;
-    let (parts, said) = UnixStream::pair()?;
-    let mut child = Command::new(std::env::current_exe()?)
-        .args(std::env::args_os().skip(1))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let (output, words) = (child.stdout.take(), child.stderr.take());
-    let child = Arc::new(Mutex::new(child));
+    let child = Arc::new(Mutex::new(start().unwrap_or_else(|error| {
+        refuse(sender, &Error::system("the autod there cannot run itself", error))
+    })));
+    let (parts, said) = UnixStream::pair().inspect_err(|_| end(&child))?;
+    let begun = sender.send(&Answer::Report(String::new()).to_bytes());
+    begun.inspect_err(|_| end(&child))?;
+    let (output, words) = {
+        let mut child = locked(&child);
+        (child.stdout.take(), child.stderr.take())
+    };
     let (mark, limit) = (request.mark, request.keep_alive * MISSED);
     let working = Arc::clone(&child);
     std::thread::spawn(move || {
@@ -165,6 +165,15 @@ fn perform(request: &Request, sender: Sender<'static>) -> io::Result<u8> {
     });
     sender.forward(&said, request.keep_alive)?;
     copying.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
+fn start() -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .args(std::env::args_os().skip(1))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
 }
 
 fn copy(from: Option<impl Read>, kind: u8, to: &Mutex<UnixStream>) {

@@ -35,9 +35,10 @@ impl Distant {
     /// is not there, or knows nothing of remote connections.
     pub async fn reach(there: impl Into<Ssh>, starts: bool, limit: Duration) -> Result<Self> {
         // Whatever daemon the program there has.
-        let settings = Daemon::new("").settings;
+        let there = there.into();
         let way = if starts { Way::Start } else { Way::Existing };
-        let dialed = Dialed::reach(&there.into(), way, &settings.name, limit).await?;
+        let dialed = Dialed::reach(&there, way, "", limit).await?;
+        let settings = Daemon::new("").remote(there).settings;
         Ok(Self { dialed, settings })
     }
 
@@ -49,7 +50,7 @@ impl Distant {
     pub async fn ask(&mut self, method: &str, fields: &[(&str, &str)]) -> Result<String> {
         match self.put(question(method, fields)).await {
             Ok(report) => Ok(report),
-            Err(error) => Err(self.dialed.explained(error).await),
+            Err(error) => Err(self.settings.named(self.dialed.explained(error).await)),
         }
     }
 
@@ -95,7 +96,7 @@ impl Distant {
     #[cfg(feature = "json")]
     pub async fn connect_untyped(self) -> Result<crate::json::Client> {
         let joined = self.settings.join(self.dialed, &Table::NONE, Codec::Json).await;
-        joined.map(crate::json::Client::new)
+        joined.map(crate::json::Client::new).map_err(|error| self.settings.named(error))
     }
 }
 

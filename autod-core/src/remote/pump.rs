@@ -89,7 +89,8 @@ impl<'a> Receiver<'a> {
                 return Ok(found);
             }
             let left = until.map(|until| until.saturating_duration_since(Instant::now()));
-            if !wait(self.from, PollFlags::IN, left)? {
+            // Also while something arrives all the time that is no packet.
+            if left == Some(Duration::ZERO) || !wait(self.from, PollFlags::IN, left)? {
                 return Err(io::ErrorKind::TimedOut.into());
             }
             match rustix::io::read(self.from, &mut chunk) {
@@ -127,5 +128,25 @@ fn wait(fd: BorrowedFd<'_>, what: PollFlags, limit: Option<Duration>) -> io::Res
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn noise_without_end_is_no_sign_of_life() {
+        let (near, far) = UnixStream::pair().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || while (&far).write_all(b"noise\n").is_ok() {});
+            // Dropped here, also by a failure: that ends the noise.
+            let near = near;
+            let mut receiver = Receiver::new(Mark::random().unwrap(), near.as_fd());
+            let began = Instant::now();
+            let heard = receiver.next(Some(Duration::from_millis(50)));
+            assert_eq!(heard.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            assert!(began.elapsed() < Duration::from_secs(20));
+        });
     }
 }

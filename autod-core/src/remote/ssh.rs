@@ -108,6 +108,18 @@ impl Ssh {
         self.address.as_ref().map_or("", |address| &address.host)
     }
 
+    /// The machine, as the `--host` of the `autod` command takes it.
+    pub(crate) fn machine(&self) -> String {
+        match &self.address {
+            Ok(Address { host, port: Some(port), .. }) => {
+                let (user, host) = host.split_at(host.rfind('@').map_or(0, |at| at + 1));
+                let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
+                format!("ssh://{user}{open}{host}{close}:{port}")
+            }
+            address => address.as_ref().map_or_else(|_| String::new(), |one| one.host.clone()),
+        }
+    }
+
     /// What the program there is called.
     pub(super) fn program_name(&self) -> Result<String> {
         let address = self.address.as_ref().map_err(|text| Error::new(ErrorKind::Usage, text))?;
@@ -124,6 +136,11 @@ impl Ssh {
     /// The whole command.
     pub(super) fn command(&self, request: &Request) -> Result<Command> {
         let program = self.program_name()?;
+        // `env` would take it for a variable, and run the first argument.
+        if program.is_empty() || program.contains('=') {
+            let text = format!("{program:?} is no name for a program on another machine");
+            return Err(Error::new(ErrorKind::Usage, text));
+        }
         let address = self.address.as_ref().map_err(|text| Error::new(ErrorKind::Usage, text))?;
         let mut words = vec![quoted(&request.assignment())?, quoted(&program)?];
         for arg in &self.args {
@@ -198,7 +215,10 @@ impl Address {
         let (host, port) = match host.strip_prefix('[') {
             Some(host) => {
                 let (host, port) = host.split_once(']').ok_or_else(|| wrong("a ] is missing"))?;
-                (host, port.strip_prefix(':'))
+                match port.strip_prefix(':') {
+                    None if !port.is_empty() => return Err(wrong("a colon is missing")),
+                    port => (host, port),
+                }
             }
             None => host.split_once(':').map_or((host, None), |(host, port)| (host, Some(port))),
         };
@@ -228,14 +248,25 @@ fn checked(host: &str) -> Result<String, &'static str> {
 /// A word that every shell takes as it is.
 fn quoted(word: &str) -> Result<String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_./:=@%+,-".contains(c);
+    // zsh looks for the program behind a first `=`, fish for a process behind a first `%`.
+    let begins_plain = word.starts_with(|c: char| plain(c) && !"=@%+,".contains(c));
     if word.contains(['\0', '\n']) {
         let text = format!("{word:?} cannot be passed on by a shell");
         return Err(Error::new(ErrorKind::Usage, text));
     }
-    if !word.is_empty() && word.chars().all(plain) {
+    if begins_plain && word.chars().all(plain) {
         return Ok(word.to_owned());
     }
-    Ok(format!("'{}'", word.replace('\'', r"'\''")))
+    // Between quotes a backslash is itself, but for fish, and `!` too, but for csh: they stand outside.
+    let mut quoted = String::from("'");
+    for c in word.chars() {
+        match c {
+            '\'' | '\\' | '!' => quoted.extend(["'\\", c.encode_utf8(&mut [0; 4]), "'"]),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    Ok(quoted)
 }
 
 #[cfg(test)]
@@ -246,6 +277,15 @@ mod tests {
 
     fn address(host: &str, port: Option<u16>, program: Option<&str>) -> Address {
         Address { host: host.to_owned(), port, program: program.map(str::to_owned) }
+    }
+
+    fn request() -> Request {
+        Request {
+            mark: Mark::parse("0123456789abcdef").unwrap(),
+            keep_alive: Duration::from_secs(15),
+            way: Way::Start,
+            app: "counter".to_owned(),
+        }
     }
 
     #[test]
@@ -260,6 +300,9 @@ mod tests {
             ("ssh://me@[::1]:2222/app", address("me@::1", Some(2222), Some("app"))),
         ] {
             assert_eq!(Address::parse(text), Ok(parsed), "{text}");
+            let (there, machine) = (Ssh::new(text), Ssh::new(Ssh::new(text).machine()));
+            let command = |ssh: Ssh| format!("{:?}", ssh.program("app").command(&request()));
+            assert_eq!(command(machine), command(there), "{text}");
         }
     }
 
@@ -274,6 +317,7 @@ mod tests {
             "ssh://me@/app",
             "ssh://box:x/app",
             "ssh://[::1/app",
+            "ssh://[::1]22/app",
             "a b",
             "a;b",
             "a$(b)",
@@ -284,17 +328,36 @@ mod tests {
 
     #[test]
     fn the_shell_sees_words() {
-        let request = Request {
-            mark: Mark::parse("0123456789abcdef").unwrap(),
-            keep_alive: Duration::from_secs(15),
-            way: Way::Start,
-            app: "counter".to_owned(),
-        };
+        let request = request();
         let ssh = Ssh::new("ssh://me@box:22/my app").arg("it's").arg("").arg("$HOME");
         let command = ssh.command(&request).unwrap();
         let args: Vec<_> = command.get_args().map(|arg| arg.to_str().unwrap()).collect();
         let remote = r"exec env AUTOD_BRIDGE=1:0123456789abcdef:15000:start:counter 'my app' 'it'\''s' '' '$HOME'";
         assert_eq!(args, ["-T", "-p", "22", "--", "me@box", remote]);
         assert!(ssh.arg("two\nlines").command(&request).is_err());
+        for no_program in ["", "LD_PRELOAD=x", "ssh-agent=1"] {
+            let ssh = Ssh::new("box").program(no_program).arg("rm");
+            assert!(ssh.command(&request).is_err(), "{no_program}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_the_same_for_every_shell() {
+        for (word, expected) in [
+            ("--level=info", "--level=info"),
+            ("=ls", "'=ls'"),
+            ("%self", "'%self'"),
+            (r"a\\b\", r"'a'\\''\\'b'\\''"),
+            ("no!", r"'no'\!''"),
+            ("~", "'~'"),
+        ] {
+            let quoted = quoted(word).unwrap();
+            assert_eq!(quoted, expected);
+            let script = format!("printf %s {quoted}");
+            for shell in ["sh", "bash", "zsh", "fish", "tcsh"] {
+                let Ok(said) = Command::new(shell).args(["-c", &script]).output() else { continue };
+                assert_eq!(String::from_utf8_lossy(&said.stdout), word, "{shell}: {quoted}");
+            }
+        }
     }
 }

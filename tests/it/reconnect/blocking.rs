@@ -99,6 +99,35 @@ fn nobody_connects_for_nobody() {
     assert_eq!(world.attempts.load(Ordering::SeqCst), 2);
 }
 
+/// What would wait for itself for ever, and with it all connections of the process, is refused.
+#[test]
+fn nobody_blocks_the_thread_that_drives_all() {
+    let (_runtime, world) = world();
+    let other = connect(world.client());
+    let (tell, told) = std::sync::mpsc::channel();
+    let (again, asked) = (other.clone(), Arc::clone(&world));
+    let client = connect(world.client().on_change(move |change| {
+        if let Change::Lost(_) = change {
+            let _ = tell.send((
+                again.write(1).unwrap_err(),
+                again.follow(None, LAST).next().expect("an error").unwrap_err(),
+                asked.client().connect_blocking::<LedgerBlockingClient>().map(drop).unwrap_err(),
+            ));
+        }
+    }));
+    world.cut();
+    let (call, item, connection) = told.recv_timeout(Duration::from_secs(30)).unwrap();
+    for error in [&call, &item, &connection] {
+        assert!(error.to_string().contains("the thread that drives"), "{error:?}");
+        assert!(!error.is_timeout() && !error.is_retry_safe(), "{error:?}");
+        assert_eq!(error.help(), "use another thread");
+    }
+    assert!(!call.may_have_executed());
+    assert_eq!(client.write(2).unwrap(), 1);
+    assert_eq!(other.write(3).unwrap(), 2);
+    assert_eq!(world.book.lines(), [2, 3]);
+}
+
 #[test]
 fn only_what_may_be_executed_twice_is_sent_twice() {
     let (_runtime, world) = world();

@@ -19,6 +19,7 @@ pub fn call<T, E: From<Error>>(connection: &Connection, call: Call<T, E>) -> Res
     // Dropped after the call, which has a last word of its own if an iterator panics.
     let _last_word = LastWord(drive);
     let mut outcall = outcall;
+    drive.check().map_err(|error| outcall.named(error))?;
     let until = connection.until();
     let answered = drive.wait_for(
         |context| {

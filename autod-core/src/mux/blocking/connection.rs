@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::background;
 use super::line::Line;
+use crate::error::Result;
 use crate::mux::connection::Origin;
 use crate::mux::shared::Shared;
 
@@ -42,6 +43,14 @@ impl Drive {
         match self {
             Self::Users(line) => line.wait_for(poll, until),
             Self::Background => background::wait_for(poll, until),
+        }
+    }
+
+    /// Whether this thread can wait for anything on this connection.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Users(_) => Ok(()),
+            Self::Background => background::check(),
         }
     }
 

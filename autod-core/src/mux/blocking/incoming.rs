@@ -64,6 +64,9 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Incoming<T, E> {
             return Some(item);
         }
         let drive = self.connection.drive();
+        if let Err(error) = drive.check() {
+            return Some(Err(self.connection.inner().shared().named(error).into()));
+        }
         drive.wait_for(|context| Pin::new(&mut *items).poll_next(context), until).unwrap_or_else(
             || Some(Err(self.connection.inner().shared().named(late(self.method)).into())),
         )

@@ -59,6 +59,7 @@ impl<T, E> Pipe<T, E> {
         &self,
         mut poll: impl FnMut(Pin<&mut mux::Pipe<T, E>>, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> io::Result<R> {
+        self.connection.drive().check().map_err(io::Error::other)?;
         let ready = self.connection.drive().wait_for(
             |context| match &mut *self.lock() {
                 Some(pipe) => poll(Pin::new(pipe), context),
@@ -103,6 +104,8 @@ impl<T, E: From<Error>> Pipe<T, E> {
     ///
     /// Those of a call. When its time is over the call is cancelled.
     pub fn finish(self) -> Result<T, E> {
+        let drive = self.connection.drive();
+        drive.check().map_err(|error| self.connection.inner().shared().named(error))?;
         let answered = self.connection.drive().wait_for(
             |context| {
                 let mut call = self.lock();
