@@ -57,7 +57,10 @@ fn patience_ends_with_the_cause() {
     let error = client.insist(9).unwrap_err();
     assert!(begun.elapsed() >= patience);
     assert!(error.is_lost() && error.is_retry_safe(), "{error:?}");
-    assert!(format!("{error:?}").contains("is not back after 200ms (ledger): no route"), "{error:?}");
+    assert!(
+        format!("{error:?}").contains("is not back after 200ms (ledger): no route"),
+        "{error:?}"
+    );
     assert!(world.book.lines().is_empty());
 }
 
