@@ -47,9 +47,9 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
         .map(|(_, target)| Seen::silent(target, target.life().ok().flatten(), options.patience))
         .collect();
     let mut list = List { options, targets: &targets, shown: Vec::new(), failed: None };
-    list.show(found, silent)?;
+    list.show(found, &silent)?;
     if !is_all {
-        list.show(looks.collect().await, Vec::new())?;
+        list.show(looks.collect().await, &[])?;
     }
     if !options.json && list.shown.is_empty() {
         writeln!(std::io::stdout(), "no daemon runs")?;
@@ -67,7 +67,7 @@ struct List<'a> {
 
 impl List<'_> {
     /// Prints those that were found, in columns that have room for those that are expected.
-    fn show(&mut self, mut found: Vec<(usize, Seen)>, expected: Vec<Seen>) -> Result<(), Failure> {
+    fn show(&mut self, mut found: Vec<(usize, Seen)>, expected: &[Seen]) -> Result<(), Failure> {
         found.sort_by_key(|(at, _)| *at);
         let first = self.shown.len();
         for (at, mut seen) in found {
@@ -90,7 +90,7 @@ impl List<'_> {
         if end == first {
             return Ok(());
         }
-        let table = table(self.shown.iter().chain(&expected));
+        let table = table(self.shown.iter().chain(expected));
         table.print_some(&mut std::io::stdout().lock(), Style::of_stdout(), first..end)?;
         Ok(())
     }

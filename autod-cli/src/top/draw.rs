@@ -201,9 +201,10 @@ impl Page<'_> {
         }
         let (text, colour) = match &view.mode {
             Mode::Asks(order) => {
-                let (verb, end) = match order.kill {
-                    true => ("kill", "? its calls are lost; y or n"),
-                    false => ("stop", "? y or n"),
+                let (verb, end) = if order.kill {
+                    ("kill", "? its calls are lost; y or n")
+                } else {
+                    ("stop", "? y or n")
                 };
                 (self.around(verb, &order.name, end), Colour::Yellow)
             }
