@@ -222,7 +222,7 @@ fn of_any_machine(text: &str) -> String {
     let is_of_any = |line: &&str| {
         let is_of =
             |check: &&str| line.contains(&format!(" {check}: ")) || line.starts_with(*check);
-        checks.iter().any(|check| is_of(check))
+        checks.iter().any(is_of)
     };
     let line = |line: &str| match line.split_once(" is on ") {
         Some((place, _)) => format!("{place} is on FILE SYSTEM\n"),
