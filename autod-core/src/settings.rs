@@ -414,6 +414,7 @@ impl Settings {
     }
 
     /// The daemon at the other end of a transport that somebody else has opened.
+    #[cfg(feature = "remote")]
     pub(crate) fn whom_over(&self) -> Whom {
         if self.is_remote() { self.whom() } else { self.whom().elsewhere() }
     }

@@ -21,8 +21,10 @@ enum Reach {
     #[default]
     Here,
     /// By ssh, as `--host` takes it.
+    #[cfg(feature = "remote")]
     On(String),
     /// Nobody knows: a daemon of the same name here would be another one.
+    #[cfg(feature = "remote")]
     Elsewhere,
 }
 
@@ -49,6 +51,7 @@ impl Whom {
     }
 
     /// It is wherever the other end of a transport is.
+    #[cfg(feature = "remote")]
     pub(crate) fn elsewhere(self) -> Self {
         Self { reach: Reach::Elsewhere, ..self }
     }
@@ -59,7 +62,9 @@ impl Whom {
         let handle = if handle.is_empty() { "NAME" } else { handle };
         match &self.reach {
             Reach::Here => format!("`autod {command} {handle}`"),
+            #[cfg(feature = "remote")]
             Reach::On(host) => format!("`autod {command} {handle} --host {host}`"),
+            #[cfg(feature = "remote")]
             Reach::Elsewhere => format!("`autod {command} {handle}` where it runs"),
         }
     }
@@ -166,13 +171,15 @@ mod tests {
         };
         let named = || Whom::named("counter");
         assert!(help(named()).ends_with("`autod stop --kill counter`"));
-        let elsewhere = help(named().elsewhere());
-        assert!(elsewhere.ends_with("`autod stop --kill counter` where it runs"), "{elsewhere}");
         #[cfg(feature = "remote")]
-        for (name, handle) in [("counter", "counter"), ("", "NAME")] {
-            let far = help(Whom::named(name).at("me@box").on("ssh://me@box:2222".to_owned()));
-            let command = format!("`autod stop --kill {handle} --host ssh://me@box:2222`");
-            assert!(far.ends_with(&command), "{far}");
+        {
+            let there = help(named().elsewhere());
+            assert!(there.ends_with("`autod stop --kill counter` where it runs"), "{there}");
+            for (name, handle) in [("counter", "counter"), ("", "NAME")] {
+                let far = help(Whom::named(name).at("me@box").on("ssh://me@box:2222".to_owned()));
+                let command = format!("`autod stop --kill {handle} --host ssh://me@box:2222`");
+                assert!(far.ends_with(&command), "{far}");
+            }
         }
     }
 }
