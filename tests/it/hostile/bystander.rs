@@ -11,9 +11,9 @@ use super::peer::{Peer, REPLY};
 /// How many calls tell what is usual.
 const BEFORE: usize = 300;
 
-/// What half of its calls may take, whatever happens beside them. Code without optimisation takes
-/// several times as long for what the others ask. None may hang. What the others do to the slowest
-/// is a figure of the benchmark `rpc`, `hostile`: here other tests have the same processors.
+/// What almost all of its calls may take, whatever happens beside them. Code without optimisation
+/// takes several times as long for what the others ask. What the others do to the slowest is a figure
+/// of the benchmark `rpc`, `hostile`.
 const USABLE: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 50 });
 
 /// Between two of its calls; it must not be a load itself.
@@ -61,8 +61,9 @@ impl Bystander {
             grown >> 10,
             allowance >> 10
         );
-        let limit = USABLE + 5 * before.p50;
-        assert!(during.p50 < limit, "{name}: others waited {during:?}, before {before:?}");
+        // Other tests have the same processors.
+        let limit = USABLE + 5 * before.p99;
+        assert!(during.p99 < limit, "{name}: others waited {during:?}, before {before:?}");
         assert!(grown <= allowance, "{name}: {grown} bytes more than before");
     }
 }
@@ -85,8 +86,8 @@ pub(super) fn resident(pid: u32) -> usize {
 
 #[derive(Debug)]
 struct Percentiles {
-    p50: Duration,
     #[expect(dead_code, reason = "printed")]
+    p50: Duration,
     p99: Duration,
     #[expect(dead_code, reason = "printed")]
     max: Duration,
