@@ -14,7 +14,7 @@ use crate::mux::loss::Loss;
 use crate::mux::request::Incall;
 use crate::mux::shared::Shared;
 use crate::mux::state::Expected;
-use crate::mux::transport::Looking;
+use crate::mux::watch::Looking;
 use crate::service::Request as _;
 use crate::wire::frame::{Broken, GoodbyeCode, MAX_PIECE};
 
