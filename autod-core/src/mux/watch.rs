@@ -1,4 +1,4 @@
-//! One connection's driver that looks for what comes next, before it sleeps.
+//! One connection that looks for what comes next, before it sleeps.
 
 use std::io;
 use std::sync::OnceLock;
@@ -10,6 +10,10 @@ use super::lookout::Lookout;
 
 /// Finds in a row before the runtime looks after its other sockets.
 const FINDS: u32 = 64;
+
+/// Whoever did not run for so long between two reads was set aside: the one it waits for may have
+/// run on its processor meanwhile. A read that finds nothing takes less than 1 us.
+const PAUSE: Duration = Duration::from_micros(2);
 
 /// When a connection looks, and with whom.
 #[derive(Debug)]
@@ -89,19 +93,36 @@ pub(super) struct Turn<'a> {
 
 impl Turn<'_> {
     /// Reads until there is something, or it is not to go on, or it has taken too long: then `None`,
-    /// as after an error, which the runtime's own read will tell.
+    /// as after an error, which the next read without looking will tell.
+    ///
+    /// What is found counts only if looking has found it. What is there at once was there before, and
+    /// what comes in a pause would have come while this thread slept: where both ends share a
+    /// processor the other one has run in between, and to look longer would have kept it from that.
     pub(super) fn look(
         self,
+        read: impl FnMut() -> io::Result<usize>,
+        goes_on: impl FnMut() -> bool,
+    ) -> Option<usize> {
+        self.look_by(Instant::now, read, goes_on)
+    }
+
+    fn look_by(
+        self,
+        now: impl Fn() -> Instant,
         mut read: impl FnMut() -> io::Result<usize>,
         mut goes_on: impl FnMut() -> bool,
     ) -> Option<usize> {
-        let end = Instant::now() + self.limit;
+        let mut last = now();
+        let end = last + self.limit;
+        let mut again = false;
         loop {
             match read() {
                 Ok(0) => return Some(0),
                 Ok(length) => {
                     self.company.heard();
-                    self.lookout.found();
+                    if again && now().saturating_duration_since(last) < PAUSE {
+                        self.lookout.found();
+                    }
                     *self.finds += 1;
                     return Some(length);
                 }
@@ -111,9 +132,11 @@ impl Turn<'_> {
             if !goes_on() {
                 return None;
             }
-            if Instant::now() >= end {
+            last = now();
+            again = true;
+            if last >= end {
                 self.lookout.missed();
-                self.lookout.sleeps(Instant::now);
+                self.lookout.sleeps(now);
                 return None;
             }
             std::hint::spin_loop();
@@ -172,4 +195,69 @@ fn count_processors() -> usize {
 #[cfg(not(target_os = "linux"))]
 fn count_processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_micros(50);
+
+    /// Looks once; something comes so many reads later, and a read takes so long. `false` if it
+    /// does not look any more.
+    fn look(watch: &mut Watch, reads: usize, each: Duration) -> bool {
+        let Some(turn) = watch.begin(false) else { return false };
+        let clock = Cell::new(Instant::now());
+        let mut left = reads;
+        let read = || {
+            clock.set(clock.get() + each);
+            match left.checked_sub(1) {
+                Some(rest) => {
+                    left = rest;
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                None => Ok(1),
+            }
+        };
+        let found = turn.look_by(|| clock.get(), read, || true);
+        assert_eq!(found.is_some(), each * u32::try_from(reads).unwrap() < LIMIT);
+        true
+    }
+
+    /// How many failures it bears after so many finds.
+    fn failures_after(finds: usize, reads: usize, each: Duration) -> usize {
+        let mut watch = Watch::closed();
+        watch.open(LIMIT, true);
+        // From the second time on it is known to be the one that has heard something last.
+        watch.woke();
+        watch.woke();
+        for _ in 0..finds {
+            assert!(look(&mut watch, reads, each));
+        }
+        let failures = || look(&mut watch, 100, Duration::from_micros(1)).then_some(());
+        std::iter::from_fn(failures).count()
+    }
+
+    #[test]
+    fn what_looking_has_found_is_a_reason_to_look_again() {
+        if processors() == 1 {
+            return;
+        }
+        let each = Duration::from_nanos(500);
+        assert_eq!(failures_after(0, 1, each), 1);
+        assert_eq!(failures_after(10, 1, each), 3);
+        assert_eq!(failures_after(10, 60, each), 3);
+    }
+
+    #[test]
+    fn what_was_there_before_or_came_in_a_pause_is_none() {
+        if processors() == 1 {
+            return;
+        }
+        assert_eq!(failures_after(10, 0, Duration::from_nanos(500)), 1);
+        assert_eq!(failures_after(10, 0, Duration::from_micros(10)), 1);
+        assert_eq!(failures_after(10, 1, Duration::from_micros(10)), 1);
+    }
 }
