@@ -274,7 +274,7 @@ impl Reader {
         let taken = shared.on_bytes(bytes, &mut self.backlog.arrived);
         self.hand_over(shared, dispatch);
         match taken {
-            Ok(Taken { used, amid, awaited }) => {
+            Ok(Taken { used, amid, awaited, lost }) => {
                 self.amid = amid;
                 self.awaited |= awaited;
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
@@ -282,7 +282,7 @@ impl Reader {
                 if self.rest.is_empty() {
                     self.rest = Vec::new();
                 }
-                shared.is_lost().then(end_of_stream)
+                lost.then(end_of_stream)
             }
             Err(broken) => Some(on_broken(shared, &broken)),
         }
