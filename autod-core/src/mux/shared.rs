@@ -51,6 +51,8 @@ pub(crate) struct Shared {
 pub(super) enum Next {
     Nothing,
     Write,
+    /// That is all there is at present; whoever goes to sleep over it looks again.
+    WriteAll,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
 }
@@ -419,6 +421,8 @@ impl Shared {
             Next::WriteAndEnd
         } else if empty.is_empty() {
             Next::Nothing
+        } else if state.outbox.is_empty() && state.turns.is_empty() {
+            Next::WriteAll
         } else {
             Next::Write
         };
@@ -482,6 +486,7 @@ impl Shared {
         self.lock().farewell()
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_lost(&self) -> bool {
         self.lock().lost.is_some()
     }
