@@ -16,7 +16,11 @@ pub(crate) async fn run(
     patience: Duration,
 ) -> Result<Done, Failure> {
     let target = find(name).await?;
-    ask(&target, "log-level", &[("level", level)], patience).await?;
+    ask(&target, "log-level", &[("level", level)], patience).await.map_err(|failure| {
+        failure.or_help(
+            "name a level that its program understands, such as info, debug or TARGET=trace",
+        )
+    })?;
     if json {
         let said = json!({"name": target.name(), "level": level});
         writeln!(std::io::stdout().lock(), "{said}")?;

@@ -30,11 +30,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) use autod_console::{failure, question, style, table};
+pub(crate) use autod_console::{failure, question, style, table, told};
 use autod_console::{logs, status};
 use clap::ArgMatches;
 
 use crate::failure::{Done, Failure};
+use crate::told::Told;
 
 fn main() -> ExitCode {
     if let Some(code) = autod::control::relay() {
@@ -61,9 +62,15 @@ fn misused(error: &clap::Error) -> ExitCode {
     if !(is_json && error.use_stderr()) {
         error.exit();
     }
-    let text = error.to_string();
-    let text = text.trim_end().strip_prefix("error: ").unwrap_or(&text);
-    let failure = Failure::coded(failure::USAGE, text);
+    let said = error.to_string();
+    let said = said.trim_end();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    // Behind an empty line it says how it is right.
+    let told = match said.split_once("\n\n") {
+        Some((text, help)) => Told { text: text.to_owned(), help: Some(help.trim().to_owned()) },
+        None => said.into(),
+    };
+    let failure = Failure::coded(failure::USAGE, told);
     failure.report(true);
     failure.code()
 }

@@ -7,19 +7,22 @@ use autod::control::{self, Target};
 
 use crate::failure::Failure;
 use crate::question::{ask, text};
+use crate::supervise::supervisor_of;
 use crate::there;
 
 /// How long a daemon may take to say what it is called.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Finds the daemon that is meant: by a path if it has a slash in it, else by name, else by process
+/// Finds the daemon that is meant: by a path if it has a slash in it, which is that of a socket or of the
+/// file of a supervisor, else by name, else by process
 /// id.
 pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
     if there::is_address(name) {
         return Err(there::not_from_here(name));
     }
     if name.contains('/') {
-        return Ok(Target::at(Path::new(name))?);
+        let path = Path::new(name);
+        return Ok(Target::at(supervisor_of(path).as_deref().unwrap_or(path))?);
     }
     let (targets, _) = control::find();
     let (mut exact, others): (Vec<_>, Vec<_>) =
@@ -37,9 +40,8 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
                 return Ok(target);
             }
         }
-        return Err(Failure::unknown(format!(
-            "no daemon of this user has the process id {pid}; `autod ps` lists those that run"
-        )));
+        let text = format!("no daemon of this user has the process id {pid}");
+        return Err(Failure::unknown(text).with_help("`autod ps` lists those that run"));
     }
     let mut found = instances;
     for target in others.into_iter().filter(Target::is_explicit) {
@@ -55,19 +57,16 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
             found.push(target);
             Err(several(name, &found))
         }
-        None => Err(Failure::unknown(format!(
-            "there is no daemon called {name}; `autod ps --all` lists those that there are"
-        ))),
+        None => Err(Failure::unknown(format!("there is no daemon called {name}"))
+            .with_help("`autod ps --all` lists those that there are")),
     }
 }
 
 fn several(name: &str, targets: &[Target]) -> Failure {
     let sockets: Vec<_> =
         targets.iter().map(|target| format!("  {}", target.socket().display())).collect();
-    Failure::new(format!(
-        "several daemons are called {name}; name one by its socket:\n{}",
-        sockets.join("\n")
-    ))
+    Failure::new(format!("several daemons are called {name}:\n{}", sockets.join("\n")))
+        .with_help("name one by its socket")
 }
 
 /// Instances have a hash behind the name of their application.

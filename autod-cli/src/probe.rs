@@ -90,11 +90,7 @@ async fn ask(address: &Address) -> Result<Readiness, Failure> {
         _ => Failure::new(format!("cannot connect to {place}: {error}"))
             .with_help("look at the address, and who may go there"),
     };
-    let unanswered = |error: autod::Error| {
-        let mut failure = Failure::from(error);
-        failure.text = format!("{address}: {}", failure.text);
-        failure
-    };
+    let unanswered = |error: autod::Error| Failure::from(error).about(address);
     let socket = match address {
         Address::Tcp(address) => {
             let stream =

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::failure::{Done, Failure};
 use crate::name::find;
 use crate::question::{ask, list, number, text};
+use crate::told::Told;
 
 /// How long the daemon may take to say how it was started.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -86,6 +87,6 @@ async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Resu
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(format!("the {name} daemon was not restarted: {}", said.trim())))
+    let said = Told::read(String::from_utf8_lossy(&output.stderr).trim());
+    Err(Failure::new(said).about(format!("the {name} daemon was not restarted")))
 }

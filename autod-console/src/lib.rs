@@ -17,3 +17,5 @@ pub mod stop;
 pub mod style;
 #[doc(hidden)]
 pub mod table;
+#[doc(hidden)]
+pub mod told;

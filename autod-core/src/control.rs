@@ -19,7 +19,7 @@ use crate::daemon::{
     Follow, LifeRecord, Occupied, Place, SpawnRecord, find_places, look, milliseconds_now,
     remove_dead_links,
 };
-pub use crate::daemon::{Home, Tail};
+pub use crate::daemon::{Home, Obstacle, Tail};
 use crate::errand;
 use crate::error::{Error, ErrorKind, Result};
 use crate::flat_json::Writer;
@@ -93,9 +93,9 @@ impl Life {
 
 /// All daemons of this user that can be found, also those that have ended, and what kept others from
 /// being found. Those in the best of the [`homes`] come first.
-pub fn find() -> (Vec<Target>, Vec<String>) {
-    let (places, notes) = find_places();
-    (places.into_iter().map(Target::new).collect(), notes)
+pub fn find() -> (Vec<Target>, Vec<Obstacle>) {
+    let (places, obstacles) = find_places();
+    (places.into_iter().map(Target::new).collect(), obstacles)
 }
 
 /// The directories in which daemons of this user have theirs, the best first: the first without a

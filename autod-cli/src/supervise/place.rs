@@ -2,12 +2,13 @@
 
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use autod::{Daemon, Upgrade};
 
-use crate::failure::{helped, told};
+use crate::told::Told;
 
 /// The name of the directory, and of the daemon in messages.
 const NAME: &str = "autod-up";
@@ -31,11 +32,36 @@ pub(super) fn daemon(socket: &Path) -> Daemon {
 /// # Errors
 ///
 /// The directory is not private or cannot be made, or there is no such file.
-pub(super) fn socket_of(file: &Path) -> Result<PathBuf, String> {
+pub(super) fn socket_of(file: &Path) -> Result<PathBuf, Told> {
     let file = std::fs::canonicalize(file)
         .map_err(|error| format!("cannot find {}: {error}", file.display()))
-        .map_err(|text| helped(text, "name the file of a supervisor; `autod ps` lists them"))?;
+        .map_err(|text| Told::new(text, "name the file of a supervisor; `autod ps` lists them"))?;
     Ok(directory()?.join(format!("{:016x}.sock", fingerprint(file.as_os_str().as_bytes()))))
+}
+
+/// Says which file the supervisor of this socket is of, for whoever finds no more than the socket.
+pub(super) fn name(socket: &Path, file: &Path) {
+    if let Ok(file) = std::fs::canonicalize(file) {
+        // Of an earlier life it says the same. Without it the supervisor is known by its socket.
+        let _ = symlink(file, named_by(socket));
+    }
+}
+
+/// Not read for what it leads to, but for what it says.
+fn named_by(socket: &Path) -> PathBuf {
+    socket.with_extension("file")
+}
+
+/// The file whose supervisor listens, or has listened, at this socket.
+pub(crate) fn file_of(socket: &Path) -> Option<PathBuf> {
+    let directory = socket.parent()?.file_name()?.to_str()?;
+    directory.starts_with(NAME).then(|| std::fs::read_link(named_by(socket)).ok()).flatten()
+}
+
+/// Where the supervisor of this file listens, or has listened, if there was one.
+pub(crate) fn supervisor_of(file: &Path) -> Option<PathBuf> {
+    let socket = file.is_file().then(|| socket_of(file).ok()).flatten()?;
+    file_of(&socket).map(|_| socket)
 }
 
 /// Where supervisors listen, or have listened.
@@ -43,7 +69,7 @@ pub(super) fn socket_of(file: &Path) -> Result<PathBuf, String> {
 /// # Errors
 ///
 /// The directory is not private, or cannot be made or read.
-pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
+pub(super) fn sockets() -> Result<Vec<PathBuf>, Told> {
     let directory = directory()?;
     let read = || -> io::Result<Vec<PathBuf>> {
         let mut sockets = Vec::new();
@@ -57,12 +83,12 @@ pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
     };
     read()
         .map_err(|error| format!("cannot read {}: {error}", directory.display()))
-        .map_err(|text| helped(text, "`autod doctor` says what is wrong with it"))
+        .map_err(|text| Told::new(text, "`autod doctor` says what is wrong with it"))
 }
 
 /// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.
-fn directory() -> Result<PathBuf, String> {
-    let path = Daemon::new(NAME).socket_path().map_err(|error| told(&error))?;
+fn directory() -> Result<PathBuf, Told> {
+    let path = Daemon::new(NAME).socket_path().map_err(|error| Told::from(&error))?;
     Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
 }
 

@@ -93,7 +93,9 @@ fn daemons_that_need_help_are_named_with_it() {
     // Its directory, opened to others.
     let place = world.join("fixture");
     std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
-    finding(&findings(&world, &[]), "daemon", &format!("chmod 700 {}", place.display()));
+    let opened = finding(&findings(&world, &[]), "daemon", "fixture daemon cannot be asked");
+    let mend = format!("chmod 700 {}", place.display());
+    assert!(opened["mend"].as_str().unwrap().contains(&mend), "{opened}");
 }
 
 #[test]

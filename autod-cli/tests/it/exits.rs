@@ -29,10 +29,14 @@ fn fails_with(world: &World, words: &[&str], code: i32, says: &str) {
     assert_eq!(said["error"]["code"], code, "{words:?} {said}");
     let text = said["error"]["text"].as_str().expect("a text");
     assert!(text.contains(says) && !text.starts_with("autod: "), "{words:?} {text}");
+    let help = said["error"]["help"].as_str().unwrap_or_default();
+    assert!(!help.is_empty() && !text.contains("help:"), "{words:?} {said}");
     let output = world.autod(words).output().expect("autod");
     assert_eq!(output.status.code(), Some(code), "{words:?}");
     let person = String::from_utf8(output.stderr).expect("text");
     assert!(person.contains(says), "{words:?} {person}");
+    // Whoever writes no `--json` where there is none reads of another mistake.
+    assert!(code == 2 || person.contains(help), "{words:?} {person}");
 }
 
 const ABOUT_ONE: [&[&str]; 7] = [
@@ -159,10 +163,17 @@ fn what_is_well_is_told_in_one_form() {
     let rows = well(&["ps"]);
     for row in &rows {
         let kind = row["kind"].as_str().expect("a kind");
-        assert!(matches!(kind, "daemon" | "service"), "{row}");
+        assert!(matches!(kind, "daemon" | "service" | "supervisor"), "{row}");
         assert!(row["name"].is_string() && row["state"].is_string(), "{row}");
         assert!(!row.as_object().unwrap().values().any(Value::is_null), "{row}");
     }
+    let supervisor = rows.iter().find(|row| row["kind"] == "supervisor").expect("the supervisor");
+    let path = file.canonicalize().unwrap();
+    assert_eq!(
+        (&supervisor["name"], &supervisor["file"]),
+        (&supervisor["file"], &path.to_str().into())
+    );
+    assert_eq!(one(&["status", path.to_str().unwrap()])["pid"], supervisor["status"]["pid"]);
     let service = rows.iter().find(|row| row["kind"] == "service").expect("the service");
     assert_eq!((&service["name"], &service["state"]), (&"it".into(), &"stopped".into()));
     assert!(service["state_ms"].is_u64() && service["supervisor"].is_u64(), "{service}");

@@ -48,7 +48,7 @@ fn an_instance_is_found_by_the_name_of_its_tool_as_long_as_it_is_the_only_one() 
     let two = start("two");
     let (code, text) = fails(&mut world.autod(&["status", "fixture"]));
     assert_eq!(code, 1);
-    let named: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+    let named: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     assert_eq!(named.len(), 2, "{text}");
     let mut pids: Vec<String> =
         named.iter().map(|path| world.json(&["status", path])["pid"].to_string()).collect();

@@ -143,8 +143,10 @@ fn services_of_a_supervisor_are_watched_and_stopped() {
     eventually("it runs", || row("echo ").contains(" running ") && row("echo ").contains("1 user"));
     // Down from the supervisor's own row.
     terminal.press(&["g"]);
-    // Its path keeps its end.
-    let is_chosen = |line: &str| line.starts_with("> …") && line.contains("/autod-up/");
+    // It is known by its file, whose path keeps its end.
+    let is_chosen = |line: &str| {
+        line.starts_with('>') && line.contains("/autod.toml ") && line.contains("autod up")
+    };
     eventually("the first is chosen", || terminal.shown().lines().any(is_chosen));
     terminal.press(&["j"]);
     eventually("it is chosen", || row("echo ").starts_with('>'));
