@@ -149,25 +149,12 @@ fn a_sandbox_without_local_sockets_is_found() {
     if !has("python3") {
         return;
     }
-    let filter = r"
-import ctypes, os, struct, sys
-arch, bind = {'x86_64': (0xC000003E, 49), 'aarch64': (0xC00000B7, 200)}[os.uname().machine]
-code = [(0x20, 0, 0, 4), (0x15, 0, 3, arch), (0x20, 0, 0, 0), (0x15, 0, 1, bind),
-        (0x06, 0, 0, 0x00050000 | 1), (0x06, 0, 0, 0x7FFF0000)]
-code = b''.join(struct.pack('HBBI', *line) for line in code)
-code = ctypes.create_string_buffer(code, len(code))
-class Program(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
-filter = Program(len(code) // 8, ctypes.addressof(code))
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(filter), 0, 0):
-    sys.exit('no filter: %s' % os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[1], sys.argv[1:])
-";
+    let filter = include_str!("../../../tests/it/sandbox.py");
+    let denied = rustix::io::Errno::PERM.raw_os_error().to_string();
     let world = World::new();
     let autod = env!("CARGO_BIN_EXE_autod");
     let mut command = world.command("python3");
-    let all = findings_of(command.args(["-c", filter, autod, "doctor", "--json"]));
+    let all = findings_of(command.args(["-c", filter, "bind", &denied, autod, "doctor", "--json"]));
     let sockets = finding(&all, "sockets", "cannot use a local socket");
     assert_eq!(sockets["grade"], "error");
     assert!(sockets["mend"].as_str().unwrap().contains("allow AF_UNIX"), "{sockets}");
