@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use crate::failure::{Done, Failure, NO_ANSWER, NOT_RUNNING, UNFINISHED, USAGE};
 use crate::input::Mistake;
 use crate::question::{list, text};
+use crate::reader::while_read;
 use crate::signals::Signals;
 use crate::there::Place;
 use crate::told::{Told, in_full};
@@ -59,7 +60,14 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     let interrupted = interruption(if is_stream { 0 } else { INTERRUPTED })?;
     let client = place.connect_untyped().await?;
     let outcome = Outcome { json: options.json, prints_unit: output(method) != "()" };
-    let work = pin!(perform(&client, options.method, kind, &arguments, &outcome));
+    let work = perform(&client, options.method, kind, &arguments, &outcome);
+    let work = pin!(async {
+        // What is worth nothing unread is given up when nobody reads it.
+        match kind {
+            "stream" | "both-ways" | "bytes" => while_read(work).await.unwrap_or(Ok(Done::Well)),
+            _ => work.await,
+        }
+    });
     match select(work, interrupted).await {
         Either::Left((done, _)) => done,
         // The call is dropped, which cancels it.

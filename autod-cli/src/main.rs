@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) use autod_console::{failure, question, style, table, told};
+pub(crate) use autod_console::{failure, question, reader, style, table, told};
 use autod_console::{logs, status};
 use clap::ArgMatches;
 

@@ -128,6 +128,27 @@ fn a_reader_that_goes_away_ends_a_stream() {
     assert_eq!(out(world.command("bash").args(["-c", &script])), "0\n0");
 }
 
+/// Also one that has nothing to print then, and so does not come to fail at it.
+#[test]
+fn whoever_waits_for_nobody_ends() {
+    let world = World::new();
+    world.daemon();
+    out(&mut world.fixture(&["say", "words"]));
+    let open = || world.json(&["status", "fixture"])["calls_open"].as_u64();
+    for words in [&["call", "fixture", "stall", "{}"][..], &["logs", "-f", "fixture"]] {
+        let mut child = world.autod(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        assert!(!line.is_empty());
+        eventually("it waits", || words[0] == "logs" || open() == Some(1));
+        drop(lines);
+        eventually("it has ended", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{words:?}");
+    }
+    assert_eq!(open(), Some(0));
+}
+
 #[test]
 fn the_daemons_of_the_examples_are_called_too() {
     let world = World::new();
