@@ -91,14 +91,14 @@ fn output(method: &Value) -> &str {
     text(method, "output").unwrap_or("")
 }
 
-/// Comes when the process is interrupted. If it has not ended soon after, because nobody reads what
+/// Comes when the process is interrupted, or its terminal goes. If it has not ended soon after, because nobody reads what
 /// it prints, it ends with this code.
 fn interruption(code: u8) -> Result<oneshot::Receiver<()>, Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot hear signals: {error}"));
     let signals = Signals::listen().map_err(failed)?;
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        if signals.end().await.is_ok() {
+        if signals.any().await.is_ok() {
             let _ = tell.send(());
             tokio::time::sleep(LAST_WORDS).await;
             std::process::exit(code.into());
@@ -209,7 +209,8 @@ impl Outcome {
     fn print(&self, answer: Result<Value, CallError<Value>>) -> Result<Done, Failure> {
         match answer {
             Ok(value) => {
-                self.value(&mut io::stdout().lock(), &value)?;
+                let printed = self.value(&mut io::stdout().lock(), &value);
+                printed.map_err(|failure| failure.about("the call was executed"))?;
                 Ok(Done::Well)
             }
             Err(CallError::Service(error)) if self.json => {

@@ -143,7 +143,7 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
                 previous: matches.get_flag("previous"),
                 json: matches.get_flag("json"),
             };
-            block_on(async { logs::run(&name::find(word(matches)).await?, &options).await })
+            block_on(async { logs::run(&name::find_daemon(word(matches)).await?, &options).await })
         }
         "log-level" => {
             let level = matches.get_one::<String>("level").map_or("", String::as_str);

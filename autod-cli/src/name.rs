@@ -1,5 +1,6 @@
 //! From what a user calls a daemon to the daemon.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use autod::control::{self, Target};
 
 use crate::failure::Failure;
 use crate::question::{ask, text};
-use crate::supervise::supervisor_of;
+use crate::supervise::{Supervisors, supervisor_of};
 use crate::there;
 
 /// How long a daemon may take to say what it is called.
@@ -22,7 +23,18 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
     }
     if name.contains('/') {
         let path = Path::new(name);
-        return Ok(Target::at(supervisor_of(path).as_deref().unwrap_or(path))?);
+        if let Some(socket) = supervisor_of(path) {
+            return Ok(Target::at(&socket)?);
+        }
+        let is_other = std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
+        // With a slash at its end a path has a fault of its own.
+        if is_other && !name.ends_with('/') {
+            return Err(Failure::unknown(format!(
+                "{name} is no socket of a daemon, nor the file of a supervisor that runs"
+            ))
+            .with_help("`autod ps --json` lists sockets and files"));
+        }
+        return Ok(Target::at(path)?);
     }
     let (targets, _) = control::find();
     let (mut exact, others): (Vec<_>, Vec<_>) =
@@ -60,6 +72,20 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
         None => Err(Failure::unknown(format!("there is no daemon called {name}"))
             .with_help("`autod ps --all` lists those that there are")),
     }
+}
+
+/// The same, for what cannot be asked of a service of a supervisor: of one that is, it is said.
+pub(crate) async fn find_daemon(name: &str) -> Result<Target, Failure> {
+    let failure = match find(name).await {
+        Err(failure) if failure.is_unknown() => failure,
+        found => return found,
+    };
+    let found = Supervisors::find_within(None, PATIENCE).await.unwrap_or_default();
+    let service = found.services().find(|(_, service)| service.name == name);
+    Err(service.map_or(failure, |(owner, _)| {
+        Failure::unknown(format!("{name} is no daemon, but a service of {}", owner.file))
+            .with_help(format!("`autod status {name}`, `start` and `stop` are for services"))
+    }))
 }
 
 fn several(name: &str, targets: &[Target]) -> Failure {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::failure::{Done, Failure};
 use crate::question::number;
-use crate::state::{DEAD, ENDED, Seen, look};
+use crate::state::{DEAD, ENDED, Seen, look, name_of};
 use crate::style::{Style, bytes, time};
 use crate::table::{Cell, Table};
 use crate::told::{Told, warn};
@@ -27,7 +27,8 @@ pub(crate) struct Options {
 const TOGETHER: u32 = 4;
 
 pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
-    let (targets, obstacles) = control::find();
+    let (mut targets, obstacles) = control::find();
+    targets.sort_by_cached_key(name_of);
     for control::Obstacle { text, help, .. } in obstacles {
         warn(&Told::new(text, help), options.json);
     }

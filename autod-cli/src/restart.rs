@@ -11,7 +11,7 @@ use autod_console::status::print_restarted;
 use serde_json::Value;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
+use crate::name::find_daemon;
 use crate::question::{ask, list, number, text};
 use crate::told::Told;
 
@@ -19,7 +19,7 @@ use crate::told::Told;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Done, Failure> {
-    let target = find(name).await?;
+    let target = find_daemon(name).await?;
     let before = ask(&target, "status", &[], PATIENCE.min(patience)).await?;
     start_anew(&target, &before, patience).await?;
     let after = ask(&target, "status", &[], PATIENCE.min(patience)).await?;

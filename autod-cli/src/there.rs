@@ -63,7 +63,7 @@ impl Place {
         patience: Duration,
     ) -> Result<Self, Failure> {
         if !is_address(name) {
-            let target = Box::new(name::find(name).await?);
+            let target = Box::new(name::find_daemon(name).await?);
             return Ok(Self::Here(target, patience));
         }
         let program = name["ssh://".len()..].split_once('/').map_or("", |(_, program)| program);

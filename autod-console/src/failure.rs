@@ -198,7 +198,8 @@ impl From<io::Error> for Failure {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::silent(0);
         }
-        Self::new(format!("cannot write: {error}"))
+        Self::new(format!("cannot print: {error}"))
+            .with_help("look at what standard output leads to")
     }
 }
 

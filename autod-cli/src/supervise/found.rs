@@ -31,7 +31,7 @@ impl Supervisors {
     ///
     /// # Errors
     ///
-    /// The file has no supervisor that runs, or supervisors cannot be looked for.
+    /// The file has no supervisor that runs, or there is no such file.
     pub(crate) async fn find(file: Option<&Path>) -> Result<Self, Failure> {
         Self::find_within(file, place::PATIENCE).await
     }
@@ -45,10 +45,7 @@ impl Supervisors {
         file: Option<&Path>,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let sockets = match file {
-            Some(file) => vec![place::socket_of(file)?],
-            None => place::sockets()?,
-        };
+        let sockets = place::sockets(file)?;
         let mut asked = JoinSet::new();
         for socket in sockets {
             asked.spawn(async move {

@@ -1,12 +1,12 @@
 //! Where the sockets of supervisors are.
 
-use std::io;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use autod::{Daemon, Upgrade};
+use autod::{Daemon, Upgrade, control};
 
 use crate::told::Told;
 
@@ -33,10 +33,14 @@ pub(super) fn daemon(socket: &Path) -> Daemon {
 ///
 /// The directory is not private or cannot be made, or there is no such file.
 pub(super) fn socket_of(file: &Path) -> Result<PathBuf, Told> {
-    let file = std::fs::canonicalize(file)
-        .map_err(|error| format!("cannot find {}: {error}", file.display()))
-        .map_err(|text| Told::new(text, "name the file of a supervisor; `autod ps` lists them"))?;
+    let file = canonical(file)?;
     Ok(directory()?.join(format!("{:016x}.sock", fingerprint(file.as_os_str().as_bytes()))))
+}
+
+fn canonical(file: &Path) -> Result<PathBuf, Told> {
+    std::fs::canonicalize(file)
+        .map_err(|error| format!("cannot find {}: {error}", file.display()))
+        .map_err(|text| Told::new(text, "name the file of a supervisor; `autod ps` lists them"))
 }
 
 /// Says which file the supervisor of this socket is of, for whoever finds no more than the socket.
@@ -54,36 +58,33 @@ fn named_by(socket: &Path) -> PathBuf {
 
 /// The file whose supervisor listens, or has listened, at this socket.
 pub(crate) fn file_of(socket: &Path) -> Option<PathBuf> {
-    let directory = socket.parent()?.file_name()?.to_str()?;
-    directory.starts_with(NAME).then(|| std::fs::read_link(named_by(socket)).ok()).flatten()
+    is_supervisors(socket).then(|| std::fs::read_link(named_by(socket)).ok()).flatten()
 }
 
-/// Where the supervisor of this file listens, or has listened, if there was one.
+fn is_supervisors(socket: &Path) -> bool {
+    let directory = socket.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+    directory.is_some_and(|directory| directory.starts_with(NAME))
+}
+
+/// Where the supervisor of this file listens, if it does or was killed.
 pub(crate) fn supervisor_of(file: &Path) -> Option<PathBuf> {
-    let socket = file.is_file().then(|| socket_of(file).ok()).flatten()?;
-    file_of(&socket).map(|_| socket)
+    file.is_file().then(|| sockets(Some(file)).ok()?.pop()).flatten()
 }
 
-/// Where supervisors listen, or have listened.
+/// Where supervisors listen, or have listened until they were killed: that of this file, or all. Nothing
+/// is made.
 ///
 /// # Errors
 ///
-/// The directory is not private, or cannot be made or read.
-pub(super) fn sockets() -> Result<Vec<PathBuf>, Told> {
-    let directory = directory()?;
-    let read = || -> io::Result<Vec<PathBuf>> {
-        let mut sockets = Vec::new();
-        for entry in std::fs::read_dir(&directory)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "sock") {
-                sockets.push(path);
-            }
-        }
-        Ok(sockets)
+/// There is no such file.
+pub(super) fn sockets(file: Option<&Path>) -> Result<Vec<PathBuf>, Told> {
+    let wanted = file.map(canonical).transpose()?;
+    let is_meant = |socket: &PathBuf| match &wanted {
+        Some(file) => file_of(socket).as_ref() == Some(file),
+        None => is_supervisors(socket),
     };
-    read()
-        .map_err(|error| format!("cannot read {}: {error}", directory.display()))
-        .map_err(|text| Told::new(text, "`autod doctor` says what is wrong with it"))
+    let targets = control::find().0.into_iter();
+    Ok(targets.map(|target| target.socket().to_owned()).filter(is_meant).collect())
 }
 
 /// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.

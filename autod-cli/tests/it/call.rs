@@ -103,7 +103,14 @@ fn an_interrupt_ends_a_stream_and_a_call() {
     let world = World::new();
     world.daemon();
     let open = || world.json(&["status", "fixture"])["calls_open"].as_u64();
-    for (words, expected) in [(["stall", "{}"], 0), (["sleep", "[60000]"], 130)] {
+    let ways = [
+        (["stall", "{}"], Signal::INT, 0),
+        (["stall", "{}"], Signal::HUP, 0),
+        (["sleep", "[60000]"], Signal::INT, 130),
+        (["sleep", "[60000]"], Signal::TERM, 130),
+        (["sleep", "[60000]"], Signal::HUP, 130),
+    ];
+    for (words, signal, expected) in ways {
         let mut command = world.autod(&["call", "fixture"]);
         let mut child = command.args(words).stdout(Stdio::piped()).spawn().unwrap();
         if words[0] == "stall" {
@@ -112,8 +119,9 @@ fn an_interrupt_ends_a_stream_and_a_call() {
             assert_eq!(line, "1\n");
         }
         eventually("the call runs", || open() == Some(1));
-        kill(child.id().cast_signed(), Signal::INT);
-        assert_eq!(child.wait().unwrap().code(), Some(expected), "{words:?}");
+        kill(child.id().cast_signed(), signal);
+        eventually("it has ended", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(expected), "{words:?} {signal:?}");
         eventually("the call is over", || open() == Some(0));
     }
 }

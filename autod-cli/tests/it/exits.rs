@@ -61,6 +61,64 @@ fn a_name_that_nobody_has_is_4() {
         fails_with(&world, &about(words, "nobody"), 4, "nobody");
     }
     fails_with(&world, &["start", "nobody"], 4, "nobody");
+    // A file that is none of ours.
+    let file = world.write("autod.toml", &echo("it", free_port(), ""));
+    for words in ABOUT_ONE {
+        fails_with(&world, &about(words, file.to_str().unwrap()), 4, "is no socket");
+    }
+    // A service of a supervisor, which cannot be asked that.
+    let up = world.up(&file);
+    for words in ABOUT_ONE.into_iter().filter(|words| !matches!(words[0], "status" | "stop")) {
+        fails_with(&world, &about(words, "it"), 4, "it is no daemon, but a service of ");
+    }
+    up.end();
+}
+
+/// Who asks for what is not there makes nothing.
+#[test]
+fn asking_leaves_nothing_behind() {
+    let world = World::new();
+    let file = world.write("autod.toml", &echo("it", free_port(), ""));
+    let file = file.to_str().unwrap();
+    for words in [
+        &["ps"][..],
+        &["ps", "--all", "--reap"],
+        &["ps", "-c", file],
+        &["probe", "nobody"],
+        &["start", "nobody"],
+        &["status", file],
+        &["doctor"],
+    ] {
+        world.autod(words).output().unwrap();
+    }
+    for words in ABOUT_ONE {
+        world.autod(&about(words, "nobody")).output().unwrap();
+    }
+    let names: Vec<_> = std::fs::read_dir(world.join(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["autod.toml"]);
+}
+
+/// What cannot be printed is a failure that says whether the call was executed.
+#[test]
+fn an_answer_that_cannot_be_printed_is_1() {
+    let world = World::new();
+    world.daemon();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (words, says) in [
+        (&["ps"][..], "cannot print"),
+        (&["status", "fixture", "--json"], "cannot print"),
+        (&["call", "fixture", "pid"], "the call was executed: cannot print"),
+        (&["call", "fixture", "count", "[3]"], "cannot print"),
+    ] {
+        let output = world.autod(words).stdout(full()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(says), "{words:?} {said}");
+        let mute = world.autod(words).stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(mute.code(), Some(1), "{words:?}");
+    }
 }
 
 #[test]
@@ -119,6 +177,8 @@ fn wrong_usage_is_2() {
         &["up", "--nonsense"],
         &["completions", "csh"],
         &["nonsense"],
+        &["status", ""],
+        &["stop", ""],
     ] {
         fails_with(&world, words, 2, "");
     }

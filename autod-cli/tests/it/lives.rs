@@ -16,9 +16,13 @@ fn a_daemon_is_stopped_by_its_name_its_pid_and_its_path() {
         let ended = world.json(&["stop", &name]);
         assert_eq!(ended, serde_json::json!({"name": name, "ended": "by itself"}));
         assert!(!world.processes().contains(&pid));
+        // What it wrote of itself is there after it, and after whoever asks again.
+        let last = || world.row(&["--all"], "fixture").expect("a row")["life"]["pid"].clone();
+        assert_eq!(last(), pid);
         let (code, text) = fails(&mut world.autod(&["stop", &name]));
         assert!(matches!(code, 3 | 4), "{code} {text}");
         assert!(text.contains(&name) || text.contains("fixture"), "{text}");
+        assert_eq!(last(), pid);
     }
 }
 

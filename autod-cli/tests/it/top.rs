@@ -13,6 +13,20 @@ fn begin_top(terminal: &Terminal<'_>, words: &str) {
     terminal.shows("q quit");
 }
 
+/// Daemons of this user outside of the test may stand before it.
+#[track_caller]
+fn choose(terminal: &Terminal<'_>, name: &str) {
+    terminal.press(&["g"]);
+    let chosen = format!("> {name} ");
+    eventually(&chosen, || {
+        let is_chosen = terminal.shown().lines().any(|line| line.starts_with(&chosen));
+        if !is_chosen {
+            terminal.press(&["j"]);
+        }
+        is_chosen
+    });
+}
+
 #[test]
 fn daemons_are_watched_read_and_stopped() {
     if !has("tmux") {
@@ -36,6 +50,7 @@ fn daemons_are_watched_read_and_stopped() {
     assert!(!screen.contains("was-here"), "the shell's screen is away: {screen}");
     out(&mut world.fixture(&["adds", "50"]));
 
+    choose(&terminal, "fixture");
     terminal.press(&["l"]);
     terminal.shows("log of fixture");
     terminal.shows("a line to read");
@@ -75,6 +90,7 @@ fn a_daemon_that_hangs_is_shown_and_can_be_killed() {
     begin_top(&terminal, "--interval 100 --timeout 200");
     terminal.shows("hung");
     assert!(terminal.shown().lines().all(|line| line.chars().count() <= 40));
+    choose(&terminal, "fixture");
     terminal.press(&["K"]);
     terminal.shows("kill fixture?");
     terminal.press(&["y"]);
