@@ -89,7 +89,7 @@ fn ps() -> Command {
         .args([
             flag("all", "all", "Show those too that have ended in order").short('a'),
             flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
-            config(),
+            config().conflicts_with_all(["all", "reap"]),
             host(),
             json(),
             timeout("1000"),
@@ -146,7 +146,9 @@ fn call() -> Command {
                      JSON, or the text itself for an argument of type String",
                 ),
             flag("json", "json", "Print {\"ok\": ..} for a value, {\"error\": ..} for the method's error"),
-            timeout("1000"),
+            timeout("1000").help(
+                "How long reaching the daemon may take, in milliseconds; the call takes what it takes",
+            ),
         ])
 }
 
@@ -174,7 +176,7 @@ fn stop() -> Command {
             .value_name("NAME")
             .value_parser(NonEmptyStringValueParser::new())
             .add(ArgValueCompleter::new(Names::BOTH))
-            .help("Names, process ids or socket paths"),
+            .help("Names of daemons or services, process ids, or paths of sockets"),
         flag("kill", "kill", "Kill one that does not end in time, and a service at once")
             .alias("force"),
         config(),
@@ -222,12 +224,20 @@ fn up() -> Command {
 }
 
 fn with_name(command: &'static str, names: Names, about: &'static str) -> Command {
+    let help = match (names.daemons, names.services, command) {
+        (false, _, _) => "Its name in the file",
+        (true, true, _) => "The name of a daemon or service, a process id, or the path of a socket",
+        (true, false, "call" | "describe") => {
+            "Its name, process id or socket path; ssh://HOST/PROGRAM on another machine"
+        }
+        (true, false, _) => "Its name, process id or socket path",
+    };
     let name = Arg::new("name")
         .required(true)
         .value_name("NAME")
         .value_parser(NonEmptyStringValueParser::new())
         .add(ArgValueCompleter::new(names));
-    Command::new(command).about(about).arg(name.help("Its name, process id or socket path"))
+    Command::new(command).about(about).arg(name.help(help))
 }
 
 fn flag(id: &'static str, long: &'static str, help: &'static str) -> Arg {

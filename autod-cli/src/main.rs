@@ -82,7 +82,14 @@ fn json(matches: &ArgMatches) -> bool {
 
 fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
     if let Ok(Some(host)) = matches.try_get_one::<String>("host") {
-        return block_on(there::run(host, there::patience(matches)));
+        let there = there::run(host, there::patience(matches));
+        return block_on(async {
+            match name {
+                // It may print nothing for long, and does nothing else.
+                "logs" => reader::while_read(there).await.unwrap_or(Ok(Done::Well)),
+                _ => there.await,
+            }
+        });
     }
     match name {
         "up" => up::run(&up::Options {

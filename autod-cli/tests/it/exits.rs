@@ -177,6 +177,7 @@ fn wrong_usage_is_2() {
         &["up", "--nonsense"],
         &["completions", "csh"],
         &["nonsense"],
+        &["ps", "--reap", "-c", "autod.toml"],
         &["status", ""],
         &["stop", ""],
     ] {

@@ -188,7 +188,7 @@ fn what_a_profile_prints_is_not_what_the_command_prints() {
 #[test]
 fn a_command_there_ends_with_its_connection() {
     let Some(sshd) = Sshd::start() else { return };
-    for victim in ["ssh", "caller", "relay"] {
+    for victim in ["ssh", "caller", "relay", "reader"] {
         sshd.far.fixture(["say", "words"]).out();
         let mut follow = autod(&sshd, &["logs", "-f", "fixture", "--host", &host()]).spawn();
         while !follow.line().contains("words to stderr") {}
@@ -202,6 +202,9 @@ fn a_command_there_ends_with_its_connection() {
             // What it ran has nothing to print, and notices all the same that nobody reads it.
             kill(sshd.between(2).pop().expect("a relay"), Signal::KILL);
             assert_eq!(follow.done().status.code(), Some(1));
+        } else if victim == "reader" {
+            follow.close_stdout();
+            assert_eq!(follow.done().status.code(), Some(0));
         } else {
             kill(follow.pid(), Signal::KILL);
             drop(follow);
