@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::failure::Failure;
 use crate::signals::Signals;
-use crate::told::{Told, complain, warn};
+use crate::told::{Told, complain, complain_json, warn};
 use crate::{report, supervise};
 
 /// How long open connections may take at the end.
@@ -125,7 +125,7 @@ async fn reload(supervisor: &Supervisor, options: &Options) {
     match supervisor.apply(services).await {
         Ok(Changes { added, changed, removed, .. }) if options.json => {
             let changes = json!({"added": added, "changed": changed, "removed": removed});
-            complain(&json!({"reloaded": changes}).to_string());
+            complain_json(&json!({"reloaded": changes}));
         }
         Ok(Changes { added, changed, removed, .. }) => complain(&format!(
             "autod: reloaded: {} added, {} changed, {} removed",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::told::{Told, complain};
+use crate::told::{Told, complain, complain_json};
 
 /// Wrong usage; clap's code too.
 pub const USAGE: u8 = 2;
@@ -131,9 +131,11 @@ impl Failure {
         if self.told.is_empty() {
             return;
         }
-        let said =
-            if json { json!({"error": self.to_json()}).to_string() } else { self.to_string() };
-        complain(&said);
+        if json {
+            complain_json(&json!({"error": self.to_json()}));
+        } else {
+            complain(&self.to_string());
+        }
     }
 
     /// What it says, and the exit code.

@@ -82,16 +82,26 @@ pub fn in_full(error: impl std::error::Error) -> String {
     text
 }
 
-/// On standard error, where whoever does not read any more misses it: unlike with `eprintln!` that is
-/// no panic.
-pub fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// To a person, on standard error, where whoever does not read any more misses it: unlike with `eprintln!`
+/// that is no panic.
+pub fn complain(lines: &str) {
+    let _ = writeln!(io::stderr(), "{}", harmless_lines(lines));
+}
+
+/// The same to a program.
+pub fn complain_json(object: &Value) {
+    let _ = writeln!(io::stderr(), "{object}");
+}
+
+/// A daemon's words may be in it, which are no commands for a terminal.
+fn harmless_lines(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && c != '\n' && c != '\t', "\u{fffd}")
 }
 
 /// A remark that is no failure, for people or for programs.
 pub fn warn(told: &Told, json: bool) {
     if json {
-        complain(&json!({"warning": told.to_json()}).to_string());
+        complain_json(&json!({"warning": told.to_json()}));
     } else {
         complain(&format!("autod: {told}"));
     }
@@ -100,6 +110,14 @@ pub fn warn(told: &Told, json: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_others_are_no_commands_for_a_terminal() {
+        assert_eq!(
+            harmless_lines("no:\n\tit \x1b[31mfailed\r\u{9b}"),
+            "no:\n\tit \u{fffd}[31mfailed\u{fffd}\u{fffd}"
+        );
+    }
 
     #[test]
     fn what_was_printed_is_read_again() {

@@ -74,6 +74,12 @@ fn a_runtime_directory_that_cannot_be_used_is_found() {
         let all = findings(&world, &[("XDG_RUNTIME_DIR", Some(path))]);
         assert_eq!(finding(&all, "runtime-directory", words)["grade"], "warning");
     }
+    // Nobody makes a directory here; daemons go on to the next, as this does.
+    let all = findings(&world, &[("XDG_RUNTIME_DIR", Some(Path::new("/proc/self")))]);
+    let full = finding(&all, "runtime-directory", "cannot make a directory in /proc/self");
+    assert_eq!(full["grade"], "error");
+    let next = finding(&all, "runtime-directory", "daemons have theirs in ");
+    assert!(!next["text"].as_str().unwrap().ends_with("/proc/self"), "{next}");
     let all = findings(&world, &[("XDG_RUNTIME_DIR", None)]);
     finding(&all, "runtime-directory", "is not set");
 }
