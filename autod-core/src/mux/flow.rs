@@ -68,14 +68,19 @@ impl State {
     pub(super) fn may_send(&mut self, role: Role, waker: &Waker) -> Sent {
         let level = self.outbox.waiting();
         let mut turns = std::mem::take(&mut self.turns);
+        let mut has_credit = true;
         let sent = self.outflow(role).map_or(Sent::Over, |outflow| {
-            if outflow.may_begin(waker) && turns.may_begin(role, outflow, level, waker) {
+            has_credit = outflow.may_begin(waker);
+            if has_credit && turns.may_begin(role, outflow, level, waker) {
                 Sent::Yes
             } else {
                 Sent::Wait
             }
         });
         self.turns = turns;
+        if let (Role::Callee(ticket), false) = (role, has_credit) {
+            self.serving.rest(ticket);
+        }
         sent
     }
 
@@ -157,6 +162,9 @@ impl State {
         let end = self.serving.poll_input_end(ticket, waker);
         if end == Some(InputEnd::Finished) {
             return Some(Received::Finished);
+        }
+        if end.is_none() {
+            self.serving.rest(ticket);
         }
         if let Some(loss) = &self.lost {
             return Some(Received::Cut(loss.of_new_call()));

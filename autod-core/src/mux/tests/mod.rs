@@ -16,6 +16,7 @@ mod limits;
 mod memory;
 mod policy;
 mod queue;
+mod resting;
 mod shares;
 mod spans;
 mod streams;
