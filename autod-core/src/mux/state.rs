@@ -206,6 +206,7 @@ impl State {
             return true;
         }
         if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
+            self.outbox.interrupt(id);
             self.outbox.push(Kind::Cancel, id, &[]);
         }
         false

@@ -5,6 +5,7 @@ mod bytes;
 mod callbacks;
 mod calls;
 mod chaos;
+mod crowd;
 mod deadlines;
 mod ends;
 mod fairness;
