@@ -75,7 +75,7 @@ pub struct Limits {
     /// [`silence_timeout`](crate::Daemon::silence_timeout).
     pub handshake: Duration,
     /// How long an end that expects the next word of the other one looks for it before it sleeps.
-    /// Default 50 us; zero for never.
+    /// Default 50 us; zero for never; at most 10 ms, because its thread does nothing else meanwhile.
     ///
     /// A sleep and a wake-up cost some 20 us of time and of processor each, more than a small call
     /// itself. Each connection learns whether looking helps and stops when it does not; it does not
