@@ -76,7 +76,17 @@ impl State {
             }
         });
         self.turns = turns;
+        if sent == Sent::Wait {
+            self.rest(role);
+        }
         sent
+    }
+
+    /// Nothing is to be done for a stream until it is woken.
+    pub(super) fn rest(&mut self, role: Role) {
+        if let Role::Callee(ticket) = role {
+            self.serving.rest(ticket);
+        }
     }
 
     /// Sends a message of a stream if it may begin, and how many items were dropped before it.
@@ -157,6 +167,9 @@ impl State {
         let end = self.serving.poll_input_end(ticket, waker);
         if end == Some(InputEnd::Finished) {
             return Some(Received::Finished);
+        }
+        if end.is_none() {
+            self.serving.rest(ticket);
         }
         if let Some(loss) = &self.lost {
             return Some(Received::Cut(loss.of_new_call()));

@@ -87,6 +87,9 @@ where
                 return Poll::Ready(end.map_err(Stopped::Unsendable));
             }
             if !more {
+                if !held_up {
+                    shared.rest(role);
+                }
                 return Poll::Pending;
             }
             if drops && held_up {

@@ -58,10 +58,21 @@ pub(super) struct Running {
     /// It runs to its end whatever becomes of its caller.
     pub(super) kept: bool,
     pub(super) streaming: bool,
+    pub(super) pace: Pace,
     /// Our stream; present until it is ended.
     pub(super) outflow: Option<Outflow>,
     /// The caller's stream, if the call has one.
     pub(super) input: Option<Box<Input>>,
+}
+
+/// What a handler with a stream does at this moment, as far as it has said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// It has had no turn of its own.
+    Begun,
+    Awake,
+    /// Its last turn ended with nothing to send, to take or to be sent.
+    Resting,
 }
 
 impl Running {
@@ -76,6 +87,7 @@ impl Running {
             waker: None,
             kept: false,
             streaming: false,
+            pace: Pace::Begun,
             outflow: Some(Outflow::new(bounds.window)),
             input: form.map(|form| Box::new(Input::new(form, bounds.window, Share::new(account)))),
         }

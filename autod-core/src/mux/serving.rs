@@ -13,7 +13,7 @@ use super::inflow::Bounds;
 use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::pieces::Part;
-use super::served::{Body, Running, Slot, Stage};
+use super::served::{Body, Pace, Running, Slot, Stage};
 use super::tally::Mark;
 use super::wakers::set_waker;
 use crate::codec::Message;
@@ -35,6 +35,8 @@ pub(super) struct Serving {
     running: usize,
     /// Those of them that nobody stops.
     kept: usize,
+    /// Those of them whose stream waits for the other end or for its source.
+    resting: usize,
 }
 
 /// What a frame of the calling end leads to.
@@ -49,12 +51,18 @@ pub(super) enum Step {
 
 impl Serving {
     pub(super) fn new(limit: u32, bounds: Bounds, account: Arc<Account>) -> Self {
-        Self { slots: Vec::new(), limit: limit as usize, bounds, account, running: 0, kept: 0 }
+        let limit = limit as usize;
+        Self { slots: Vec::new(), limit, bounds, account, running: 0, kept: 0, resting: 0 }
     }
 
     /// Calls that have no answer yet.
     pub(super) fn running(&self) -> usize {
         self.running
+    }
+
+    /// Whether one of them has something to do, or may have: to look for more would keep it from that.
+    pub(super) fn is_busy(&self) -> bool {
+        self.running > self.resting
     }
 
     /// Handlers that run to their end whatever becomes of the connection.
@@ -211,7 +219,19 @@ impl Serving {
         if running.stop.is_none() {
             set_waker(&mut running.waker, waker);
         }
-        running.stop
+        let stop = running.stop;
+        let before = std::mem::replace(&mut running.pace, Pace::Awake);
+        self.resting -= usize::from(before == Pace::Resting);
+        stop
+    }
+
+    /// The handler's stream waits: for credit, for the caller's stream, or for what it is made of.
+    pub(super) fn rest(&mut self, ticket: Ticket) {
+        let Some(running) = self.running_mut(ticket) else { return };
+        if running.pace == Pace::Awake {
+            running.pace = Pace::Resting;
+            self.resting += 1;
+        }
     }
 
     /// Why the handler was stopped, once it is gone.
@@ -285,6 +305,7 @@ impl Serving {
         // A stream may have been given away to another task than the handler's.
         running.wake_streams(wakers);
         let kept = usize::from(running.kept);
+        let resting = usize::from(running.pace == Pace::Resting);
         let drains = running.input.as_ref().is_some_and(|input| !input.is_ended());
         let stage = if drains { Stage::Draining } else { Stage::Idle };
         let slot = &mut self.slots[ticket.index as usize];
@@ -293,6 +314,7 @@ impl Serving {
         self.running -= 1;
         let mark = std::mem::take(&mut slot.mark);
         self.kept -= kept;
+        self.resting -= resting;
         Some(mark)
     }
 
@@ -336,6 +358,7 @@ impl Serving {
     pub(super) fn is_idle(&self) -> bool {
         self.running == 0
             && self.kept == 0
+            && self.resting == 0
             && self.slots.iter().all(|slot| matches!(slot.stage, Stage::Idle))
     }
 

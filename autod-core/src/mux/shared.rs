@@ -335,6 +335,13 @@ impl Shared {
         }
     }
 
+    /// The source of a stream has nothing at the moment.
+    pub(super) fn rest(&self, role: Role) {
+        if let Role::Callee(ticket) = role {
+            self.lock().serving.rest(ticket);
+        }
+    }
+
     pub(super) fn half_close(&self, role: Role) {
         self.change(|state, _| state.half_close(role));
     }

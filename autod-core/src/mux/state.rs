@@ -81,7 +81,7 @@ pub(super) enum Expected {
     Nothing,
     /// Something about a call of ours.
     Answer,
-    /// Another call, because it has nothing more to wait for.
+    /// Another call, because it has nothing more to wait for but streams that rest.
     Call,
 }
 
@@ -129,7 +129,7 @@ impl State {
             Expected::Nothing
         } else if self.outgoing.in_use() > 0 {
             Expected::Answer
-        } else if self.was_called && self.serving.running() == 0 {
+        } else if self.was_called && !self.serving.is_busy() {
             Expected::Call
         } else {
             Expected::Nothing

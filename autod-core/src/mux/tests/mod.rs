@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod policy;
 mod queue;
+mod resting;
 mod shares;
 mod spans;
 mod streams;
