@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
@@ -11,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
+use crate::mux::Socket;
 use crate::upgrade::Verdict;
 use crate::wire::greeting::{Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 
@@ -51,7 +51,7 @@ impl Spoken {
 
 /// A connection on which a greeting is over.
 pub(crate) struct Line {
-    pub(crate) stream: UnixStream,
+    pub(crate) stream: Socket,
     /// What came behind the greeting.
     pub(crate) rest: Vec<u8>,
 }
@@ -208,7 +208,7 @@ impl Connector<'_> {
         let mut ear = Ear::default();
         // A daemon that is awake has answered by now; then nothing has to be waited for.
         let mut early = ear.answer_now(&stream);
-        let mut stream = UnixStream::from_std(stream)
+        let mut stream = Socket::new(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         if early.is_none()
             && !unsent.is_empty()
