@@ -215,6 +215,10 @@ where
     ///
     /// It is awake meanwhile, so it stops when there is something to send.
     fn look(&mut self) -> Look {
+        // What takes no lock is looked at first.
+        if self.company.is_disturbed() {
+            return Look::Sleep;
+        }
         let expected = self.shared.expected();
         if expected == Expected::Nothing
             || self.awaited
@@ -224,9 +228,6 @@ where
             || !self.backlog.arrived.is_empty()
             || self.backlog.is_held_up(&self.shared)
         {
-            return Look::Sleep;
-        }
-        if self.company.is_disturbed() {
             return Look::Sleep;
         }
         let lookout = if self.amid { &mut self.rest_lookout } else { &mut self.lookout };
@@ -366,7 +367,7 @@ where
         let taken = self.shared.on_bytes(bytes, &mut self.backlog.arrived);
         self.hand_over();
         match taken {
-            Ok(Taken { used, amid, awaited }) => {
+            Ok(Taken { used, amid, awaited, lost }) => {
                 self.amid = amid;
                 self.awaited |= awaited;
                 debug_assert!(bytes.len() - used < HEADER + MAX_PIECE);
@@ -374,7 +375,7 @@ where
                 if self.rest.is_empty() {
                     self.rest = Vec::new();
                 }
-                self.shared.is_lost().then(end_of_stream)
+                lost.then(end_of_stream)
             }
             Err(broken) => Some(self.on_broken(&broken)),
         }

@@ -85,6 +85,9 @@ impl Writer {
             if self.ending {
                 return Progress::End(shared.farewell());
             }
+            if !shared.is_due() {
+                return progress;
+            }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
                 Next::Write if was_long => return Progress::Some,
