@@ -58,7 +58,7 @@ impl Lookout {
         (self.confidence > 0 && !self.limit.is_zero()).then_some(self.limit)
     }
 
-    /// Looking has found something.
+    /// Looking has found something that was not there before.
     pub(super) fn found(&mut self) {
         if self.confidence == SURE {
             self.rest = FIRST_BREAK;

@@ -48,6 +48,7 @@ mod pipe;
 mod pulse;
 mod pump;
 mod queue;
+mod reader;
 mod renewal;
 mod request;
 mod served;
@@ -63,6 +64,7 @@ mod turns;
 #[cfg(feature = "json")]
 pub(crate) mod untyped;
 mod wakers;
+mod watch;
 mod writer;
 
 pub use bytes::ByteStream;

@@ -5,6 +5,8 @@ mod bytes;
 mod callbacks;
 mod calls;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod confined;
 mod deadlines;
 mod ends;
 mod fairness;
