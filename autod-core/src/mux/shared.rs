@@ -53,6 +53,8 @@ pub(crate) struct Shared {
 pub(super) enum Next {
     Nothing,
     Write,
+    /// That is all there is at present; whoever goes to sleep over it looks again.
+    WriteAll,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
 }
@@ -431,6 +433,8 @@ impl Shared {
             Next::WriteAndEnd
         } else if empty.is_empty() {
             Next::Nothing
+        } else if state.outbox.is_empty() && state.turns.is_empty() {
+            Next::WriteAll
         } else {
             Next::Write
         };
@@ -495,6 +499,7 @@ impl Shared {
         self.lock().farewell()
     }
 
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_lost(&self) -> bool {
         self.lock().lost.is_some()
     }

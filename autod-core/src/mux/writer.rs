@@ -90,8 +90,8 @@ impl Writer {
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
-                Next::Write if was_long => return Progress::Some,
-                Next::Write => {}
+                Next::Write | Next::WriteAll if was_long => return Progress::Some,
+                Next::Write | Next::WriteAll => {}
                 Next::WriteAndEnd => self.ending = true,
             }
             if self.deaf {

@@ -126,7 +126,7 @@ impl Reader {
             Ok(taken) => {
                 self.buffer.copy_within(taken.used..length, 0);
                 self.kept = length - taken.used;
-                if shared.is_lost() { Err(end_of_stream()) } else { Ok(()) }
+                if taken.lost { Err(end_of_stream()) } else { Ok(()) }
             }
             Err(broken) => Err(on_broken(shared, &broken)),
         }

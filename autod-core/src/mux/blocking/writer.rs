@@ -41,6 +41,7 @@ impl Writer {
 
     /// Writes all that there is to write, without waiting.
     pub(super) fn write(&mut self, shared: &Shared, socket: &UnixStream) -> Sent {
+        let mut is_all = false;
         loop {
             while !self.batch.is_written() {
                 match self.write_some(socket) {
@@ -54,6 +55,10 @@ impl Writer {
                 }
             }
             self.batch.clear(KEPT);
+            if is_all {
+                // Who has said something meanwhile writes it.
+                return Sent::All;
+            }
             let next = shared.next(&mut self.batch);
             if self.deaf {
                 self.batch.clear(KEPT);
@@ -61,6 +66,7 @@ impl Writer {
             if next == Next::Nothing || self.batch.is_empty() {
                 return Sent::All;
             }
+            is_all = next == Next::WriteAll;
         }
     }
 
