@@ -9,7 +9,7 @@ use super::{CONNECTED, Connector, Contact, note_accepted};
 use crate::error::{Error, Result};
 use crate::greet::{Ear, Heard};
 use crate::mux::blocking::Connection;
-use crate::mux::{Origin, Shared, Side};
+use crate::mux::{Origin, Shared, Side, glance};
 use crate::wire::greeting::{Accept, Answer};
 use crate::wire::limits::{Holds, Receives};
 
@@ -20,8 +20,13 @@ impl Connector<'_> {
         let attempts = Attempts { may_replace, ..Attempts::default() };
         let Some(stream) = spoken.into_said() else { return Ok(None) };
         let mut ear = Ear::default();
+        let mut early = glance(self.limits.busy_poll, || ear.answer_now(&stream));
         let greeted = loop {
-            match ear.answer_within(&stream, self.silence) {
+            let heard = match early.take() {
+                Some(heard) => heard.map(Some),
+                None => ear.answer_within(&stream, self.silence),
+            };
+            match heard {
                 Ok(None) => return Err(self.unresponsive("does not answer")),
                 Ok(Some(Answer::Wait(text))) => self.tell(&text),
                 Ok(Some(Answer::Accept(accept))) => break Greeted::Accepted(accept),

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
-use crate::mux::Socket;
+use crate::mux::{Socket, glance};
 use crate::upgrade::Verdict;
 use crate::wire::greeting::{Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 
@@ -206,8 +206,12 @@ impl Connector<'_> {
     pub(super) async fn listen(&self, spoken: Spoken, quiet: bool) -> Result<(Line, Greeted)> {
         let Spoken { stream, unsent } = spoken;
         let mut ear = Ear::default();
-        // A daemon that is awake has answered by now; then nothing has to be waited for.
-        let mut early = ear.answer_now(&stream);
+        // A daemon that is awake answers at once; then nothing has to be waited for.
+        let mut early = if unsent.is_empty() {
+            glance(self.limits.busy_poll, || ear.answer_now(&stream))
+        } else {
+            None
+        };
         let mut stream = Socket::new(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         if early.is_none()

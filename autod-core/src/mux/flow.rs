@@ -68,25 +68,20 @@ impl State {
     pub(super) fn may_send(&mut self, role: Role, waker: &Waker) -> Sent {
         let level = self.outbox.waiting();
         let mut turns = std::mem::take(&mut self.turns);
+        let mut has_credit = true;
         let sent = self.outflow(role).map_or(Sent::Over, |outflow| {
-            if outflow.may_begin(waker) && turns.may_begin(role, outflow, level, waker) {
+            has_credit = outflow.may_begin(waker);
+            if has_credit && turns.may_begin(role, outflow, level, waker) {
                 Sent::Yes
             } else {
                 Sent::Wait
             }
         });
         self.turns = turns;
-        if sent == Sent::Wait {
-            self.rest(role);
-        }
-        sent
-    }
-
-    /// Nothing is to be done for a stream until it is woken.
-    pub(super) fn rest(&mut self, role: Role) {
-        if let Role::Callee(ticket) = role {
+        if let (Role::Callee(ticket), false) = (role, has_credit) {
             self.serving.rest(ticket);
         }
+        sent
     }
 
     /// Sends a message of a stream if it may begin, and how many items were dropped before it.

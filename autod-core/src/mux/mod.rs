@@ -31,6 +31,7 @@ mod flow;
 mod foreign;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod glance;
 mod incoming;
 mod inflow;
 mod input;
@@ -76,6 +77,7 @@ pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
 pub(crate) use driver::Driver;
 #[cfg(feature = "remote")]
 pub(crate) use foreign::Foreign;
+pub(crate) use glance::glance;
 pub use incoming::{Incoming, open, open_fallible};
 #[cfg(feature = "remote")]
 pub(crate) use keep_alive::KeepAlive;

@@ -80,6 +80,20 @@ impl Serving {
         payload: Part<'_>,
         wakers: &mut Vec<Waker>,
     ) -> Result<Step, Broken> {
+        let before = wakers.len();
+        let step = self.take_frame(header, payload, wakers)?;
+        if wakers.len() > before {
+            self.rouse(header.id >> 1);
+        }
+        Ok(step)
+    }
+
+    fn take_frame(
+        &mut self,
+        header: Header,
+        payload: Part<'_>,
+        wakers: &mut Vec<Waker>,
+    ) -> Result<Step, Broken> {
         let Header { kind, id, .. } = header;
         let index = (id >> 1) as usize;
         if index >= self.limit || self.slots.len() <= index && kind != Kind::Call {
@@ -219,9 +233,16 @@ impl Serving {
             set_waker(&mut running.waker, waker);
         }
         let stop = running.stop;
-        let before = std::mem::replace(&mut running.pace, Pace::Awake);
-        self.resting -= usize::from(before == Pace::Resting);
+        self.rouse(ticket.index);
         stop
+    }
+
+    /// The handler has been woken: it has its turn, or waits for it.
+    fn rouse(&mut self, index: u32) {
+        if let Some(running) = self.slots.get_mut(index as usize).and_then(Slot::running) {
+            let before = std::mem::replace(&mut running.pace, Pace::Awake);
+            self.resting -= usize::from(before == Pace::Resting);
+        }
     }
 
     /// The handler's stream waits: for credit, for the caller's stream, or for what it is made of.

@@ -81,7 +81,7 @@ pub(super) enum Expected {
     Nothing,
     /// Something about a call of ours.
     Answer,
-    /// Another call, because it has nothing more to wait for but streams that rest.
+    /// A call, because it has nothing more to wait for but streams that rest.
     Call,
 }
 
@@ -129,11 +129,16 @@ impl State {
             Expected::Nothing
         } else if self.outgoing.in_use() > 0 {
             Expected::Answer
-        } else if self.was_called && !self.serving.is_busy() {
+        } else if self.may_be_called() && !self.serving.is_busy() {
             Expected::Call
         } else {
             Expected::Nothing
         }
+    }
+
+    /// Who connects is about to call; who accepts may never.
+    fn may_be_called(&self) -> bool {
+        self.was_called || self.side == Side::Acceptor
     }
 
     // ---- our own calls

@@ -281,7 +281,7 @@ impl Shop {
         greet::say(&mut stream, &accept, handshake).await?;
         fault::pass(Point::DaemonSaidAccept);
         let driver = Driver::new(stream, Arc::clone(&shared), dispatch, ear.into_rest())
-            .looking(limits.busy_poll, false);
+            .looking(limits.busy_poll, true);
         Ok(Some((Box::pin(driver.run()), shared, registered)))
     }
 

@@ -19,7 +19,7 @@ impl Pair {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_waits_for_credit_keeps_nobody_from_looking_for_calls() {
     let pair = Pair::new();
-    pair.assert_expected(Expected::Nothing);
+    pair.assert_expected(Expected::Call);
     let mut items = pair.count(10_000_000);
     for _ in 0..100_000 {
         items.next().await.unwrap().unwrap();
