@@ -11,11 +11,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::oneshot;
 
-use crate::failure::{Done, Failure, NO_ANSWER, NOT_RUNNING, UNFINISHED, USAGE, in_full};
+use crate::failure::{Done, Failure, NO_ANSWER, NOT_RUNNING, UNFINISHED, USAGE};
 use crate::input::Mistake;
 use crate::question::{list, text};
+use crate::reader::while_read;
 use crate::signals::Signals;
 use crate::there::Place;
+use crate::told::{Told, in_full};
 use crate::{arguments, input};
 
 /// How long what is being printed may take after an interrupt.
@@ -49,7 +51,7 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     let kind = text(method, "kind").unwrap_or("");
     let arguments = arguments::read(&options.arguments, method).map_err(|mistake| {
         let name = options.method;
-        Failure::coded(USAGE, format!("autod: cannot call {name}: {mistake}")).with_help(format!(
+        Failure::coded(USAGE, format!("cannot call {name}: {mistake}")).with_help(format!(
             "`autod describe {}` shows its arguments; write KEY=VALUE for each, or one JSON object",
             options.name
         ))
@@ -58,12 +60,19 @@ async fn call(options: Options<'_>) -> Result<Done, Failure> {
     let interrupted = interruption(if is_stream { 0 } else { INTERRUPTED })?;
     let client = place.connect_untyped().await?;
     let outcome = Outcome { json: options.json, prints_unit: output(method) != "()" };
-    let work = pin!(perform(&client, options.method, kind, &arguments, &outcome));
+    let work = perform(&client, options.method, kind, &arguments, &outcome);
+    let work = pin!(async {
+        // What is worth nothing unread is given up when nobody reads it.
+        match kind {
+            "stream" | "both-ways" | "bytes" => while_read(work).await.unwrap_or(Ok(Done::Well)),
+            _ => work.await,
+        }
+    });
     match select(work, interrupted).await {
         Either::Left((done, _)) => done,
         // The call is dropped, which cancels it.
         Either::Right(_) if is_stream => Ok(Done::Well),
-        Either::Right(_) => Err(Failure::coded(INTERRUPTED, "")),
+        Either::Right(_) => Err(Failure::silent(INTERRUPTED)),
     }
 }
 
@@ -71,14 +80,10 @@ fn method<'a>(place: &Place, description: &'a Value, name: &str) -> Result<&'a V
     let methods = list(description, "methods");
     methods.iter().find(|method| text(method, "name") == Some(name)).ok_or_else(|| {
         let names: Vec<&str> = methods.iter().filter_map(|method| text(method, "name")).collect();
-        Failure::coded(
-            USAGE,
-            format!(
-                "autod: the {} daemon has no method {name}; it has {}",
-                place.name(),
-                if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-            ),
-        )
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let owner = place.name();
+        Failure::coded(USAGE, format!("the {owner} daemon has no method {name}; it has {names}"))
+            .with_help(format!("`autod describe {owner}` shows what each does"))
     })
 }
 
@@ -86,14 +91,14 @@ fn output(method: &Value) -> &str {
     text(method, "output").unwrap_or("")
 }
 
-/// Comes when the process is interrupted. If it has not ended soon after, because nobody reads what
+/// Comes when the process is interrupted, or its terminal goes. If it has not ended soon after, because nobody reads what
 /// it prints, it ends with this code.
 fn interruption(code: u8) -> Result<oneshot::Receiver<()>, Failure> {
     let failed = |error: io::Error| Failure::new(format!("cannot hear signals: {error}"));
     let signals = Signals::listen().map_err(failed)?;
     let (tell, told) = oneshot::channel();
     tokio::spawn(async move {
-        if signals.end().await.is_ok() {
+        if signals.any().await.is_ok() {
             let _ = tell.send(());
             tokio::time::sleep(LAST_WORDS).await;
             std::process::exit(code.into());
@@ -136,9 +141,7 @@ async fn unless_mistaken(
 ) -> Result<Done, Failure> {
     match select(pin!(work), mistake).await {
         Either::Left((done, _)) => done,
-        Either::Right((Ok(mistake), _)) => {
-            Err(Failure::coded(USAGE, format!("autod: {}", mistake.text)))
-        }
+        Either::Right((Ok(mistake), _)) => Err(Failure::coded(USAGE, mistake.text)),
         // All of the input was good.
         Either::Right((Err(_), work)) => work.await,
     }
@@ -206,14 +209,15 @@ impl Outcome {
     fn print(&self, answer: Result<Value, CallError<Value>>) -> Result<Done, Failure> {
         match answer {
             Ok(value) => {
-                self.value(&mut io::stdout().lock(), &value)?;
+                let printed = self.value(&mut io::stdout().lock(), &value);
+                printed.map_err(|failure| failure.about("the call was executed"))?;
                 Ok(Done::Well)
             }
             Err(CallError::Service(error)) if self.json => {
                 writeln!(io::stdout().lock(), "{}", json!({"error": error}))?;
                 Ok(Done::WithFindings)
             }
-            Err(CallError::Service(error)) => Err(Failure::coded(1, error.to_string())),
+            Err(CallError::Service(error)) => Err(Failure::plain(1, error.to_string())),
             Err(CallError::Autod(error)) => Err(unfinished(&error)),
         }
     }
@@ -235,7 +239,5 @@ fn unfinished(error: &autod::Error) -> Failure {
         () => UNFINISHED,
     };
     let executed = if error.may_have_executed() { "" } else { "; it was not executed" };
-    let (text, help) = (in_full(error), error.help());
-    let help = if text.contains(&help) { String::new() } else { format!("\nhelp: {help}") };
-    Failure::coded(code, format!("autod: {text}{executed}{help}"))
+    Failure::coded(code, Told::new(in_full(error) + executed, error.help()))
 }

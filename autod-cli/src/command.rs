@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Arg, ArgAction, Command, value_parser};
 use clap_complete::engine::ArgValueCompleter;
 
@@ -10,16 +11,18 @@ use crate::probe::Address;
 
 /// What people read about the exit codes; docs/command.md has the same.
 const EXIT_CODES: &str = "Exit codes:
-  0  it was done
-  1  it was not; standard error says why
-  2  the command line is wrong
-  3  the daemon or service does not run
-  4  there is no such daemon or service
-  5  the file has a supervisor already
-  6  the daemon does not answer in time
-  7  a call did not come to its end
+    0  it was done
+    1  it was not; standard error says why
+    2  the command line is wrong
+    3  the daemon or service does not run
+    4  there is no such daemon or service
+    5  the file has a supervisor already
+    6  the daemon does not answer, or does not end, in time
+    7  a call did not come to its end
+  130  a call was interrupted
 
-NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket.
+NAME is the name of a daemon as `autod ps` shows it, its process id, or the path of its socket;
+of a supervisor (`autod up`) also the path of its file.
 `call`, `describe` and `status` also take ssh://[USER@]HOST[:PORT]/PROGRAM.
 Colours follow the terminal; NO_COLOR turns them off.";
 
@@ -86,7 +89,7 @@ fn ps() -> Command {
         .args([
             flag("all", "all", "Show those too that have ended in order").short('a'),
             flag("reap", "reap", "Remove the sockets that killed daemons have left behind"),
-            config(),
+            config().conflicts_with_all(["all", "reap"]),
             host(),
             json(),
             timeout("1000"),
@@ -143,7 +146,9 @@ fn call() -> Command {
                      JSON, or the text itself for an argument of type String",
                 ),
             flag("json", "json", "Print {\"ok\": ..} for a value, {\"error\": ..} for the method's error"),
-            timeout("1000"),
+            timeout("1000").help(
+                "How long reaching the daemon may take, in milliseconds; the call takes what it takes",
+            ),
         ])
 }
 
@@ -169,8 +174,9 @@ fn stop() -> Command {
             .required(true)
             .num_args(1..)
             .value_name("NAME")
+            .value_parser(NonEmptyStringValueParser::new())
             .add(ArgValueCompleter::new(Names::BOTH))
-            .help("Names, process ids or socket paths"),
+            .help("Names of daemons or services, process ids, or paths of sockets"),
         flag("kill", "kill", "Kill one that does not end in time, and a service at once")
             .alias("force"),
         config(),
@@ -218,9 +224,20 @@ fn up() -> Command {
 }
 
 fn with_name(command: &'static str, names: Names, about: &'static str) -> Command {
-    let name =
-        Arg::new("name").required(true).value_name("NAME").add(ArgValueCompleter::new(names));
-    Command::new(command).about(about).arg(name.help("Its name, process id or socket path"))
+    let help = match (names.daemons, names.services, command) {
+        (false, _, _) => "Its name in the file",
+        (true, true, _) => "The name of a daemon or service, a process id, or the path of a socket",
+        (true, false, "call" | "describe") => {
+            "Its name, process id or socket path; ssh://HOST/PROGRAM on another machine"
+        }
+        (true, false, _) => "Its name, process id or socket path",
+    };
+    let name = Arg::new("name")
+        .required(true)
+        .value_name("NAME")
+        .value_parser(NonEmptyStringValueParser::new())
+        .add(ArgValueCompleter::new(names));
+    Command::new(command).about(about).arg(name.help(help))
 }
 
 fn flag(id: &'static str, long: &'static str, help: &'static str) -> Arg {

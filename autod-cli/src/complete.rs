@@ -16,6 +16,7 @@ use crate::command::command;
 use crate::failure::Failure;
 use crate::name::find;
 use crate::question::{ask, list, text};
+use crate::state::name_of;
 use crate::supervise::Supervisors;
 
 /// Says to the command that a shell asks. Not the usual `COMPLETE`, which others may have set.
@@ -65,7 +66,7 @@ impl ValueCompleter for Names {
             let targets = control::find().0.into_iter();
             let lives = |target: &Target| matches!(target.life(), Ok(Some(_)));
             let names = targets.filter(|target| self.ended || lives(target));
-            found.extend(names.map(|target| CompletionCandidate::new(target.name())));
+            found.extend(names.map(|target| CompletionCandidate::new(name_of(&target))));
         }
         if self.services {
             found.extend(services());

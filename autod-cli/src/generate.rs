@@ -20,7 +20,8 @@ pub(crate) fn manuals(directory: Option<&Path>) -> Result<Done, Failure> {
     let directory = directory.ok_or_else(|| Failure::new("the directory is missing"))?;
     let failed = |error: std::io::Error| {
         let path = directory.display();
-        Failure::new(format!("cannot write manual pages into {path}; make the directory: {error}"))
+        Failure::new(format!("cannot write manual pages into {path}: {error}"))
+            .with_help("make the directory, or name another")
     };
     clap_mangen::generate_to(command(), directory).map_err(failed)?;
     Ok(Done::Well)

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
+use crate::name::find_daemon;
 use crate::question::ask;
 
 pub(crate) async fn run(
@@ -15,8 +15,13 @@ pub(crate) async fn run(
     json: bool,
     patience: Duration,
 ) -> Result<Done, Failure> {
-    let target = find(name).await?;
-    ask(&target, "log-level", &[("level", level)], patience).await?;
+    let target = find_daemon(name).await?;
+    ask(&target, "log-level", &[("level", level)], patience).await.map_err(|failure| {
+        failure.or_help(
+            "a level is for its program to understand; to autod's own log it is off, error, warn, info, debug, \
+             trace, or TARGET=LEVEL",
+        )
+    })?;
     if json {
         let said = json!({"name": target.name(), "level": level});
         writeln!(std::io::stdout().lock(), "{said}")?;

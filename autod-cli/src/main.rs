@@ -30,11 +30,12 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-pub(crate) use autod_console::{failure, question, style, table};
+pub(crate) use autod_console::{failure, question, reader, style, table, told};
 use autod_console::{logs, status};
 use clap::ArgMatches;
 
 use crate::failure::{Done, Failure};
+use crate::told::Told;
 
 fn main() -> ExitCode {
     if let Some(code) = autod::control::relay() {
@@ -61,9 +62,15 @@ fn misused(error: &clap::Error) -> ExitCode {
     if !(is_json && error.use_stderr()) {
         error.exit();
     }
-    let text = error.to_string();
-    let text = text.trim_end().strip_prefix("error: ").unwrap_or(&text);
-    let failure = Failure::coded(failure::USAGE, text);
+    let said = error.to_string();
+    let said = said.trim_end();
+    let said = said.strip_prefix("error: ").unwrap_or(said);
+    // Behind an empty line it says how it is right.
+    let told = match said.split_once("\n\n") {
+        Some((text, help)) => Told { text: text.to_owned(), help: Some(help.trim().to_owned()) },
+        None => said.into(),
+    };
+    let failure = Failure::coded(failure::USAGE, told);
     failure.report(true);
     failure.code()
 }
@@ -75,7 +82,14 @@ fn json(matches: &ArgMatches) -> bool {
 
 fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
     if let Ok(Some(host)) = matches.try_get_one::<String>("host") {
-        return block_on(there::run(host, there::patience(matches)));
+        let there = there::run(host, there::patience(matches));
+        return block_on(async {
+            match name {
+                // It may print nothing for long, and does nothing else.
+                "logs" => reader::while_read(there).await.unwrap_or(Ok(Done::Well)),
+                _ => there.await,
+            }
+        });
     }
     match name {
         "up" => up::run(&up::Options {
@@ -136,7 +150,7 @@ fn run(name: &str, matches: &ArgMatches) -> Result<Done, Failure> {
                 previous: matches.get_flag("previous"),
                 json: matches.get_flag("json"),
             };
-            block_on(async { logs::run(&name::find(word(matches)).await?, &options).await })
+            block_on(async { logs::run(&name::find_daemon(word(matches)).await?, &options).await })
         }
         "log-level" => {
             let level = matches.get_one::<String>("level").map_or("", String::as_str);

@@ -1,5 +1,6 @@
 //! From what a user calls a daemon to the daemon.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -7,19 +8,33 @@ use autod::control::{self, Target};
 
 use crate::failure::Failure;
 use crate::question::{ask, text};
+use crate::supervise::{Supervisors, supervisor_of};
 use crate::there;
 
 /// How long a daemon may take to say what it is called.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Finds the daemon that is meant: by a path if it has a slash in it, else by name, else by process
+/// Finds the daemon that is meant: by a path if it has a slash in it, which is that of a socket or of the
+/// file of a supervisor, else by name, else by process
 /// id.
 pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
     if there::is_address(name) {
         return Err(there::not_from_here(name));
     }
     if name.contains('/') {
-        return Ok(Target::at(Path::new(name))?);
+        let path = Path::new(name);
+        if let Some(socket) = supervisor_of(path) {
+            return Ok(Target::at(&socket)?);
+        }
+        let is_other = std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket());
+        // With a slash at its end a path has a fault of its own.
+        if is_other && !name.ends_with('/') {
+            return Err(Failure::unknown(format!(
+                "{name} is no socket of a daemon, nor the file of a supervisor that runs"
+            ))
+            .with_help("`autod ps --json` lists sockets and files"));
+        }
+        return Ok(Target::at(path)?);
     }
     let (targets, _) = control::find();
     let (mut exact, others): (Vec<_>, Vec<_>) =
@@ -37,9 +52,8 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
                 return Ok(target);
             }
         }
-        return Err(Failure::unknown(format!(
-            "no daemon of this user has the process id {pid}; `autod ps` lists those that run"
-        )));
+        let text = format!("no daemon of this user has the process id {pid}");
+        return Err(Failure::unknown(text).with_help("`autod ps` lists those that run"));
     }
     let mut found = instances;
     for target in others.into_iter().filter(Target::is_explicit) {
@@ -55,19 +69,30 @@ pub(crate) async fn find(name: &str) -> Result<Target, Failure> {
             found.push(target);
             Err(several(name, &found))
         }
-        None => Err(Failure::unknown(format!(
-            "there is no daemon called {name}; `autod ps --all` lists those that there are"
-        ))),
+        None => Err(Failure::unknown(format!("there is no daemon called {name}"))
+            .with_help("`autod ps --all` lists those that there are")),
     }
+}
+
+/// The same, for what cannot be asked of a service of a supervisor: of one that is, it is said.
+pub(crate) async fn find_daemon(name: &str) -> Result<Target, Failure> {
+    let failure = match find(name).await {
+        Err(failure) if failure.is_unknown() => failure,
+        found => return found,
+    };
+    let found = Supervisors::find_within(None, PATIENCE).await.unwrap_or_default();
+    let service = found.services().find(|(_, service)| service.name == name);
+    Err(service.map_or(failure, |(owner, _)| {
+        Failure::unknown(format!("{name} is no daemon, but a service of {}", owner.file))
+            .with_help(format!("`autod status {name}`, `start` and `stop` are for services"))
+    }))
 }
 
 fn several(name: &str, targets: &[Target]) -> Failure {
     let sockets: Vec<_> =
         targets.iter().map(|target| format!("  {}", target.socket().display())).collect();
-    Failure::new(format!(
-        "several daemons are called {name}; name one by its socket:\n{}",
-        sockets.join("\n")
-    ))
+    Failure::new(format!("several daemons are called {name}:\n{}", sockets.join("\n")))
+        .with_help("name one by its socket")
 }
 
 /// Instances have a hash behind the name of their application.

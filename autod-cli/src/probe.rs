@@ -5,13 +5,15 @@ use std::io::{ErrorKind, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use autod::Readiness;
+use autod::{Readiness, control};
 use serde_json::json;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::failure::{Done, Failure};
 use crate::style::harmless;
+
+const STARTERS: &str = "a command of its program starts it, or `autod up`";
 
 /// Where a service answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,17 +86,12 @@ pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
 async fn ask(address: &Address) -> Result<Readiness, Failure> {
     let absent = |place: &dyn fmt::Display, error: std::io::Error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-            Failure::not_running(format!("nobody listens on {place}"))
-                .with_help("a command of its program starts it, or `autod up`")
+            Failure::not_running(format!("nobody listens on {place}")).with_help(STARTERS)
         }
         _ => Failure::new(format!("cannot connect to {place}: {error}"))
             .with_help("look at the address, and who may go there"),
     };
-    let unanswered = |error: autod::Error| {
-        let mut failure = Failure::from(error);
-        failure.text = format!("{address}: {}", failure.text);
-        failure
-    };
+    let unanswered = |error: autod::Error| Failure::from(error).about(address);
     let socket = match address {
         Address::Tcp(address) => {
             let stream =
@@ -102,7 +99,16 @@ async fn ask(address: &Address) -> Result<Readiness, Failure> {
             return autod::readiness(stream).await.map_err(unanswered);
         }
         Address::Socket(path) => path.clone(),
-        Address::Name(name) => autod::Daemon::new(name).socket_path()?,
+        Address::Name(name) => {
+            let targets = control::find().0;
+            match targets.iter().find(|target| target.name() == *name) {
+                Some(target) => target.socket().to_owned(),
+                None => {
+                    let text = format!("{address} does not run, and nobody listens");
+                    return Err(Failure::not_running(text).with_help(STARTERS));
+                }
+            }
+        }
     };
     let stream =
         UnixStream::connect(&socket).await.map_err(|error| absent(&socket.display(), error))?;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use autod::control::{self, Target};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use serde_json::json;
 use tokio::time::timeout;
 
-use crate::failure::{Done, Failure, told};
+use crate::failure::{Done, Failure};
 use crate::question::number;
-use crate::state::{DEAD, ENDED, Seen, look};
+use crate::state::{DEAD, ENDED, Seen, look, name_of};
 use crate::style::{Style, bytes, time};
 use crate::table::{Cell, Table};
+use crate::told::{Told, warn};
 
 pub(crate) struct Options {
     pub(crate) all: bool,
@@ -27,8 +27,11 @@ pub(crate) struct Options {
 const TOGETHER: u32 = 4;
 
 pub(crate) async fn run(options: &Options) -> Result<Done, Failure> {
-    let (targets, notes) = control::find();
-    tell(&notes, options.json);
+    let (mut targets, obstacles) = control::find();
+    targets.sort_by_cached_key(name_of);
+    for control::Obstacle { text, help, .. } in obstacles {
+        warn(&Told::new(text, help), options.json);
+    }
     if options.reap {
         control::forget_lost();
     }
@@ -96,26 +99,15 @@ impl List<'_> {
     }
 }
 
-/// What kept daemons from being found.
-fn tell(notes: &[String], json: bool) {
-    for note in notes {
-        if json {
-            eprintln!("{}", json!({"warning": {"text": note}}));
-        } else {
-            eprintln!("autod: {note}");
-        }
-    }
-}
-
 /// Under the locks, so that a daemon which starts meanwhile is left alone.
 fn reap(target: &Target, seen: &mut Seen) -> Result<(), Failure> {
     if seen.state != DEAD && seen.state != ENDED {
         return Ok(());
     }
-    let text = |error: autod::Error| {
-        Failure::new(format!("the {} daemon was not reaped: {}", target.name(), told(&error)))
+    let failed = |error: autod::Error| {
+        Failure::new(&error).about(format!("the {} daemon was not reaped", target.name()))
     };
-    seen.reaped = target.reap().map_err(text)?;
+    seen.reaped = target.reap().map_err(failed)?;
     Ok(())
 }
 

@@ -11,14 +11,15 @@ use autod_console::status::print_restarted;
 use serde_json::Value;
 
 use crate::failure::{Done, Failure};
-use crate::name::find;
+use crate::name::find_daemon;
 use crate::question::{ask, list, number, text};
+use crate::told::Told;
 
 /// How long the daemon may take to say how it was started.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(crate) async fn run(name: &str, json: bool, patience: Duration) -> Result<Done, Failure> {
-    let target = find(name).await?;
+    let target = find_daemon(name).await?;
     let before = ask(&target, "status", &[], PATIENCE.min(patience)).await?;
     start_anew(&target, &before, patience).await?;
     let after = ask(&target, "status", &[], PATIENCE.min(patience)).await?;
@@ -86,6 +87,6 @@ async fn start_anew(target: &Target, status: &Value, patience: Duration) -> Resu
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(Failure::new(format!("the {name} daemon was not restarted: {}", said.trim())))
+    let said = Told::read(String::from_utf8_lossy(&output.stderr).trim());
+    Err(Failure::new(said).about(format!("the {name} daemon was not restarted")))
 }

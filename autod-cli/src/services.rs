@@ -35,7 +35,7 @@ pub(crate) fn list(options: &Options) -> Result<(), Failure> {
         } else if !rows.is_empty() {
             table(&mut io::stdout().lock(), &rows, Style::of_stdout())?;
         }
-        if found.silent.is_empty() { Ok(()) } else { Err(found.silent.join("\n").into()) }
+        if found.silent.is_empty() { Ok(()) } else { Err(Failure::several(found.silent)) }
     })
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn status(name: &str, options: &Options) -> Result<(), Failure> {
             let mut out = io::stdout().lock();
             details(&mut out, &supervisor.overview, service, Style::of_stdout())?;
         }
-        if service.is_up() { Ok(()) } else { Err(Failure::coded(NOT_RUNNING, "")) }
+        if service.is_up() { Ok(()) } else { Err(Failure::silent(NOT_RUNNING)) }
     })
 }
 

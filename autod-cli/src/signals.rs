@@ -2,7 +2,9 @@
 
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
+use std::pin::pin;
 
+use futures::future::select;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::net::UnixStream;
 
@@ -20,6 +22,12 @@ impl Signals {
     /// SIGTERM or SIGINT. Nothing is lost if the future is dropped.
     pub(crate) async fn end(&self) -> io::Result<()> {
         heard(&self.end).await
+    }
+
+    /// Any of the three, for a command that reads nothing again.
+    pub(crate) async fn any(&self) -> io::Result<()> {
+        let (end, hung_up) = (pin!(self.end()), pin!(self.reload()));
+        select(end, hung_up).await.factor_first().0
     }
 
     /// SIGHUP. Nothing is lost if the future is dropped; several at a time may be one.

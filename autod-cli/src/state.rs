@@ -1,17 +1,21 @@
 //! How a daemon is, in one word and in full.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use autod::control::{Life, Sight, Target};
 use serde_json::{Map, Value, json};
 
-use crate::failure::told_in_a_line;
 use crate::question::{list, millis, number, opened, text};
 use crate::style::{Colour, time};
+use crate::supervise::file_of;
+use crate::told::Told;
 
 /// What is known of one daemon.
 pub(crate) struct Seen {
     pub(crate) name: String,
+    /// Its file, if it is a supervisor.
+    pub(crate) supervises: Option<PathBuf>,
     pub(crate) socket: String,
     pub(crate) state: &'static str,
     /// Its own words, if it answers.
@@ -20,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) life: Option<Life>,
     /// What else there is to say.
     pub(crate) text: Option<String>,
+    /// What a person does about it.
+    pub(crate) help: Option<String>,
     pub(crate) reaped: bool,
 }
 
@@ -30,10 +36,21 @@ pub(crate) const ENDED: &str = "ended";
 pub(crate) const STARTING: &str = "starting";
 pub(crate) const BROKEN: &str = "unusable";
 
+/// One that cannot be asked.
+const UNKNOWN: &str = "unknown";
+
+/// What `autod ps` calls a daemon, and other commands find it by. A supervisor is known by its file.
+pub(crate) fn name_of(target: &Target) -> String {
+    match file_of(target.socket()) {
+        Some(file) => file.display().to_string(),
+        None => target.name(),
+    }
+}
+
 /// Looks at one daemon; whatever goes wrong is what is known of it.
 pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
     let mut seen = Seen::silent(target, None, patience);
-    seen.text = None;
+    (seen.text, seen.help) = (None, None);
     match target.look("status", &[], patience).await {
         Ok(Sight::Answers(answer)) => match opened(&answer) {
             Ok(status) => {
@@ -45,11 +62,11 @@ pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
                 };
                 seen.status = Some(status);
             }
-            Err(text) => (seen.state, seen.text) = ("unknown", Some(text)),
+            Err(text) => (seen.state, seen.text) = (UNKNOWN, Some(text)),
         },
         Ok(Sight::Silent(life)) => return Seen::silent(target, life, patience),
         Ok(Sight::Refuses(life, text)) => {
-            (seen.state, seen.life, seen.text) = ("unknown", life, Some(text));
+            (seen.state, seen.life, seen.text) = (UNKNOWN, life, Some(text));
         }
         Ok(Sight::Starting(who)) => (seen.state, seen.text) = (STARTING, Some(who)),
         Ok(Sight::Closing(life)) => (seen.state, seen.life) = ("closing", Some(life)),
@@ -57,8 +74,17 @@ pub(crate) async fn look(target: &Target, patience: Duration) -> Seen {
             seen.state = if leftover { DEAD } else { ENDED };
             seen.life = last;
         }
-        Ok(_) => seen.state = "unknown",
-        Err(error) => (seen.state, seen.text) = (BROKEN, Some(told_in_a_line(&error))),
+        Ok(_) => seen.state = UNKNOWN,
+        Err(error) => {
+            let Told { text, help } = Told::from(&error);
+            (seen.state, seen.text, seen.help) = (BROKEN, Some(text), help);
+        }
+    }
+    if seen.state == DEAD {
+        seen.text = Some("it was killed".to_owned());
+        seen.help = Some("autod ps --reap removes its socket".to_owned());
+    } else if seen.state == UNKNOWN {
+        seen.help = Some("autod stop ends it".to_owned());
     }
     seen
 }
@@ -77,12 +103,14 @@ impl Seen {
     /// A daemon that has not answered in time.
     pub(crate) fn silent(target: &Target, life: Option<Life>, patience: Duration) -> Self {
         Self {
-            name: target.name(),
+            name: name_of(target),
+            supervises: file_of(target.socket()),
             socket: target.socket().display().to_string(),
             state: HUNG,
             status: None,
             life,
             text: Some(format!("no answer within {}", time(patience))),
+            help: Some("autod stop --kill ends it".to_owned()),
             reaped: false,
         }
     }
@@ -118,14 +146,12 @@ impl Seen {
     /// Why it is still there.
     pub(crate) fn why(&self) -> String {
         let Some(status) = &self.status else {
-            let text = self.text.clone().unwrap_or_default();
-            return match (self.state, self.reaped) {
-                (_, true) => "its socket was removed".to_owned(),
-                (DEAD, _) => "it was killed; autod ps --reap removes its socket".to_owned(),
-                (HUNG, _) => format!("{text}; autod stop --kill ends it"),
-                ("unknown", _) => format!("{text}; autod stop ends it"),
-                _ => text,
-            };
+            if self.reaped {
+                return "its socket was removed".to_owned();
+            }
+            let both: Vec<&str> =
+                [&self.text, &self.help].into_iter().flatten().map(|text| &**text).collect();
+            return both.join("; ");
         };
         if let Some(progress) = text(status, "progress") {
             return progress.to_owned();
@@ -148,15 +174,20 @@ impl Seen {
                 None => String::new(),
             });
         }
-        reasons.join(", ")
+        let reasons = reasons.join(", ");
+        if self.supervises.is_some() { format!("autod up; {reasons}") } else { reasons }
     }
 
     pub(crate) fn to_json(&self) -> Value {
         let mut object = Map::new();
-        object.insert("kind".to_owned(), json!("daemon"));
+        let kind = if self.supervises.is_some() { "supervisor" } else { "daemon" };
+        object.insert("kind".to_owned(), json!(kind));
         object.insert("name".to_owned(), json!(self.name));
         object.insert("socket".to_owned(), json!(self.socket));
         object.insert("state".to_owned(), json!(self.state));
+        if let Some(file) = &self.supervises {
+            object.insert("file".to_owned(), json!(file.to_string_lossy()));
+        }
         if let Some(status) = &self.status {
             object.insert("status".to_owned(), status.clone());
         }
@@ -170,6 +201,9 @@ impl Seen {
         }
         if let Some(text) = &self.text {
             object.insert("text".to_owned(), json!(text));
+        }
+        if let Some(help) = self.help.as_ref().filter(|_| !self.reaped) {
+            object.insert("help".to_owned(), json!(help));
         }
         if self.reaped {
             object.insert("reaped".to_owned(), json!(true));

@@ -7,7 +7,7 @@ use autod_console::stop;
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::failure::{Done, Failure};
+use crate::failure::{Done, Failure, UNKNOWN};
 use crate::name::find;
 use crate::{block_on, services};
 
@@ -20,7 +20,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options, of_services: &services::Options) -> Result<Done, Failure> {
     let ended = match &of_services.file {
-        Some(_) => options.names.iter().map(|_| Err(Failure::unknown(""))).collect(),
+        Some(_) => options.names.iter().map(|_| Err(Failure::silent(UNKNOWN))).collect(),
         None => block_on(async {
             Ok(join_all(options.names.iter().map(|name| end(name, options))).await)
         })?,

@@ -42,7 +42,7 @@ pub(crate) fn not_from_here(address: &str) -> Failure {
     Failure::coded(
         USAGE,
         format!(
-            "autod: this takes no address of ssh; `--host {scheme}{host}` and the daemon's name let the \
+            "this takes no address of ssh; `--host {scheme}{host}` and the daemon's name let the \
              autod of that machine do it"
         ),
     )
@@ -63,12 +63,12 @@ impl Place {
         patience: Duration,
     ) -> Result<Self, Failure> {
         if !is_address(name) {
-            let target = Box::new(name::find(name).await?);
+            let target = Box::new(name::find_daemon(name).await?);
             return Ok(Self::Here(target, patience));
         }
         let program = name["ssh://".len()..].split_once('/').map_or("", |(_, program)| program);
         if program.is_empty() {
-            let text = format!("autod: {name} names no program, as ssh://HOST/counter does");
+            let text = format!("{name} names no program, as ssh://HOST/counter does");
             return Err(Failure::coded(USAGE, text));
         }
         let distant = Distant::reach(name, starts, patience).await?;
@@ -115,7 +115,7 @@ pub(crate) async fn run(host: &str, patience: Duration) -> Result<Done, Failure>
     match run_there(host, words, patience, &mut output, &mut errors).await {
         Ok(0) => Ok(Done::Well),
         // It has said why.
-        Ok(code) => Err(Failure::coded(code, "")),
+        Ok(code) => Err(Failure::silent(code)),
         Err(error) => Err(unread(&error).unwrap_or_else(|| error.into())),
     }
 }
@@ -123,7 +123,7 @@ pub(crate) async fn run(host: &str, patience: Duration) -> Result<Done, Failure>
 /// Whether nobody reads what is printed any more, which is no error.
 fn unread(error: &autod::Error) -> Option<Failure> {
     let cause = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
-    (cause.kind() == ErrorKind::BrokenPipe).then(|| Failure::coded(0, ""))
+    (cause.kind() == ErrorKind::BrokenPipe).then(|| Failure::silent(0))
 }
 
 /// The arguments for the other machine, which are those of this command but for its `--host`.
@@ -161,7 +161,7 @@ mod tests {
         for (address, host) in
             [("ssh://me@box/counter", "--host me@box`"), ("ssh://box:22", "--host ssh://box:22`")]
         {
-            let text = not_from_here(address).text;
+            let text = not_from_here(address).to_string();
             assert!(text.contains(host), "{text}");
         }
     }

@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use autod_activator::{Shutdown, Supervisor, read_file};
+use autod_activator::{Changes, Shutdown, Supervisor, read_file};
+use serde_json::json;
 
-use crate::failure::{Failure, told};
+use crate::failure::Failure;
 use crate::signals::Signals;
+use crate::told::{Told, complain, complain_json, warn};
 use crate::{report, supervise};
 
 /// How long open connections may take at the end.
@@ -29,13 +31,13 @@ pub(crate) struct Options {
 /// What a person is to read.
 pub(crate) fn run(options: &Options) -> Result<(), Failure> {
     let services = read_file(&options.file)
-        .map_err(|mistakes| Failure::from(mistakes.to_string()).help(mistakes.help()))?;
+        .map_err(|mistakes| Failure::plain(1, Told::new(mistakes.to_string(), mistakes.help())))?;
     if options.check {
         return Ok(());
     }
     autod_activator::raise_open_files();
     // Before there are threads: it changes the environment.
-    let mut activation = autod::Activation::take().map_err(|error| told(&error))?;
+    let mut activation = autod::Activation::take()?;
     let inherited = activation.sockets();
     // A second thread makes each connection dearer by what it takes to wake it.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -115,15 +117,25 @@ async fn run_until_signal(supervisor: &Supervisor, signals: &Signals, options: &
 async fn reload(supervisor: &Supervisor, options: &Options) {
     let services = match read_file(&options.file) {
         Ok(services) => services,
-        Err(mistakes) => return eprintln!("{mistakes}\nautod: nothing was changed"),
+        Err(mistakes) => {
+            let text = format!("nothing was changed:\n{mistakes}");
+            return warn(&Told::new(text, mistakes.help()), options.json);
+        }
     };
     match supervisor.apply(services).await {
-        Ok(changes) => eprintln!(
+        Ok(Changes { added, changed, removed, .. }) if options.json => {
+            let changes = json!({"added": added, "changed": changed, "removed": removed});
+            complain_json(&json!({"reloaded": changes}));
+        }
+        Ok(Changes { added, changed, removed, .. }) => complain(&format!(
             "autod: reloaded: {} added, {} changed, {} removed",
-            changes.added.len(),
-            changes.changed.len(),
-            changes.removed.len()
-        ),
-        Err(error) => eprintln!("autod: not all was reloaded: {}", supervise::told(&error)),
+            added.len(),
+            changed.len(),
+            removed.len()
+        )),
+        Err(error) => {
+            let Told { text, help } = supervise::told(&error);
+            warn(&Told { text: format!("not all was reloaded: {text}"), help }, options.json);
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! How a command ends: the exit codes, and what a person is told.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+
+use crate::told::{Told, complain, complain_json};
 
 /// Wrong usage; clap's code too.
 pub const USAGE: u8 = 2;
@@ -38,49 +41,77 @@ impl Done {
 /// A command that has not.
 #[derive(Debug)]
 pub struct Failure {
-    pub text: String,
+    /// Several if it was asked for several things; none if it was printed already.
+    told: Vec<Told>,
     code: u8,
     /// The text says by itself where it comes from.
     plain: bool,
 }
 
 impl Failure {
-    pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: 1, plain: false }
+    pub fn new(told: impl Into<Told>) -> Self {
+        Self::coded(1, told)
+    }
+
+    pub fn coded(code: u8, told: impl Into<Told>) -> Self {
+        Self { told: vec![told.into()], code, plain: false }
     }
 
     /// Says what the text says, and nothing before it.
-    pub fn coded(code: u8, text: impl Into<String>) -> Self {
-        Self { text: text.into(), code, plain: true }
+    pub fn plain(code: u8, told: impl Into<Told>) -> Self {
+        Self { plain: true, ..Self::coded(code, told) }
     }
 
-    pub fn unknown(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: UNKNOWN, plain: false }
+    /// Whoever waits for it knows already, or has another way to.
+    pub fn silent(code: u8) -> Self {
+        Self { told: Vec::new(), code, plain: false }
+    }
+
+    /// All of this went wrong.
+    pub fn several(told: Vec<Told>) -> Self {
+        Self { told, code: 1, plain: false }
+    }
+
+    pub fn unknown(told: impl Into<Told>) -> Self {
+        Self::coded(UNKNOWN, told)
+    }
+
+    pub fn not_running(told: impl Into<Told>) -> Self {
+        Self::coded(NOT_RUNNING, told)
+    }
+
+    pub fn no_answer(told: impl Into<Told>) -> Self {
+        Self::coded(NO_ANSWER, told)
     }
 
     /// With what a person does next, on a line of its own.
     #[must_use]
-    pub fn with_help(self, help: impl fmt::Display) -> Self {
-        Self { text: format!("{}\nhelp: {help}", self.text), ..self }
+    pub fn with_help(mut self, help: impl fmt::Display) -> Self {
+        if let Some(last) = self.told.last_mut() {
+            last.help = Some(help.to_string());
+        }
+        self
+    }
+
+    /// The same, unless it says that already.
+    #[must_use]
+    pub fn or_help(self, help: impl fmt::Display) -> Self {
+        let is_helped = self.told.last().is_some_and(|last| last.help.is_some());
+        if is_helped { self } else { self.with_help(help) }
+    }
+
+    /// Says before all what it is about.
+    #[must_use]
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
+        for told in &mut self.told {
+            told.text = format!("{what}: {}", told.text);
+        }
+        self
     }
 
     /// There is none of that name.
     pub fn is_unknown(&self) -> bool {
         self.code == UNKNOWN
-    }
-
-    pub fn not_running(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: NOT_RUNNING, plain: false }
-    }
-
-    pub fn no_answer(text: impl Into<String>) -> Self {
-        Self { text: text.into(), code: NO_ANSWER, plain: false }
-    }
-
-    /// Says on a line of its own what a person does next.
-    #[must_use]
-    pub fn help(self, help: &str) -> Self {
-        Self { text: helped(self.text, help), ..self }
     }
 
     pub fn code(&self) -> ExitCode {
@@ -89,45 +120,55 @@ impl Failure {
 
     /// The worse one of two, with what both say.
     #[must_use]
-    pub fn and(self, other: &Self) -> Self {
-        let text = format!("{}\nautod: {}", self.text, other.text);
-        Self { text, code: if self.code == other.code { self.code } else { 1 }, plain: self.plain }
+    pub fn and(mut self, other: &Self) -> Self {
+        self.told.extend_from_slice(&other.told);
+        self.code = if self.code == other.code { self.code } else { 1 };
+        self
     }
-}
 
-impl Failure {
-    /// Says it on standard error: a line of text, or with `json` an object.
+    /// Says it on standard error: lines of text, or with `json` an object.
     pub fn report(&self, json: bool) {
-        if self.text.is_empty() {
+        if self.told.is_empty() {
             return;
         }
         if json {
-            eprintln!("{}", json!({"error": self.to_json()}));
+            complain_json(&json!({"error": self.to_json()}));
         } else {
-            eprintln!("{self}");
+            complain(&self.to_string());
         }
     }
 
-    /// What it says without the name of the command, and the exit code.
+    /// What it says, and the exit code.
     pub fn to_json(&self) -> Value {
-        let lines: Vec<&str> = self.text.lines().map(without_our_name).collect();
-        json!({"text": lines.join("\n"), "code": self.code})
+        let mut helps: Vec<&str> = Vec::new();
+        for help in self.told.iter().filter_map(|told| told.help.as_deref()) {
+            if !helps.contains(&help) {
+                helps.push(help);
+            }
+        }
+        let texts: Vec<&str> = self.told.iter().map(|told| &*told.text).collect();
+        let help = (!helps.is_empty()).then(|| helps.join("\n"));
+        let mut object = Told { text: texts.join("\n"), help }.to_json();
+        object["code"] = self.code.into();
+        object
     }
-}
 
-fn without_our_name(line: &str) -> &str {
-    line.strip_prefix("autod: ").unwrap_or(line)
+    /// Where there is one line only.
+    pub fn in_a_line(&self) -> String {
+        let lines: Vec<String> = self.told.iter().map(Told::in_a_line).collect();
+        lines.join("; ")
+    }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.plain { "" } else { "autod: " }, self.text)
+        for (at, told) in self.told.iter().enumerate() {
+            let (end, name) =
+                (if at == 0 { "" } else { "\n" }, if self.plain { "" } else { "autod: " });
+            write!(f, "{end}{name}{told}")?;
+        }
+        Ok(())
     }
-}
-
-/// What a person does next, on a line of its own, unless the text says it already.
-pub fn helped(text: String, help: &str) -> String {
-    if text.contains(help) { text } else { format!("{text}\nhelp: {help}") }
 }
 
 impl From<autod_core::Error> for Failure {
@@ -137,48 +178,48 @@ impl From<autod_core::Error> for Failure {
             () if error.is_timeout() => NO_ANSWER,
             () => 1,
         };
-        Self { text: told(&error), code, plain: false }
+        Self::coded(code, &error)
     }
 }
 
-/// What cannot be printed. Whoever does not read any more, as `head`, has what it wanted.
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        if error.kind() == std::io::ErrorKind::BrokenPipe {
-            return Self { code: 0, ..Self::coded(0, "") };
-        }
-        Self::new(format!("cannot write: {error}"))
+impl From<Told> for Failure {
+    fn from(told: Told) -> Self {
+        Self::new(told)
     }
 }
 
 impl From<String> for Failure {
     fn from(text: String) -> Self {
-        Self::coded(1, text)
+        Self::new(text)
     }
 }
 
-/// An error with its causes, and what to do next on a second line.
-pub fn told(error: &autod_core::Error) -> String {
-    helped(in_full(error), &error.help())
-}
-
-/// The same where there is one line only.
-pub fn told_in_a_line(error: &autod_core::Error) -> String {
-    in_a_line(&told(error))
-}
-
-/// What a command says on several lines, on one.
-pub fn in_a_line(text: &str) -> String {
-    text.replace("\nhelp: ", "; ").replace('\n', "; ")
-}
-
-/// An error with its causes.
-pub fn in_full(error: impl std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+/// What cannot be printed. Whoever does not read any more, as `head`, has what it wanted.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::silent(0);
+        }
+        Self::new(format!("cannot print: {error}"))
+            .with_help("look at what standard output leads to")
     }
-    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_stands_apart_for_programs() {
+        let failure = Failure::unknown("no a").with_help("look");
+        assert_eq!(failure.to_string(), "autod: no a\nhelp: look");
+        assert_eq!(failure.to_json(), json!({"text": "no a", "help": "look", "code": 4}));
+        assert_eq!(failure.in_a_line(), "no a; look");
+        let both = failure.and(&Failure::new("b fails").with_help("look"));
+        assert_eq!(both.to_string(), "autod: no a\nhelp: look\nautod: b fails\nhelp: look");
+        assert_eq!(both.to_json(), json!({"text": "no a\nb fails", "help": "look", "code": 1}));
+        let without = Failure::plain(2, "a.toml:1:1: no");
+        assert_eq!(without.to_string(), "a.toml:1:1: no");
+        assert_eq!(without.to_json(), json!({"text": "a.toml:1:1: no", "code": 2}));
+    }
 }

@@ -10,6 +10,8 @@ pub mod logs;
 #[doc(hidden)]
 pub mod question;
 #[doc(hidden)]
+pub mod reader;
+#[doc(hidden)]
 pub mod status;
 #[doc(hidden)]
 pub mod stop;
@@ -17,3 +19,5 @@ pub mod stop;
 pub mod style;
 #[doc(hidden)]
 pub mod table;
+#[doc(hidden)]
+pub mod told;

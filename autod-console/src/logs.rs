@@ -8,6 +8,7 @@ use autod_core::control::Target;
 use serde_json::json;
 
 use crate::failure::{Done, Failure};
+use crate::reader::while_read;
 
 pub struct Options {
     pub follow: bool,
@@ -21,9 +22,11 @@ pub async fn run(target: &Target, options: &Options) -> Result<Done, Failure> {
     let mut out = Lines { out: io::stdout(), json: options.json, begun: Vec::new(), gone: false };
     let written = out.write_all(tail.text()).and_then(|()| out.flush());
     if written.is_ok() && options.follow {
-        let followed = target.follow_log(tail, &mut out).await;
-        if !out.gone {
-            followed?;
+        let is_read = while_read(target.follow_log(tail, &mut out)).await;
+        match is_read {
+            Some(Err(error)) if !out.gone => return Err(error.into()),
+            Some(_) => {}
+            None => out.gone = true,
         }
     }
     if out.gone {

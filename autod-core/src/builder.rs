@@ -236,8 +236,8 @@ where
 {
     fn open(&self, session: Session, pulse: Arc<Pulse>) -> Box<dyn Dispatch> {
         let target = Arc::new((self.make)(session));
-        let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
-        Box::new(Dispatcher::new(begin, pulse))
+        let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+        Box::new(Dispatcher::new(begin, pulse).of(C::TABLE))
     }
 }
 

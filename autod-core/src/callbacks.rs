@@ -24,8 +24,9 @@ impl Callbacks {
     {
         let open = move |connection| {
             let target = Arc::new(make(connection));
-            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
-            Box::new(Dispatcher::new(begin, Arc::<Pulse>::default())) as Box<dyn Dispatch>
+            let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+            Box::new(Dispatcher::new(begin, Arc::<Pulse>::default()).of(C::TABLE))
+                as Box<dyn Dispatch>
         };
         Self { table: C::TABLE, open: Arc::new(open) }
     }

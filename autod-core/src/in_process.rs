@@ -38,8 +38,8 @@ where
 {
     let (ours, theirs) = ends(&Limits::default());
     let target = Arc::new(service);
-    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call.of(C::TABLE));
-    let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()));
+    let begin = move |call: Incall| C::dispatch(Arc::clone(&target), call);
+    let driver = theirs.driver(Dispatcher::new(begin, Arc::<Pulse>::default()).of(C::TABLE));
     tokio::spawn(driver.run());
     ours.client(None)
 }

@@ -98,6 +98,10 @@ fn a_daemon_that_hangs_while_it_leaves_is_a_clear_error_and_the_next_call_works(
     eventually("the call runs", || run(&["status"]).out().starts_with("(2,"));
     run(&["close"]).out();
     eventually("its door is gone", || !home.place().join("sock").exists());
+    // It holds the spawn lock a moment longer; one that is stopped then is another failure.
+    let lock = std::fs::File::open(home.place().join("spawn.lock")).unwrap();
+    eventually("the spawn lock is free", || lock.try_lock().is_ok());
+    drop(lock);
     stop(daemon);
     let said = run(&["pid"]).done().failed(1);
     assert!(said.contains(&format!("(pid {daemon}) wanted to be gone and is not (")), "{said}");
@@ -153,4 +157,54 @@ fn the_whole_runtime_directory_can_go() {
     std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700))
         .unwrap();
     assert_ne!(run().out(), daemon.to_string());
+}
+
+#[autod::service]
+trait Nothing {
+    async fn nothing(&self);
+}
+
+struct Empty;
+
+impl Nothing for Empty {
+    async fn nothing(&self) {}
+}
+
+/// A program may return from `main` at any moment; what it has made goes with it.
+#[test]
+fn a_daemon_in_a_runtime_that_is_dropped_leaves_no_socket() {
+    let home = Home::new();
+    let describe = || autod::Daemon::new("empty").sockfile(home.join("socket"));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let is_left = || {
+        let free = std::fs::File::open(home.join("socket.life")).unwrap().try_lock().is_ok();
+        free && !home.join("socket").exists()
+    };
+
+    let (here, daemon) = runtime().block_on(async {
+        let fails = async |_| Err("no index".into());
+        let listening = describe().init::<(), _>(fails).serve(|_, _| Empty);
+        let mut listening = listening.listen::<NothingClient>().await.unwrap();
+        let here = home.join("socket").exists();
+        assert_eq!(listening.ready().await.unwrap_err().to_string(), "no index");
+        (here, listening.daemon().clone())
+    });
+    assert!(here, "it was there");
+    // Whoever keeps a handle keeps the daemon's place.
+    drop(daemon);
+    assert!(is_left());
+
+    runtime().block_on(async {
+        let listening = describe().serve(|_, _| Empty).listen::<NothingClient>().await.unwrap();
+        drop(listening);
+        assert!(home.join("socket").exists(), "nothing has had a turn to leave");
+    });
+    assert!(is_left());
+
+    let refused = runtime().block_on(async {
+        let daemon = describe().root(home.join("missing")).serve(|_, _| Empty);
+        daemon.listen::<NothingClient>().await.map(drop).unwrap_err()
+    });
+    assert!(refused.to_string().contains("missing"), "{refused}");
+    assert!(is_left());
 }

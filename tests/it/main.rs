@@ -42,6 +42,7 @@ mod root;
 mod sandbox;
 mod scope;
 mod shapes;
+mod spans;
 mod ssh;
 mod sshd;
 mod streams;

@@ -12,14 +12,14 @@ use crate::state::{BROKEN, DEAD, HUNG, STARTING, Seen, look};
 const CHECK: &str = "daemon";
 
 pub(super) async fn examine(patience: Duration) -> Vec<Finding> {
-    let (targets, notes) = control::find();
+    let (targets, obstacles) = control::find();
     let seen = join_all(targets.iter().map(|target| look(target, patience))).await;
     let running = seen.iter().filter(|seen| seen.lives()).count();
-    let mut findings: Vec<Finding> = notes
+    let mut findings: Vec<Finding> = obstacles
         .into_iter()
-        // Said before, with its mend.
-        .filter(|note| !note.contains("is passed over"))
-        .map(|note| Finding::error(CHECK, note, "do as it says, or remove the directory"))
+        // Of a home was said before, with its mend.
+        .filter(|obstacle| obstacle.home.is_none())
+        .map(|obstacle| Finding::error(CHECK, obstacle.text, obstacle.help))
         .collect();
     findings.extend(seen.iter().filter_map(finding));
     findings.extend(seen.iter().filter_map(skew));
@@ -51,7 +51,10 @@ fn finding(seen: &Seen) -> Option<Finding> {
             format!("{name} is being started, and nobody can come until then: {why}"),
             "wait; if it does not become ready, end the process that is named",
         )),
-        BROKEN => Some(Finding::error(CHECK, format!("{name}: {why}"), "do as it says")),
+        BROKEN => {
+            let mend = seen.help.as_deref().unwrap_or("do as it says");
+            Some(Finding::error(CHECK, format!("{name}: {why}"), mend))
+        }
         "unknown" => Some(Finding::warning(
             "version-skew",
             format!("{name}{pid} does not let itself be asked: {why}"),
@@ -95,10 +98,12 @@ mod tests {
         Seen {
             name: "counter".to_owned(),
             socket: "/run/counter/sock".to_owned(),
+            supervises: None,
             state,
             status: None,
             life: None,
             text: text.map(str::to_owned),
+            help: None,
             reaped: false,
         }
     }

@@ -31,22 +31,26 @@ pub(super) fn examine() -> Vec<Finding> {
     }
     let mut chosen = None;
     for home in control::homes() {
-        match home.finding {
-            Some(finding) => findings.push(Finding::warning(
+        if let Some(finding) = home.finding {
+            findings.push(Finding::warning(
                 "runtime-directory",
                 format!("{} is not used: it {finding}", home.path.display()),
                 "set XDG_RUNTIME_DIR to a directory of your own with mode 0700, or unset it",
-            )),
-            None if chosen.is_none() => chosen = Some(home.path),
-            None => {}
+            ));
+        } else if chosen.is_none() {
+            // Daemons go on to the next one, too.
+            match Trial::begin(&home.path) {
+                Ok(trial) => chosen = Some((home.path, trial)),
+                Err(finding) => findings.push(finding),
+            }
         }
     }
-    let Some(path) = chosen else { return findings };
+    let Some((path, trial)) = chosen else { return findings };
     let place = path.display();
     findings.push(Finding::well("runtime-directory", format!("daemons have theirs in {place}")));
     findings.push(file_system(&path));
     findings.extend(room(&path));
-    findings.extend(trial(&path));
+    findings.extend(tried(&path, &trial));
     findings
 }
 
@@ -123,13 +127,7 @@ fn room_left(path: &Path, free: u64, has_inodes: bool) -> Option<Finding> {
 }
 
 /// Does what a daemon does there, in a directory of its own.
-fn trial(base: &Path) -> Vec<Finding> {
-    let path = base.join(format!(".autod-doctor-{}", std::process::id()));
-    if let Err(error) = std::fs::DirBuilder::new().mode(0o700).create(&path) {
-        let text = format!("cannot make a directory in {}: {error}", base.display());
-        return vec![Finding::error("runtime-directory", text, MEND)];
-    }
-    let trial = Trial(path);
+fn tried(base: &Path, trial: &Trial) -> Vec<Finding> {
     let mut findings = vec![lock(base, trial.lock()), socket(base, trial.socket())];
     let length = trial.sock().as_os_str().len();
     if length > ADDRESS {
@@ -177,6 +175,17 @@ fn socket(base: &Path, tried: std::io::Result<()>) -> Finding {
 struct Trial(PathBuf);
 
 impl Trial {
+    fn begin(base: &Path) -> Result<Self, Finding> {
+        let path = base.join(format!(".autod-doctor-{}", std::process::id()));
+        match std::fs::DirBuilder::new().mode(0o700).create(&path) {
+            Ok(()) => Ok(Self(path)),
+            Err(error) => {
+                let text = format!("cannot make a directory in {}: {error}", base.display());
+                Err(Finding::error("runtime-directory", text, MEND))
+            }
+        }
+    }
+
     /// Whether a lock keeps another one away.
     fn lock(&self) -> std::io::Result<bool> {
         let path = self.0.join("lock");

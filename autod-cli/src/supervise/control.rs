@@ -8,7 +8,8 @@ use autod_activator::{Stop, Supervisor};
 use tokio::sync::oneshot;
 
 use super::{Overview, Refusal, Supervise, SuperviseClient, place, told};
-use crate::failure::{self, ALREADY_RUNNING, Failure};
+use crate::failure::{ALREADY_RUNNING, Failure};
+use crate::told::Told;
 
 /// Opens the supervisor of a file and serves its control socket. The socket is there first: a second
 /// supervisor of the file ends before it has touched a public one, and whoever asks meanwhile waits.
@@ -22,7 +23,9 @@ pub(crate) async fn serve(
 ) -> Result<(Supervisor, Listening), Failure> {
     let shown = file.display().to_string();
     let (tell, opened) = oneshot::channel();
-    let mut listening = place::daemon(&place::socket_of(file)?)
+    let socket = place::socket_of(file)?;
+    place::name(&socket, file);
+    let mut listening = place::daemon(&socket)
         .init(async move |_start| {
             let opened = open();
             // Whoever listens is below.
@@ -45,11 +48,11 @@ pub(crate) async fn serve(
         .map_err(|error| {
             if error.is_already_running() {
                 let text = format!("{shown} has a supervisor already: {error}");
-                Failure::coded(ALREADY_RUNNING, text).help(&format!(
+                Failure::coded(ALREADY_RUNNING, text).with_help(format!(
                     "`autod ps -c {shown}` lists its services; SIGHUP lets it read the file again"
                 ))
             } else {
-                failure::told(&error).into()
+                Told::from(&error).into()
             }
         })?;
     let ready = listening.ready().await;
@@ -60,8 +63,8 @@ pub(crate) async fn serve(
             let _ = listening.ended().await;
             let why = match (ready, opened) {
                 (_, Ok(Err(why))) => why,
-                (Err(error), _) => failure::told(&error),
-                (Ok(()), _) => "the supervisor was not opened".to_owned(),
+                (Err(error), _) => Told::from(&error),
+                (Ok(()), _) => "the supervisor was not opened".into(),
             };
             Err(why.into())
         }
@@ -90,5 +93,9 @@ impl Supervise for Control {
 }
 
 fn refusal(error: &autod_activator::Error) -> Refusal {
-    if error.is_unknown_service() { Refusal::Unknown } else { Refusal::Failed(told(error)) }
+    if error.is_unknown_service() {
+        Refusal::Unknown
+    } else {
+        Refusal::Failed(told(error).to_string())
+    }
 }

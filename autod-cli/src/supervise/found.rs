@@ -7,7 +7,8 @@ use autod::CallError;
 use tokio::task::JoinSet;
 
 use super::{Overview, Refusal, ServiceState, SuperviseClient, place};
-use crate::failure::{self, Failure, NOT_RUNNING, UNKNOWN, USAGE};
+use crate::failure::{Failure, UNKNOWN, USAGE};
+use crate::told::Told;
 
 /// A supervisor that answers.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ pub(crate) struct Supervisors {
     /// By their files.
     pub(crate) running: Vec<Supervisor>,
     /// What is wrong with those that do not answer.
-    pub(crate) silent: Vec<String>,
+    pub(crate) silent: Vec<Told>,
 }
 
 impl Supervisors {
@@ -30,7 +31,7 @@ impl Supervisors {
     ///
     /// # Errors
     ///
-    /// The file has no supervisor that runs, or supervisors cannot be looked for.
+    /// The file has no supervisor that runs, or there is no such file.
     pub(crate) async fn find(file: Option<&Path>) -> Result<Self, Failure> {
         Self::find_within(file, place::PATIENCE).await
     }
@@ -44,10 +45,7 @@ impl Supervisors {
         file: Option<&Path>,
         patience: Duration,
     ) -> Result<Self, Failure> {
-        let sockets = match file {
-            Some(file) => vec![place::socket_of(file)?],
-            None => place::sockets()?,
-        };
+        let sockets = place::sockets(file)?;
         let mut asked = JoinSet::new();
         for socket in sockets {
             asked.spawn(async move {
@@ -69,7 +67,7 @@ impl Supervisors {
             };
             // A socket is what the last one left; or the supervisor has ended meanwhile.
             if !(error.is_not_running() || error.is_closing()) {
-                found.silent.push(failure::told(&error));
+                found.silent.push(Told::from(&error));
             }
         }
         found.running.sort_by(|one, other| one.overview.file.cmp(&other.overview.file));
@@ -77,7 +75,7 @@ impl Supervisors {
             Some(file) if found.running.is_empty() && found.silent.is_empty() => {
                 let text = format!("no supervisor of {} runs", file.display());
                 let help = format!("`autod up -c {}` runs it", file.display());
-                Err(Failure::coded(NOT_RUNNING, text).help(&help))
+                Err(Failure::not_running(text).with_help(help))
             }
             _ => Ok(found),
         }
@@ -106,10 +104,10 @@ impl Supervisors {
             (Some((one, _)), Some((other, _))) => {
                 let [one, other] = [one, other].map(|supervisor| &supervisor.overview.file);
                 let text = format!("{one} and {other} have a service {name}");
-                Err(Failure::coded(USAGE, text).help("say which one is meant with -c FILE"))
+                Err(Failure::coded(USAGE, text).with_help("say which one is meant with -c FILE"))
             }
             (None, _) if self.silent.is_empty() => Err(unknown(name)),
-            (None, _) => Err(self.silent.join("\n").into()),
+            (None, _) => Err(Failure::several(self.silent.clone())),
         }
     }
 }
@@ -135,7 +133,7 @@ impl Supervisor {
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::coded(UNKNOWN, format!("no running supervisor has a service {name}")).help(
+    Failure::coded(UNKNOWN, format!("no running supervisor has a service {name}")).with_help(
         "`autod ps` lists the services that there are; `autod up -c FILE` runs those of a file",
     )
 }
@@ -143,7 +141,7 @@ fn unknown(name: &str) -> Failure {
 fn refused(name: &str, error: CallError<Refusal>) -> Failure {
     match error {
         CallError::Service(Refusal::Unknown) => unknown(name),
-        CallError::Service(Refusal::Failed(text)) => text.into(),
-        CallError::Autod(error) => failure::told(&error).into(),
+        CallError::Service(Refusal::Failed(text)) => Told::read(&text).into(),
+        CallError::Autod(error) => Told::from(&error).into(),
     }
 }

@@ -12,14 +12,15 @@ mod state;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure;
+use crate::told::{Told, in_full};
 pub(crate) use control::serve;
 pub(crate) use found::Supervisors;
+pub(crate) use place::{file_of, supervisor_of};
 pub(crate) use state::{Overview, ServiceState};
 
-/// An error of the library with its causes, and what to do next on a second line.
-pub(crate) fn told(error: &autod_activator::Error) -> String {
-    failure::helped(failure::in_full(error), error.help())
+/// An error of the library with its causes.
+pub(crate) fn told(error: &autod_activator::Error) -> Told {
+    Told::new(in_full(error), error.help())
 }
 
 /// What a supervisor does for other processes of its user.

@@ -1,13 +1,14 @@
 //! Where the sockets of supervisors are.
 
-use std::io;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use autod::{Daemon, Upgrade};
+use autod::{Daemon, Upgrade, control};
 
-use crate::failure::{helped, told};
+use crate::told::Told;
 
 /// The name of the directory, and of the daemon in messages.
 const NAME: &str = "autod-up";
@@ -31,38 +32,64 @@ pub(super) fn daemon(socket: &Path) -> Daemon {
 /// # Errors
 ///
 /// The directory is not private or cannot be made, or there is no such file.
-pub(super) fn socket_of(file: &Path) -> Result<PathBuf, String> {
-    let file = std::fs::canonicalize(file)
-        .map_err(|error| format!("cannot find {}: {error}", file.display()))
-        .map_err(|text| helped(text, "name the file of a supervisor; `autod ps` lists them"))?;
+pub(super) fn socket_of(file: &Path) -> Result<PathBuf, Told> {
+    let file = canonical(file)?;
     Ok(directory()?.join(format!("{:016x}.sock", fingerprint(file.as_os_str().as_bytes()))))
 }
 
-/// Where supervisors listen, or have listened.
+fn canonical(file: &Path) -> Result<PathBuf, Told> {
+    std::fs::canonicalize(file)
+        .map_err(|error| format!("cannot find {}: {error}", file.display()))
+        .map_err(|text| Told::new(text, "name the file of a supervisor; `autod ps` lists them"))
+}
+
+/// Says which file the supervisor of this socket is of, for whoever finds no more than the socket.
+pub(super) fn name(socket: &Path, file: &Path) {
+    if let Ok(file) = std::fs::canonicalize(file) {
+        // Of an earlier life it says the same. Without it the supervisor is known by its socket.
+        let _ = symlink(file, named_by(socket));
+    }
+}
+
+/// Not read for what it leads to, but for what it says.
+fn named_by(socket: &Path) -> PathBuf {
+    socket.with_extension("file")
+}
+
+/// The file whose supervisor listens, or has listened, at this socket.
+pub(crate) fn file_of(socket: &Path) -> Option<PathBuf> {
+    is_supervisors(socket).then(|| std::fs::read_link(named_by(socket)).ok()).flatten()
+}
+
+fn is_supervisors(socket: &Path) -> bool {
+    let directory = socket.parent().and_then(Path::file_name).and_then(OsStr::to_str);
+    directory.is_some_and(|directory| directory.starts_with(NAME))
+}
+
+/// Where the supervisor of this file listens, if it does or was killed.
+pub(crate) fn supervisor_of(file: &Path) -> Option<PathBuf> {
+    file.is_file().then(|| sockets(Some(file)).ok()?.pop()).flatten()
+}
+
+/// Where supervisors listen, or have listened until they were killed: that of this file, or all. Nothing
+/// is made.
 ///
 /// # Errors
 ///
-/// The directory is not private, or cannot be made or read.
-pub(super) fn sockets() -> Result<Vec<PathBuf>, String> {
-    let directory = directory()?;
-    let read = || -> io::Result<Vec<PathBuf>> {
-        let mut sockets = Vec::new();
-        for entry in std::fs::read_dir(&directory)? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "sock") {
-                sockets.push(path);
-            }
-        }
-        Ok(sockets)
+/// There is no such file.
+pub(super) fn sockets(file: Option<&Path>) -> Result<Vec<PathBuf>, Told> {
+    let wanted = file.map(canonical).transpose()?;
+    let is_meant = |socket: &PathBuf| match &wanted {
+        Some(file) => file_of(socket).as_ref() == Some(file),
+        None => is_supervisors(socket),
     };
-    read()
-        .map_err(|error| format!("cannot read {}: {error}", directory.display()))
-        .map_err(|text| helped(text, "`autod doctor` says what is wrong with it"))
+    let targets = control::find().0.into_iter();
+    Ok(targets.map(|target| target.socket().to_owned()).filter(is_meant).collect())
 }
 
 /// Judged by the library, as the directory of any daemon: it is this user's, and nobody else enters.
-fn directory() -> Result<PathBuf, String> {
-    let path = Daemon::new(NAME).socket_path().map_err(|error| told(&error))?;
+fn directory() -> Result<PathBuf, Told> {
+    let path = Daemon::new(NAME).socket_path().map_err(|error| Told::from(&error))?;
     Ok(path.parent().unwrap_or(Path::new("/")).to_owned())
 }
 

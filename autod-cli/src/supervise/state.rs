@@ -63,11 +63,13 @@ impl ServiceState {
         };
         Seen {
             name: self.name.clone(),
+            supervises: None,
             socket: format!("service {} of {}", self.name, owner.file),
             state,
             status,
             life: None,
             text: Some(text),
+            help: None,
             reaped: false,
         }
     }

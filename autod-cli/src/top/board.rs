@@ -150,10 +150,12 @@ pub(super) mod tests {
         Seen {
             name: name.to_owned(),
             socket: format!("/run/{name}/sock"),
+            supervises: None,
             state,
             status,
             life: None,
             text: None,
+            help: None,
             reaped: false,
         }
     }

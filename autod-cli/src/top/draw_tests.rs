@@ -19,6 +19,7 @@ fn view() -> View {
     view.board.saw(seen("counter", "ready", Some(status("1", 140, ms(580)))), later);
     let mut hung = seen("hangs-for-a-long-time", "hung", None);
     hung.text = Some("no answer within 1.0 s".to_owned());
+    hung.help = Some("autod stop --kill ends it".to_owned());
     view.board.saw(hung, later);
     view
 }

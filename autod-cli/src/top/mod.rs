@@ -23,11 +23,12 @@ use futures::stream::FuturesUnordered;
 use ratatui::crossterm::event::Event;
 use tokio::time::MissedTickBehavior;
 
-use crate::failure::{Done, Failure, in_a_line, told_in_a_line};
+use crate::failure::{Done, Failure};
 use crate::signals::Signals;
 use crate::state::{Seen, look};
 use crate::style::Style;
 use crate::supervise::Supervisors;
+use crate::told::Told;
 use autod_console::stop::end as end_one;
 use screen::Screen;
 use view::{Action, Mode, Order, View};
@@ -219,7 +220,7 @@ impl Top {
         self.view.said = match ended {
             Ok(KILLED) => format!("{} was killed", order.name),
             Ok(_) => format!("{} has ended", order.name),
-            Err(failure) => in_a_line(&failure.text),
+            Err(failure) => failure.in_a_line(),
         };
         self.refresh();
     }
@@ -239,7 +240,7 @@ impl Top {
                 log.up = log.up.min(log.lines.len().saturating_sub(1));
             }
             Err(error) => {
-                self.view.said = told_in_a_line(&error);
+                self.view.said = Told::from(&error).in_a_line();
                 self.view.mode = Mode::List;
             }
         }

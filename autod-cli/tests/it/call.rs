@@ -103,7 +103,14 @@ fn an_interrupt_ends_a_stream_and_a_call() {
     let world = World::new();
     world.daemon();
     let open = || world.json(&["status", "fixture"])["calls_open"].as_u64();
-    for (words, expected) in [(["stall", "{}"], 0), (["sleep", "[60000]"], 130)] {
+    let ways = [
+        (["stall", "{}"], Signal::INT, 0),
+        (["stall", "{}"], Signal::HUP, 0),
+        (["sleep", "[60000]"], Signal::INT, 130),
+        (["sleep", "[60000]"], Signal::TERM, 130),
+        (["sleep", "[60000]"], Signal::HUP, 130),
+    ];
+    for (words, signal, expected) in ways {
         let mut command = world.autod(&["call", "fixture"]);
         let mut child = command.args(words).stdout(Stdio::piped()).spawn().unwrap();
         if words[0] == "stall" {
@@ -112,8 +119,9 @@ fn an_interrupt_ends_a_stream_and_a_call() {
             assert_eq!(line, "1\n");
         }
         eventually("the call runs", || open() == Some(1));
-        kill(child.id().cast_signed(), Signal::INT);
-        assert_eq!(child.wait().unwrap().code(), Some(expected), "{words:?}");
+        kill(child.id().cast_signed(), signal);
+        eventually("it has ended", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(expected), "{words:?} {signal:?}");
         eventually("the call is over", || open() == Some(0));
     }
 }
@@ -126,6 +134,27 @@ fn a_reader_that_goes_away_ends_a_stream() {
     let script =
         format!("'{autod}' call fixture count end=10000000 | head -n 1; echo ${{PIPESTATUS[0]}}");
     assert_eq!(out(world.command("bash").args(["-c", &script])), "0\n0");
+}
+
+/// Also one that has nothing to print then, and so does not come to fail at it.
+#[test]
+fn whoever_waits_for_nobody_ends() {
+    let world = World::new();
+    world.daemon();
+    out(&mut world.fixture(&["say", "words"]));
+    let open = || world.json(&["status", "fixture"])["calls_open"].as_u64();
+    for words in [&["call", "fixture", "stall", "{}"][..], &["logs", "-f", "fixture"]] {
+        let mut child = world.autod(words).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap());
+        lines.read_line(&mut line).unwrap();
+        assert!(!line.is_empty());
+        eventually("it waits", || words[0] == "logs" || open() == Some(1));
+        drop(lines);
+        eventually("it has ended", || child.try_wait().unwrap().is_some());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{words:?}");
+    }
+    assert_eq!(open(), Some(0));
 }
 
 #[test]

@@ -201,10 +201,16 @@ fn a_file_has_one_supervisor_and_the_next_takes_the_place_of_a_killed_one() {
     };
     assert_eq!(sockets().len(), 1, "it is left over");
     drop(up);
+    // Whoever finds it knows of which file it is.
+    let dead = world.row(&[], text(&file.canonicalize().unwrap())).expect("a row");
+    assert_eq!((&dead["kind"], &dead["state"]), (&"supervisor".into(), &"dead".into()));
     let next = world.up(&file);
     assert_eq!(sockets().len(), 1);
     assert_eq!(mode(&sockets()[0]), 0o600);
     assert_eq!(world.code(&["start", "web"]), Some(0));
+    // By its file, as by its socket.
+    assert_eq!(world.code(&["stop", text(&file)]), Some(0));
+    assert!(sockets().is_empty());
     assert_eq!(next.end(), Some(0));
     assert!(sockets().is_empty());
 }

@@ -74,6 +74,12 @@ fn a_runtime_directory_that_cannot_be_used_is_found() {
         let all = findings(&world, &[("XDG_RUNTIME_DIR", Some(path))]);
         assert_eq!(finding(&all, "runtime-directory", words)["grade"], "warning");
     }
+    // Nobody makes a directory here; daemons go on to the next, as this does.
+    let all = findings(&world, &[("XDG_RUNTIME_DIR", Some(Path::new("/proc/self")))]);
+    let full = finding(&all, "runtime-directory", "cannot make a directory in /proc/self");
+    assert_eq!(full["grade"], "error");
+    let next = finding(&all, "runtime-directory", "daemons have theirs in ");
+    assert!(!next["text"].as_str().unwrap().ends_with("/proc/self"), "{next}");
     let all = findings(&world, &[("XDG_RUNTIME_DIR", None)]);
     finding(&all, "runtime-directory", "is not set");
 }
@@ -93,7 +99,9 @@ fn daemons_that_need_help_are_named_with_it() {
     // Its directory, opened to others.
     let place = world.join("fixture");
     std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o755)).unwrap();
-    finding(&findings(&world, &[]), "daemon", &format!("chmod 700 {}", place.display()));
+    let opened = finding(&findings(&world, &[]), "daemon", "fixture daemon cannot be asked");
+    let mend = format!("chmod 700 {}", place.display());
+    assert!(opened["mend"].as_str().unwrap().contains(&mend), "{opened}");
 }
 
 #[test]
@@ -147,25 +155,12 @@ fn a_sandbox_without_local_sockets_is_found() {
     if !has("python3") {
         return;
     }
-    let filter = r"
-import ctypes, os, struct, sys
-arch, bind = {'x86_64': (0xC000003E, 49), 'aarch64': (0xC00000B7, 200)}[os.uname().machine]
-code = [(0x20, 0, 0, 4), (0x15, 0, 3, arch), (0x20, 0, 0, 0), (0x15, 0, 1, bind),
-        (0x06, 0, 0, 0x00050000 | 1), (0x06, 0, 0, 0x7FFF0000)]
-code = b''.join(struct.pack('HBBI', *line) for line in code)
-code = ctypes.create_string_buffer(code, len(code))
-class Program(ctypes.Structure):
-    _fields_ = [('length', ctypes.c_ushort), ('code', ctypes.c_void_p)]
-filter = Program(len(code) // 8, ctypes.addressof(code))
-libc = ctypes.CDLL(None, use_errno=True)
-if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, ctypes.byref(filter), 0, 0):
-    sys.exit('no filter: %s' % os.strerror(ctypes.get_errno()))
-os.execv(sys.argv[1], sys.argv[1:])
-";
+    let filter = include_str!("../../../tests/it/sandbox.py");
+    let denied = rustix::io::Errno::PERM.raw_os_error().to_string();
     let world = World::new();
     let autod = env!("CARGO_BIN_EXE_autod");
     let mut command = world.command("python3");
-    let all = findings_of(command.args(["-c", filter, autod, "doctor", "--json"]));
+    let all = findings_of(command.args(["-c", filter, "bind", &denied, autod, "doctor", "--json"]));
     let sockets = finding(&all, "sockets", "cannot use a local socket");
     assert_eq!(sockets["grade"], "error");
     assert!(sockets["mend"].as_str().unwrap().contains("allow AF_UNIX"), "{sockets}");

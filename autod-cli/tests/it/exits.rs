@@ -29,10 +29,14 @@ fn fails_with(world: &World, words: &[&str], code: i32, says: &str) {
     assert_eq!(said["error"]["code"], code, "{words:?} {said}");
     let text = said["error"]["text"].as_str().expect("a text");
     assert!(text.contains(says) && !text.starts_with("autod: "), "{words:?} {text}");
+    let help = said["error"]["help"].as_str().unwrap_or_default();
+    assert!(!help.is_empty() && !text.contains("help:"), "{words:?} {said}");
     let output = world.autod(words).output().expect("autod");
     assert_eq!(output.status.code(), Some(code), "{words:?}");
     let person = String::from_utf8(output.stderr).expect("text");
     assert!(person.contains(says), "{words:?} {person}");
+    // Whoever writes no `--json` where there is none reads of another mistake.
+    assert!(code == 2 || person.contains(help), "{words:?} {person}");
 }
 
 const ABOUT_ONE: [&[&str]; 7] = [
@@ -57,6 +61,64 @@ fn a_name_that_nobody_has_is_4() {
         fails_with(&world, &about(words, "nobody"), 4, "nobody");
     }
     fails_with(&world, &["start", "nobody"], 4, "nobody");
+    // A file that is none of ours.
+    let file = world.write("autod.toml", &echo("it", free_port(), ""));
+    for words in ABOUT_ONE {
+        fails_with(&world, &about(words, file.to_str().unwrap()), 4, "is no socket");
+    }
+    // A service of a supervisor, which cannot be asked that.
+    let up = world.up(&file);
+    for words in ABOUT_ONE.into_iter().filter(|words| !matches!(words[0], "status" | "stop")) {
+        fails_with(&world, &about(words, "it"), 4, "it is no daemon, but a service of ");
+    }
+    up.end();
+}
+
+/// Who asks for what is not there makes nothing.
+#[test]
+fn asking_leaves_nothing_behind() {
+    let world = World::new();
+    let file = world.write("autod.toml", &echo("it", free_port(), ""));
+    let file = file.to_str().unwrap();
+    for words in [
+        &["ps"][..],
+        &["ps", "--all", "--reap"],
+        &["ps", "-c", file],
+        &["probe", "nobody"],
+        &["start", "nobody"],
+        &["status", file],
+        &["doctor"],
+    ] {
+        world.autod(words).output().unwrap();
+    }
+    for words in ABOUT_ONE {
+        world.autod(&about(words, "nobody")).output().unwrap();
+    }
+    let names: Vec<_> = std::fs::read_dir(world.join(""))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(names, ["autod.toml"]);
+}
+
+/// What cannot be printed is a failure that says whether the call was executed.
+#[test]
+fn an_answer_that_cannot_be_printed_is_1() {
+    let world = World::new();
+    world.daemon();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    for (words, says) in [
+        (&["ps"][..], "cannot print"),
+        (&["status", "fixture", "--json"], "cannot print"),
+        (&["call", "fixture", "pid"], "the call was executed: cannot print"),
+        (&["call", "fixture", "count", "[3]"], "cannot print"),
+    ] {
+        let output = world.autod(words).stdout(full()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains(says), "{words:?} {said}");
+        let mute = world.autod(words).stdout(full()).stderr(full()).status().unwrap();
+        assert_eq!(mute.code(), Some(1), "{words:?}");
+    }
 }
 
 #[test]
@@ -115,6 +177,9 @@ fn wrong_usage_is_2() {
         &["up", "--nonsense"],
         &["completions", "csh"],
         &["nonsense"],
+        &["ps", "--reap", "-c", "autod.toml"],
+        &["status", ""],
+        &["stop", ""],
     ] {
         fails_with(&world, words, 2, "");
     }
@@ -159,10 +224,17 @@ fn what_is_well_is_told_in_one_form() {
     let rows = well(&["ps"]);
     for row in &rows {
         let kind = row["kind"].as_str().expect("a kind");
-        assert!(matches!(kind, "daemon" | "service"), "{row}");
+        assert!(matches!(kind, "daemon" | "service" | "supervisor"), "{row}");
         assert!(row["name"].is_string() && row["state"].is_string(), "{row}");
         assert!(!row.as_object().unwrap().values().any(Value::is_null), "{row}");
     }
+    let supervisor = rows.iter().find(|row| row["kind"] == "supervisor").expect("the supervisor");
+    let path = file.canonicalize().unwrap();
+    assert_eq!(
+        (&supervisor["name"], &supervisor["file"]),
+        (&supervisor["file"], &path.to_str().into())
+    );
+    assert_eq!(one(&["status", path.to_str().unwrap()])["pid"], supervisor["status"]["pid"]);
     let service = rows.iter().find(|row| row["kind"] == "service").expect("the service");
     assert_eq!((&service["name"], &service["state"]), (&"it".into(), &"stopped".into()));
     assert!(service["state_ms"].is_u64() && service["supervisor"].is_u64(), "{service}");

@@ -16,9 +16,13 @@ fn a_daemon_is_stopped_by_its_name_its_pid_and_its_path() {
         let ended = world.json(&["stop", &name]);
         assert_eq!(ended, serde_json::json!({"name": name, "ended": "by itself"}));
         assert!(!world.processes().contains(&pid));
+        // What it wrote of itself is there after it, and after whoever asks again.
+        let last = || world.row(&["--all"], "fixture").expect("a row")["life"]["pid"].clone();
+        assert_eq!(last(), pid);
         let (code, text) = fails(&mut world.autod(&["stop", &name]));
         assert!(matches!(code, 3 | 4), "{code} {text}");
         assert!(text.contains(&name) || text.contains("fixture"), "{text}");
+        assert_eq!(last(), pid);
     }
 }
 
@@ -48,7 +52,7 @@ fn an_instance_is_found_by_the_name_of_its_tool_as_long_as_it_is_the_only_one() 
     let two = start("two");
     let (code, text) = fails(&mut world.autod(&["status", "fixture"]));
     assert_eq!(code, 1);
-    let named: Vec<&str> = text.lines().skip(1).map(str::trim).collect();
+    let named: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("  ")).collect();
     assert_eq!(named.len(), 2, "{text}");
     let mut pids: Vec<String> =
         named.iter().map(|path| world.json(&["status", path])["pid"].to_string()).collect();

@@ -182,13 +182,13 @@ fn what_a_profile_prints_is_not_what_the_command_prints() {
     assert!(status.stdout.starts_with('{') && status.stdout.lines().count() == 1, "{status:?}");
     assert_eq!(status.stderr, "");
     let unknown = autod(&sshd, &["stop", "nobody", "--host", &host()]).done().failed(4);
-    assert_eq!(unknown.lines().count(), 1, "{unknown}");
+    assert_eq!(unknown.lines().count(), 2, "with its help: {unknown}");
 }
 
 #[test]
 fn a_command_there_ends_with_its_connection() {
     let Some(sshd) = Sshd::start() else { return };
-    for victim in ["ssh", "caller"] {
+    for victim in ["ssh", "caller", "relay", "reader"] {
         sshd.far.fixture(["say", "words"]).out();
         let mut follow = autod(&sshd, &["logs", "-f", "fixture", "--host", &host()]).spawn();
         while !follow.line().contains("words to stderr") {}
@@ -198,6 +198,13 @@ fn a_command_there_ends_with_its_connection() {
             let done = follow.done();
             assert_eq!(done.status.code(), Some(1), "{done:?}");
             assert!(done.stderr.contains("the connection to box ended"), "{done:?}");
+        } else if victim == "relay" {
+            // What it ran has nothing to print, and notices all the same that nobody reads it.
+            kill(sshd.between(2).pop().expect("a relay"), Signal::KILL);
+            assert_eq!(follow.done().status.code(), Some(1));
+        } else if victim == "reader" {
+            follow.close_stdout();
+            assert_eq!(follow.done().status.code(), Some(0));
         } else {
             kill(follow.pid(), Signal::KILL);
             drop(follow);

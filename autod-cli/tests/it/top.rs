@@ -13,6 +13,20 @@ fn begin_top(terminal: &Terminal<'_>, words: &str) {
     terminal.shows("q quit");
 }
 
+/// Daemons of this user outside of the test may stand before it.
+#[track_caller]
+fn choose(terminal: &Terminal<'_>, name: &str) {
+    terminal.press(&["g"]);
+    let chosen = format!("> {name} ");
+    eventually(&chosen, || {
+        let is_chosen = terminal.shown().lines().any(|line| line.starts_with(&chosen));
+        if !is_chosen {
+            terminal.press(&["j"]);
+        }
+        is_chosen
+    });
+}
+
 #[test]
 fn daemons_are_watched_read_and_stopped() {
     if !has("tmux") {
@@ -36,6 +50,7 @@ fn daemons_are_watched_read_and_stopped() {
     assert!(!screen.contains("was-here"), "the shell's screen is away: {screen}");
     out(&mut world.fixture(&["adds", "50"]));
 
+    choose(&terminal, "fixture");
     terminal.press(&["l"]);
     terminal.shows("log of fixture");
     terminal.shows("a line to read");
@@ -75,6 +90,7 @@ fn a_daemon_that_hangs_is_shown_and_can_be_killed() {
     begin_top(&terminal, "--interval 100 --timeout 200");
     terminal.shows("hung");
     assert!(terminal.shown().lines().all(|line| line.chars().count() <= 40));
+    choose(&terminal, "fixture");
     terminal.press(&["K"]);
     terminal.shows("kill fixture?");
     terminal.press(&["y"]);
@@ -143,8 +159,10 @@ fn services_of_a_supervisor_are_watched_and_stopped() {
     eventually("it runs", || row("echo ").contains(" running ") && row("echo ").contains("1 user"));
     // Down from the supervisor's own row.
     terminal.press(&["g"]);
-    // Its path keeps its end.
-    let is_chosen = |line: &str| line.starts_with("> …") && line.contains("/autod-up/");
+    // It is known by its file, whose path keeps its end.
+    let is_chosen = |line: &str| {
+        line.starts_with('>') && line.contains("/autod.toml ") && line.contains("autod up")
+    };
     eventually("the first is chosen", || terminal.shown().lines().any(is_chosen));
     terminal.press(&["j"]);
     eventually("it is chosen", || row("echo ").starts_with('>'));

@@ -56,7 +56,7 @@ pub(crate) use peer::{check_listener, check_peer, peer};
 pub(crate) use pidfile::PidFile;
 pub(crate) use place::Place;
 pub(crate) use record::{LifeRecord, SpawnRecord};
-pub use registry::Home;
+pub use registry::{Home, Obstacle};
 pub(crate) use registry::{find_places, homes, remove_dead_links};
 pub(crate) use root::Root;
 pub(crate) use spawn::Launch;

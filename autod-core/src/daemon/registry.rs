@@ -32,6 +32,25 @@ pub struct Home {
     pub finding: Option<String>,
 }
 
+/// What kept daemons from being found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Obstacle {
+    /// What it is.
+    pub text: String,
+    /// What to do about it.
+    pub help: String,
+    /// The one of the [`homes`](crate::control::homes) that it is about; else it is about one daemon.
+    pub home: Option<PathBuf>,
+}
+
+impl Obstacle {
+    fn of_home(path: &Path, text: String) -> Self {
+        let help = "`autod doctor` says how to mend it".to_owned();
+        Self { text, help, home: Some(path.to_owned()) }
+    }
+}
+
 /// The directories in which those of daemons stand, the best first.
 pub(crate) fn homes() -> Vec<Home> {
     let bases = Surroundings::of_process().bases().into_iter();
@@ -39,37 +58,40 @@ pub(crate) fn homes() -> Vec<Home> {
 }
 
 /// All places of daemons of this user that can be found, and what kept others from being found.
-pub(crate) fn find_places() -> (Vec<Place>, Vec<String>) {
+pub(crate) fn find_places() -> (Vec<Place>, Vec<Obstacle>) {
     find_in(&Surroundings::of_process())
 }
 
-fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
-    let mut notes = Vec::new();
+fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<Obstacle>) {
+    let mut obstacles = Vec::new();
     let mut places: Vec<Place> = Vec::new();
-    let mut add = |name: &str, place: Result<Option<Place>>, notes: &mut Vec<String>| match place {
+    let mut add = |name: &str, place: Result<Option<Place>>| match place {
         Ok(Some(place)) => {
             // One directory may be reached by two bases.
             if !places.iter().any(|known| known.is_same(&place)) {
                 places.push(place);
             }
+            None
         }
-        Ok(None) => {}
+        Ok(None) => None,
         Err(error) => {
-            let text = crate::error::chain(&error);
-            let help = error.help();
-            notes.push(format!("the {name} daemon cannot be asked: {text}; {help}"));
+            let why = crate::error::chain(&error);
+            let text = format!("the {name} daemon cannot be asked: {why}");
+            Some(Obstacle { text, help: error.help(), home: None })
         }
     };
     for base in surroundings.bases() {
         if let Some(finding) = base.finding {
-            notes.push(format!("{} is passed over: it {finding}", base.path.display()));
+            let text = format!("{} is passed over: it {finding}", base.path.display());
+            obstacles.push(Obstacle::of_home(&base.path, text));
             continue;
         }
         let entries = open_directory(&base.path, true).and_then(Dir::read_from);
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) => {
-                notes.push(format!("cannot read the directory {}: {error}", base.path.display()));
+                let text = format!("cannot read the directory {}: {error}", base.path.display());
+                obstacles.push(Obstacle::of_home(&base.path, text));
                 continue;
             }
         };
@@ -84,15 +106,17 @@ fn find_in(surroundings: &Surroundings) -> (Vec<Place>, Vec<String>) {
             };
             let path = base.path.join(&name);
             if app == DIRECTORY {
-                for sock in links(&path, surroundings.euid) {
-                    add(&sock.display().to_string(), Place::existing_at(&sock), &mut notes);
-                }
+                obstacles.extend(
+                    links(&path, surroundings.euid).iter().filter_map(|sock| {
+                        add(&sock.display().to_string(), Place::existing_at(sock))
+                    }),
+                );
             } else if check_name(app).is_ok() {
-                add(app, Place::existing_of(app, &path, surroundings.euid), &mut notes);
+                obstacles.extend(add(app, Place::existing_of(app, &path, surroundings.euid)));
             }
         }
     }
-    (places, notes)
+    (places, obstacles)
 }
 
 /// The sockets that the links of a directory lead to.
@@ -222,8 +246,8 @@ mod tests {
     use crate::daemon::testing::Home;
 
     fn found(home: &Home) -> Vec<PathBuf> {
-        let (places, notes) = find_in(&home.surroundings());
-        assert!(notes.is_empty(), "{notes:?}");
+        let (places, obstacles) = find_in(&home.surroundings());
+        assert!(obstacles.is_empty(), "{obstacles:?}");
         places.iter().map(|place| place.sock().to_owned()).collect()
     }
 

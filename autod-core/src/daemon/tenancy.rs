@@ -4,6 +4,7 @@
 //! other processes.
 
 use std::os::unix::net::UnixListener;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::FlockOperation;
@@ -23,12 +24,14 @@ const LOG: u64 = 16 << 20;
 /// How long a claim waits for another process's start.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The tenancy of one daemon; it ends with the process.
+/// The tenancy of one daemon; it ends with the process, or when the last of those who hold it lets go.
 #[derive(Debug)]
 pub(crate) struct Tenancy {
     place: Place,
     life: LifeLock,
     spawn: SpawnFile,
+    /// The door is ours to take away.
+    has_door: AtomicBool,
 }
 
 impl Tenancy {
@@ -72,7 +75,7 @@ impl Tenancy {
             let _ = rustix::fs::flock(place.handle(), FlockOperation::NonBlockingLockShared);
         }
         let spawn = SpawnFile::open(&place)?;
-        Ok(Self { place, life, spawn })
+        Ok(Self { place, life, spawn, has_door: AtomicBool::new(true) })
     }
 
     pub(crate) fn place(&self) -> &Place {
@@ -103,7 +106,9 @@ impl Tenancy {
 
     /// Puts a new door at its name, for a daemon whose door was removed.
     pub(crate) fn publish(&self, spawn: &SpawnLock) -> Result<UnixListener> {
-        self.place.publish(spawn, &self.life)
+        let listener = self.place.publish(spawn, &self.life)?;
+        self.has_door.store(true, Ordering::Relaxed);
+        Ok(listener)
     }
 
     /// Lets the daemon be found, wherever its socket stands.
@@ -116,6 +121,7 @@ impl Tenancy {
     /// Takes the door away.
     pub(crate) fn unpublish(&self, spawn: &SpawnLock) -> Result<()> {
         self.place.unpublish(spawn, &self.life)?;
+        self.has_door.store(false, Ordering::Relaxed);
         if self.place.is_explicit() {
             super::registry::leave(self.place.sock());
         }
@@ -165,6 +171,19 @@ impl Tenancy {
         self.place.is_still_here()
             && self.life.is_still_ours(&self.place)
             && self.spawn.is_still_ours(&self.place)
+    }
+}
+
+/// A program may return from `main`, or drop its runtime, before its daemon has left in order. With the
+/// spawn lock busy the door stays where it is: its next holder replaces it.
+impl Drop for Tenancy {
+    fn drop(&mut self) {
+        if *self.has_door.get_mut()
+            && let Ok(Some(spawn)) = self.try_spawn_lock()
+        {
+            // It stays if the place was taken from us, and is nobody's then who could be told.
+            let _ = self.unpublish(&spawn);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::locks::{LifeAttempt, LifeLock, SpawnLock};
 use super::machine;
 use super::place::Place;
 use super::record::{SpawnRecord, State};
+use super::vacancy::{Occupied, look};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How long after its announced end a draining daemon is still waited for. Its watchdog ends it one
@@ -144,41 +145,38 @@ pub(crate) enum Behind {
 impl Behind {
     /// Looks once, after a knock that found the door absent or refused.
     pub(crate) fn the_door(place: &Place) -> Result<Self> {
-        let Some(spawn) = SpawnLock::try_take(place)? else { return Ok(Self::Busy) };
-        Ok(match LifeLock::try_take(place, &spawn, "")? {
-            LifeAttempt::Taken(_) => Self::Nobody,
-            LifeAttempt::Held(record) if record.is_draining() => Self::Leaving(record.life_id),
-            LifeAttempt::Held(_) => Self::Busy,
+        Ok(match look(place)? {
+            Ok(_) => Self::Nobody,
+            Err(Occupied::Lives(record)) if record.is_draining() => Self::Leaving(record.life_id),
+            Err(Occupied::Lives(_) | Occupied::Busy(_)) => Self::Busy,
         })
     }
 }
 
-/// Waits until the daemon of this life holds the life lock no more.
+/// Waits until the daemon of this life holds the life lock no more. What it has written of itself there
+/// stays.
 pub(crate) async fn wait_until_gone(place: &Place, life: u64, deadline: Instant) -> Result<()> {
     let mut patience = Patience::until(deadline);
     let mut pause = Pause::new(1, 20);
     loop {
-        match SpawnLock::try_take(place)? {
-            None => patience.wait(place).await?,
-            Some(spawn) => match LifeLock::try_take(place, &spawn, "")? {
-                LifeAttempt::Held(record) if record.life_id == life => {
-                    if patience.is_over() {
-                        return Err(Error::new(
-                            ErrorKind::Timeout,
-                            format!(
-                                "the {} daemon ({}) has not gone; end it: kill -9 {}",
-                                place.app(),
-                                record.who(),
-                                record.pid
-                            ),
-                        )
-                        .with_mend());
-                    }
-                    drop(spawn);
-                    pause.wait().await;
+        match look(place)? {
+            Err(Occupied::Busy(_)) => patience.wait(place).await?,
+            Err(Occupied::Lives(record)) if record.life_id == life => {
+                if patience.is_over() {
+                    return Err(Error::new(
+                        ErrorKind::Timeout,
+                        format!(
+                            "the {} daemon ({}) has not gone; end it: kill -9 {}",
+                            place.app(),
+                            record.who(),
+                            record.pid
+                        ),
+                    )
+                    .with_mend());
                 }
-                LifeAttempt::Held(_) | LifeAttempt::Taken(_) => return Ok(()),
-            },
+                pause.wait().await;
+            }
+            Ok(_) | Err(Occupied::Lives(_)) => return Ok(()),
         }
     }
 }

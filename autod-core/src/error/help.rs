@@ -56,7 +56,7 @@ pub(super) fn of(error: &Inner) -> String {
         ErrorKind::Closing => lost("try again: the next call starts a new one"),
         ErrorKind::Cancelled => "call again if the answer is still wanted".to_owned(),
         ErrorKind::Codec => format!(
-            "compare with what {} shows; a typed client and its daemon are of one build after {}",
+            "compare with what {} shows; a program whose own client fails so needs a daemon of its build: {}",
             autod("describe"),
             autod("restart")
         ),

@@ -5,14 +5,19 @@
 //! knows nothing of frames, sockets or processes; the modules that do build their errors here.
 
 mod call;
+mod chain;
 mod daemon;
 mod help;
+mod kind;
 
 use std::error::Error as StdError;
 use std::fmt;
 
 pub use call::CallError;
+use chain::write_chain;
+pub(crate) use chain::{chain, in_full};
 pub(crate) use daemon::Whom;
+pub(crate) use kind::ErrorKind;
 
 /// What a fallible operation of autod returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,85 +41,6 @@ struct Inner {
     /// What to do next, if it is more than what goes without saying for its kind.
     mend: Option<String>,
     daemon: Option<Whom>,
-}
-
-/// The private classification behind the predicates of [`Error`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ErrorKind {
-    /// The operating system refused something.
-    System,
-    /// A directory, socket or lock file is not as it must be.
-    Place,
-    /// The other end belongs to somebody else.
-    Denied,
-    /// Nothing listens, and the caller asked not to start anything.
-    NotRunning,
-    /// The other machine could not be reached, or did not let us in.
-    Unreachable,
-    /// A daemon is there already.
-    AlreadyRunning,
-    /// The daemon could not be started; the message holds its own words.
-    StartFailed,
-    /// The other end did not answer within a limit.
-    Timeout,
-    /// Both ends are healthy but do not speak about the same service.
-    Mismatch,
-    /// The other end broke the protocol.
-    Protocol,
-    /// The connection ended.
-    Lost,
-    /// The daemon is closing and did not take the call.
-    Closing,
-    /// The call or stream was cancelled.
-    Cancelled,
-    /// The daemon does not know the method.
-    UnknownMethod,
-    /// A value could not be encoded or decoded.
-    Codec,
-    /// A limit was passed.
-    Limit,
-    /// The handler panicked.
-    Panicked,
-    /// The service's own error, flattened into text.
-    Service,
-    /// The program uses the library in a way that cannot work.
-    Usage,
-}
-
-#[cfg(test)]
-impl ErrorKind {
-    /// All of them; a new one does not compile before it has its place here.
-    fn all() -> impl Iterator<Item = Self> {
-        use ErrorKind::{
-            AlreadyRunning, Cancelled, Closing, Codec, Denied, Limit, Lost, Mismatch, NotRunning,
-            Panicked, Place, Protocol, Service, StartFailed, System, Timeout, UnknownMethod,
-            Unreachable, Usage,
-        };
-        let next = |kind: &Self| {
-            Some(match kind {
-                System => Place,
-                Place => Denied,
-                Denied => NotRunning,
-                NotRunning => Unreachable,
-                Unreachable => AlreadyRunning,
-                AlreadyRunning => StartFailed,
-                StartFailed => Timeout,
-                Timeout => Mismatch,
-                Mismatch => Protocol,
-                Protocol => Lost,
-                Lost => Closing,
-                Closing => Cancelled,
-                Cancelled => UnknownMethod,
-                UnknownMethod => Codec,
-                Codec => Limit,
-                Limit => Panicked,
-                Panicked => Service,
-                Service => Usage,
-                Usage => return None,
-            })
-        };
-        std::iter::successors(Some(System), next)
-    }
 }
 
 impl Error {
@@ -328,36 +254,6 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
     }
-}
-
-/// All that is known of an error, for another process or for the log: its message, its causes, and
-/// what to do if that does not go without saying.
-pub(crate) fn in_full(error: &Error) -> String {
-    match &error.0.mend {
-        Some(mend) => format!("{}; {mend}", chain(error)),
-        None => chain(error),
-    }
-}
-
-/// The message of an error and of all its causes, joined by `: `.
-pub(crate) fn chain(error: &(dyn StdError + 'static)) -> String {
-    struct Chain<'a>(&'a (dyn StdError + 'static));
-    impl fmt::Display for Chain<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write_chain(self.0, f)
-        }
-    }
-    Chain(error).to_string()
-}
-
-fn write_chain(error: &(dyn StdError + 'static), f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "{error}")?;
-    let mut source = error.source();
-    while let Some(cause) = source {
-        write!(f, ": {cause}")?;
-        source = cause.source();
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use super::request::Incall;
 use super::serving::Ticket;
 use super::shared::Shared;
 use super::trace;
-use crate::service::{Answered, Request};
+use crate::service::{Answered, Request, Table};
 use crate::wire::frame::FailCode;
 
 /// The arguments of a longer call are decoded in a task, not in the driver's turn: other calls do not
@@ -53,6 +53,7 @@ impl Dispatch for NoService {
 /// Hands calls to the futures that `begin` makes of them.
 pub(crate) struct Dispatcher<F, B> {
     begin: B,
+    table: &'static Table,
     pulse: Arc<Pulse>,
     handler: PhantomData<fn() -> F>,
 }
@@ -61,7 +62,12 @@ type Slot<F> = Pin<Box<Option<F>>>;
 
 impl<F, B> Dispatcher<F, B> {
     pub(crate) fn new(begin: B, pulse: Arc<Pulse>) -> Self {
-        Self { begin, pulse, handler: PhantomData }
+        Self { begin, table: &Table::NONE, pulse, handler: PhantomData }
+    }
+
+    /// They are of a service with this table.
+    pub(crate) fn of(self, table: &'static Table) -> Self {
+        Self { table, ..self }
     }
 }
 
@@ -90,11 +96,11 @@ where
         let turn = Turn::begin(shared);
         // One at a time: a handler that is ready leaves its box to the next call.
         let mut idle = None;
-        for call in calls {
+        for call in calls.map(|call| call.of(self.table)) {
             let ticket = call.ticket();
             let is_long = call.length() > LONG;
             let deadline = call.deadline().and_then(Deadline::after);
-            let span = trace::call();
+            let span = trace::call(self.table, call.method());
             let entered = span.enter();
             let mut slot = idle.take().unwrap_or_else(|| Box::pin(None));
             slot.set(Some((self.begin)(call)));

@@ -20,6 +20,7 @@ mod batch;
 pub mod blocking;
 mod bytes;
 mod call;
+mod chunks;
 mod company;
 mod connection;
 mod deadline;

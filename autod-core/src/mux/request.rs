@@ -101,10 +101,13 @@ impl Incall {
     }
 
     /// The same call, to a service with this table.
-    pub(crate) fn of(mut self, table: &'static Table) -> Self {
+    pub(super) fn of(mut self, table: &'static Table) -> Self {
         self.0.table = table;
-        trace::method(table, self.0.method);
         self
+    }
+
+    pub(super) fn method(&self) -> u64 {
+        self.0.method
     }
 
     pub(super) fn ticket(&self) -> Ticket {

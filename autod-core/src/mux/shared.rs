@@ -443,6 +443,17 @@ impl Shared {
         next
     }
 
+    /// Calls those who wait for their turn to send, if nothing is left to write: those who were called
+    /// before may not come. `false` if nobody waits.
+    pub(super) fn call_more(&self) -> bool {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        let called = state.outbox.is_empty() && state.call_more(&mut wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        called
+    }
+
     /// Leaves the driver's waker, unless there is something for it to do: then `false`.
     ///
     /// No wake-up is lost: whatever is changed under the lock is either seen by this look, or finds

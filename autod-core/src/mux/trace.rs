@@ -21,32 +21,32 @@ use crate::service::Table;
 use crate::wire::frame::FailCode;
 use crate::wire::greeting::Accept;
 
-/// The span of a call, in that of its connection.
-pub(super) fn call() -> Span {
-    tracing::debug_span!(target: "autod::call", "call", method = Empty, outcome = Empty)
+const CALL: &str = "autod::call";
+
+/// The span of a call of this method, in that of its connection. The method is there from the beginning,
+/// for filters by its value.
+pub(super) fn call(table: &Table, id: u64) -> Span {
+    tracing::debug_span!(target: CALL, "call", method = name(table, id), outcome = Empty)
 }
 
-fn is_on() -> bool {
-    tracing::enabled!(target: "autod::call", Level::DEBUG)
-}
-
-/// Which method the current call is of.
-pub(super) fn method(table: &Table, id: u64) {
-    if is_on() {
-        let name = table.method(id).map_or("unknown", |method| method.name);
-        Span::current().record("method", name);
-    }
+fn name(table: &Table, id: u64) -> &'static str {
+    table.method(id).map_or("unknown", |method| method.name)
 }
 
 /// The current call has ended like that; `None`: with an answer.
 pub(super) fn outcome(failure: Option<FailCode>) {
-    if is_on() {
-        let span = Span::current();
-        match failure {
-            None => span.record("outcome", "answered"),
-            Some(code) => span.record("outcome", debug(code)),
-        };
+    if !level_enabled!(Level::DEBUG) {
+        return;
     }
+    // Whether there is a span says no more than the span: a filter may want it by its name or method.
+    let span = Span::current();
+    if span.metadata().is_none_or(|of| of.target() != CALL) {
+        return;
+    }
+    match failure {
+        None => span.record("outcome", "answered"),
+        Some(code) => span.record("outcome", debug(code)),
+    };
 }
 
 /// The span of a connection to a daemon.

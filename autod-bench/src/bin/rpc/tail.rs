@@ -83,7 +83,8 @@ fn turn(server: &Server, beside: Beside, time: Duration) -> Result<Vec<Duration>
     })
 }
 
-async fn calls(client: BenchClient, time: Duration) -> Result<Vec<Duration>> {
+/// How long each call took that was made alone, one after the other, for so long; sorted.
+pub(crate) async fn calls(client: BenchClient, time: Duration) -> Result<Vec<Duration>> {
     for n in 0..200 {
         client.next(n).await?;
     }

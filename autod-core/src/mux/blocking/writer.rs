@@ -64,6 +64,8 @@ impl Writer {
                 self.batch.clear(KEPT);
             }
             if next == Next::Nothing || self.batch.is_empty() {
+                // A thread whose time was over does not come when it is called.
+                while shared.call_more() {}
                 return Sent::All;
             }
             is_all = next == Next::WriteAll;

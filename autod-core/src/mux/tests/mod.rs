@@ -7,6 +7,7 @@ mod calls;
 mod chaos;
 #[cfg(target_os = "linux")]
 mod confined;
+mod crowd;
 mod deadlines;
 mod ends;
 mod fairness;

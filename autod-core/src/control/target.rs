@@ -1,10 +1,4 @@
-//! Daemons seen from outside: which there are, how they are, and what they can be asked.
-//!
-//! This is what the `autod` command is made of. It needs neither the program of a daemon nor its
-//! build: every daemon answers the same few questions, in JSON, and answers them while its handlers
-//! are busy. Nothing here starts a daemon, and asking does not keep one alive.
-//!
-//! The questions and the fields of their answers are in PROTOCOL.md, "Control".
+//! One daemon, as others deal with it.
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -13,19 +7,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::{Life, Sight, question};
 use crate::client::{Asked, Connector};
 use crate::codec::Codec;
-use crate::daemon::{
-    Follow, LifeRecord, Occupied, Place, SpawnRecord, find_places, look, milliseconds_now,
-    remove_dead_links,
-};
-pub use crate::daemon::{Home, Tail};
+use crate::daemon::{Follow, Occupied, Place, SpawnRecord, Tail, look};
 use crate::errand;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flat_json::Writer;
 use crate::identity::Build;
-#[cfg(feature = "remote")]
-pub use crate::remote::{Distant, relay, run_there};
 use crate::service::Table;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
@@ -41,72 +29,6 @@ pub struct Target {
     place: Place,
     limits: Limits,
     build: Build,
-}
-
-/// What was found at a [`Target`].
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Sight {
-    /// It answers the question, in JSON.
-    Answers(String),
-    /// Somebody listens, and answers in no time that it was given: it hangs, or was stopped.
-    Silent(Option<Life>),
-    /// It does not let itself be asked, for this reason: it is of a build that cannot.
-    Refuses(Option<Life>, String),
-    /// Somebody is starting it. These words say who and how far.
-    Starting(String),
-    /// It takes nobody any more and ends when its last call is answered.
-    Closing(Life),
-    /// None runs.
-    Gone {
-        /// The last one that did, if one ever did here.
-        last: Option<Life>,
-        /// It left its socket behind: it was killed.
-        leftover: bool,
-    },
-}
-
-/// What the lock of a daemon says about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Life {
-    /// The process.
-    pub pid: u32,
-    /// The build, as in a greeting.
-    pub build: String,
-    /// Since it was started; `None` if that was before the machine was.
-    pub age: Option<Duration>,
-}
-
-impl Life {
-    fn new(record: &LifeRecord) -> Option<Self> {
-        let age = milliseconds_now().checked_sub(record.since).filter(|_| !record.is_foreign());
-        let age = age.map(Duration::from_millis);
-        (record.pid != 0).then(|| Self { pid: record.pid, build: record.build.clone(), age })
-    }
-
-    /// The version in the build.
-    pub fn version(&self) -> String {
-        Build::parse(&self.build).version().to_owned()
-    }
-}
-
-/// All daemons of this user that can be found, also those that have ended, and what kept others from
-/// being found. Those in the best of the [`homes`] come first.
-pub fn find() -> (Vec<Target>, Vec<String>) {
-    let (places, notes) = find_places();
-    (places.into_iter().map(Target::new).collect(), notes)
-}
-
-/// The directories in which daemons of this user have theirs, the best first: the first without a
-/// finding is where the next daemon goes.
-pub fn homes() -> Vec<Home> {
-    crate::daemon::homes()
-}
-
-/// Forgets daemons whose directories are gone; gives the paths of their sockets.
-pub fn forget_lost() -> Vec<PathBuf> {
-    remove_dead_links()
 }
 
 impl Target {
@@ -391,9 +313,4 @@ impl Target {
 
 fn in_words(holder: Option<&SpawnRecord>) -> String {
     holder.map_or_else(|| "by an unknown process".to_owned(), |holder| format!("by {holder}"))
-}
-
-pub(crate) fn question(method: &str, fields: &[(&str, &str)]) -> String {
-    let question = Writer::default().text("method", method);
-    fields.iter().fold(question, |question, (key, value)| question.text(key, value)).finish()
 }
