@@ -510,7 +510,6 @@ impl Shared {
         self.lock().farewell()
     }
 
-    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn is_lost(&self) -> bool {
         self.lock().lost.is_some()
     }
