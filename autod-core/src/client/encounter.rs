@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout};
 
 use super::Connector;
@@ -11,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Heard};
 use crate::identity::Build;
-use crate::mux::glance;
+use crate::mux::{Socket, glance};
 use crate::upgrade::Verdict;
 use crate::wire::greeting::{Accept, Answer, Hello, Purpose, RejectCode, Rejection};
 
@@ -52,7 +51,7 @@ impl Spoken {
 
 /// A connection on which a greeting is over.
 pub(crate) struct Line {
-    pub(crate) stream: UnixStream,
+    pub(crate) stream: Socket,
     /// What came behind the greeting.
     pub(crate) rest: Vec<u8>,
 }
@@ -213,7 +212,7 @@ impl Connector<'_> {
         } else {
             None
         };
-        let mut stream = UnixStream::from_std(stream)
+        let mut stream = Socket::new(stream)
             .map_err(|error| Error::system("cannot use the connection", error))?;
         if early.is_none()
             && !unsent.is_empty()

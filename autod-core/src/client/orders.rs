@@ -2,14 +2,13 @@
 //!
 //! They are obeyed whatever version, codec or service the two ends differ in.
 
-use tokio::net::UnixStream;
-
 use super::Connector;
 use super::encounter::{Attempts, Greeted, TRIES, rejected, reported};
 use crate::daemon::{Behind, Knock, Patience, Starter, Starting, Succession, wait_until_gone};
 use crate::error::Result;
 use crate::fault::{self, Point};
 use crate::greet::Ear;
+use crate::mux::Socket;
 use crate::wire::greeting::{Purpose, RejectCode};
 
 impl Connector<'_> {
@@ -85,7 +84,7 @@ impl Connector<'_> {
 
     /// Orders the daemon of this life to end; gives the connection that ends with it, if it has not
     /// gone already.
-    async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<UnixStream>> {
+    async fn order(&self, purpose: Purpose, life: u64) -> Result<Option<Socket>> {
         let Some(stream) = self.knock_existing().await? else { return Ok(None) };
         let spoken = self.say(stream, purpose, life)?;
         match self.listen(spoken, true).await? {

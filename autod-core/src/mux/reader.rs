@@ -234,6 +234,10 @@ impl Reader {
         shared: &Arc<Shared>,
         dispatch: &mut D,
     ) -> Look {
+        // Before all that takes the lock.
+        if self.watch.is_disturbed() {
+            return Look::Sleep;
+        }
         let expected = shared.expected();
         if expected == Expected::Nothing
             || self.awaited

@@ -3,11 +3,11 @@
 //! Every method is a few lines under the lock; wakers run after it is free.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use tokio_util::sync::CancellationToken;
+use tokio::sync::SetOnce;
 
 use super::answers::{Answers, Given};
 use super::arrival::{Loan, Taken};
@@ -35,15 +35,17 @@ pub(crate) struct Shared {
     /// What waits for the other end to read beside the longest message, for the driver to look at
     /// without the lock.
     waiting: AtomicUsize,
+    /// Whether the driver has something to write or to end, for it to look at without the lock.
+    due: AtomicBool,
     pub(super) side: Side,
     /// The largest message that the other end receives.
     pub(super) peer_message: usize,
     /// How values are encoded, in both directions.
     pub(crate) codec: Codec,
     /// Which daemon is at the other end, for errors.
-    daemon: OnceLock<Whom>,
-    /// Cancelled when the driver has ended.
-    ended: CancellationToken,
+    daemon: OnceLock<Box<Whom>>,
+    /// Set when the driver has ended.
+    ended: SetOnce<()>,
 }
 
 /// What the driver has to do next.
@@ -94,22 +96,23 @@ impl Shared {
         Arc::new(Self {
             state: Mutex::new(State::new(side, ours, theirs, holds)),
             waiting: AtomicUsize::new(0),
+            due: AtomicBool::new(false),
             side,
             peer_message: theirs.message as usize,
             codec,
             daemon: OnceLock::new(),
-            ended: CancellationToken::new(),
+            ended: SetOnce::new(),
         })
     }
 
     /// Lets errors name the daemon at the other end.
     pub(crate) fn name_daemon(&self, whom: Whom) {
-        let _ = self.daemon.set(whom);
+        let _ = self.daemon.set(Box::new(whom));
     }
 
     /// The daemon at the other end, if this is its caller's.
     pub(super) fn daemon(&self) -> Option<&Whom> {
-        self.daemon.get()
+        self.daemon.get().map(Box::as_ref)
     }
 
     /// The error, as one of this connection's daemon.
@@ -140,9 +143,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// After each change of the outbox, before the lock is free.
-    fn note_waiting(&self, state: &State) {
+    /// After each change that matters to the driver, before the lock is free.
+    fn note(&self, state: &State) {
         self.waiting.store(state.outbox.waiting_beside(), Relaxed);
+        self.due.store(state.is_due(), Relaxed);
     }
 
     /// Changes the state, then wakes those for whom that matters, and the driver if it sleeps and
@@ -152,10 +156,10 @@ impl Shared {
         let mut wakers = Vec::new();
         let mut state = self.lock();
         let result = change(&mut state, &mut wakers);
-        if !state.outbox.is_empty() || !state.turns.is_empty() || state.is_leaving() {
+        if state.is_due() {
             wakers.extend(state.driver.take());
         }
-        self.note_waiting(&state);
+        self.note(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -362,7 +366,8 @@ impl Shared {
 
     // ---- for the driver
 
-    /// Takes the frames at the start of `bytes` and tells how much that was.
+    /// Takes the frames at the start of `bytes` and tells how much that was. From here on the driver
+    /// is awake: nobody wakes it before it has gone to [`sleep`](Self::sleep).
     pub(super) fn on_bytes(
         &self,
         bytes: &[u8],
@@ -373,8 +378,9 @@ impl Shared {
         if let Some(ledger) = &mut state.ledger {
             ledger.read();
         }
+        state.driver = None;
         let result = state.on_bytes(bytes, arrived, &mut wakers);
-        self.note_waiting(&state);
+        self.note(&state);
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         result
@@ -396,16 +402,22 @@ impl Shared {
         if let Some(ledger) = &mut state.ledger {
             ledger.read();
         }
+        state.driver = None;
         let result = state.give_back(loan, arrived, &mut wakers);
-        self.note_waiting(&state);
+        self.note(&state);
         drop(state);
         let awaited = !wakers.is_empty();
         wakers.into_iter().for_each(Waker::wake);
         result.map(|()| awaited)
     }
 
-    /// Fills `empty` with what is to be written. From here on the driver is awake: nobody wakes it
-    /// before it has gone to [`sleep`](Self::sleep).
+    /// Whether [`next`](Self::next) has something for the driver. One that is told too late that it
+    /// does is woken for it, or learns it when it goes to [`sleep`](Self::sleep).
+    pub(super) fn is_due(&self) -> bool {
+        self.due.load(Relaxed)
+    }
+
+    /// Fills `empty` with what is to be written. From here on the driver is awake.
     pub(super) fn next(&self, empty: &mut Batch) -> Next {
         let mut wakers = Vec::new();
         let mut state = self.lock();
@@ -416,7 +428,7 @@ impl Shared {
         let end = state.try_leave() || (state.unused && state.outbox.is_empty());
         state.outbox.take(empty);
         state.call_next(&mut wakers);
-        self.note_waiting(&state);
+        self.note(&state);
         let next = if end && state.outbox.is_empty() {
             Next::WriteAndEnd
         } else if empty.is_empty() {
@@ -449,6 +461,7 @@ impl Shared {
     pub(super) fn sleep(&self, context: &Context<'_>) -> bool {
         let mut state = self.lock();
         if state.try_leave() || state.unused || !state.outbox.is_empty() {
+            self.note(&state);
             return false;
         }
         let mut wakers = Vec::new();
@@ -508,7 +521,10 @@ impl Shared {
 
     pub(crate) fn leave(&self, code: GoodbyeCode, text: &str) {
         let mut wakers = Vec::new();
-        self.lock().leave(code, text, &mut wakers);
+        let mut state = self.lock();
+        state.leave(code, text, &mut wakers);
+        self.note(&state);
+        drop(state);
         wakers.into_iter().for_each(Waker::wake);
     }
 
@@ -517,12 +533,13 @@ impl Shared {
         let mut wakers = Vec::new();
         self.lock().lose(loss, &mut wakers);
         wakers.into_iter().for_each(Waker::wake);
-        self.ended.cancel();
+        // The first time counts.
+        let _ = self.ended.set(());
     }
 
     /// Completes when the connection is gone.
     pub(crate) async fn ended(&self) {
-        self.ended.cancelled().await;
+        self.ended.wait().await;
     }
 
     #[cfg(test)]

@@ -460,8 +460,9 @@ impl State {
         self.leaving.as_ref().map(|(_, text)| text.clone()).unwrap_or_default()
     }
 
-    pub(super) fn is_leaving(&self) -> bool {
-        self.leaving.is_some()
+    /// Whether the driver has something to write or to end, or streams have to be called.
+    pub(super) fn is_due(&self) -> bool {
+        !self.outbox.is_empty() || !self.turns.is_empty() || self.leaving.is_some() || self.unused
     }
 
     /// The transport is gone: nobody waits any longer.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
-use tokio::net::UnixStream;
 
 use super::shared::Shared;
 
@@ -51,20 +50,6 @@ impl Room {
             Self::Wide => Some(256 << 10),
             Self::Narrow => Some(16 << 10),
         }
-    }
-}
-
-impl Transport for UnixStream {
-    fn read_now(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::io::read(self.as_fd(), buffer)?)
-    }
-
-    fn peek_now(&self) -> io::Result<usize> {
-        peek_now(self)
-    }
-
-    fn make_room(&self, room: Room) {
-        make_room(self, room);
     }
 }
 

@@ -53,7 +53,8 @@ impl Drop for Called {
 pub(super) struct Turns {
     /// Those who wait, and perhaps some who have gone since.
     waiting: VecDeque<Role>,
-    called: Arc<AtomicUsize>,
+    /// Made when the first is called: most connections have no streams.
+    called: Option<Arc<AtomicUsize>>,
 }
 
 impl Turns {
@@ -62,7 +63,7 @@ impl Turns {
     }
 
     fn called(&self) -> usize {
-        self.called.load(Relaxed)
+        self.called.as_ref().map_or(0, |called| called.load(Relaxed))
     }
 
     /// Whether it is the turn of a stream that has credit, while so much waits to be written. If not,
@@ -108,7 +109,7 @@ impl State {
         let mut left = count;
         while left > 0 {
             let Some(role) = self.turns.waiting.pop_front() else { break };
-            let called = Arc::clone(&self.turns.called);
+            let called = Arc::clone(self.turns.called.get_or_insert_default());
             if let Some(outflow) = self.outflow(role)
                 && matches!(outflow.turn, Turn::Waiting)
             {

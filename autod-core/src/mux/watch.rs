@@ -65,12 +65,14 @@ impl Watch {
         sated
     }
 
+    /// Whether others need the thread.
+    pub(super) fn is_disturbed(&self) -> bool {
+        self.company.is_disturbed()
+    }
+
     /// Begins to look for the rest of a long message or for anything else, unless that is not worth
     /// it now.
     pub(super) fn begin(&mut self, amid: bool) -> Option<Turn<'_>> {
-        if self.company.is_disturbed() {
-            return None;
-        }
         let lookout = if amid { &mut self.rest_lookout } else { &mut self.lookout };
         let Some(limit) = lookout.limit() else {
             lookout.sleeps(Instant::now);

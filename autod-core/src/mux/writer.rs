@@ -71,7 +71,6 @@ impl Writer {
         context: &mut Context<'_>,
     ) -> Progress {
         let mut progress = Progress::None;
-        let mut is_all = false;
         loop {
             let was_long = self.is_long();
             match self.poll_write(transport, context) {
@@ -83,17 +82,16 @@ impl Writer {
                 }
                 Poll::Ready(Ok(())) => {}
             }
-            if is_all {
-                return progress;
-            }
             if self.ending {
                 return Progress::End(shared.farewell());
+            }
+            if !shared.is_due() {
+                return progress;
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
                 Next::Write | Next::WriteAll if was_long => return Progress::Some,
-                Next::Write => {}
-                Next::WriteAll => is_all = true,
+                Next::Write | Next::WriteAll => {}
                 Next::WriteAndEnd => self.ending = true,
             }
             if self.deaf {

@@ -213,7 +213,7 @@ fn nanos(duration: Duration) -> u64 {
 }
 
 fn user(user: &User) -> Writer {
-    let words = user.caller.args().iter().map(|word| word.to_string_lossy());
+    let words = user.caller.arguments().map(|word| word.to_string_lossy());
     let command = words.collect::<Vec<_>>().join(" ");
     let call = |call: &OpenCall| {
         Writer::default()

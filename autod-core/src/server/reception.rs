@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
-use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tracing::Instrument as _;
@@ -23,7 +22,7 @@ use crate::fault::{self, Point};
 use crate::greet::{self, Ear, Visitor};
 use crate::handle::{Ending, Host, Phase, patience};
 use crate::identity::Build;
-use crate::mux::{Driver, Shared, Side, Transport, panic_message};
+use crate::mux::{Driver, Shared, Side, Socket, Transport, panic_message};
 use crate::session::Session;
 use crate::voucher::Voucher;
 use crate::wire::frame::GoodbyeCode;
@@ -156,26 +155,21 @@ impl Shop {
             // What that takes is gone when the connection is idle.
             let opening = Box::pin(opening);
             async move {
-                let opened = opening.await;
-                match opened {
-                    Ok(Some((driver, shared, _registered))) => shop.drive(driver, &shared).await,
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::debug!(error = %chain(&error), "a connection ended early");
-                    }
+                let opened = opening.await.unwrap_or_else(|error| {
+                    tracing::debug!(error = %chain(&error), "a connection ended early");
+                    None
+                });
+                if let Some((driver, shared, _registered)) = opened {
+                    shop.drive(driver, &shared).await;
                 }
                 drop((connected, open, host));
             }
         };
-        if Handle::current().id() == self.sessions.id() {
-            self.tasks.spawn(serve(stream).instrument(span));
-            return Ok(());
-        }
         let cannot_move = |error| Error::system("cannot hand a connection on", error);
         let stream = stream.into_std().map_err(cannot_move)?;
         let stream = {
             let _sessions = self.sessions.enter();
-            UnixStream::from_std(stream).map_err(cannot_move)?
+            Socket::new(stream).map_err(cannot_move)?
         };
         self.tasks.spawn_on(serve(stream).instrument(span), &self.sessions);
         Ok(())
@@ -305,7 +299,8 @@ impl Shop {
         let mut waiting = None;
         // Asking whether it is time to leave takes locks that all connections share.
         let mut known: Option<Waker> = None;
-        std::future::poll_fn(|context| {
+        // What is moved is kept once.
+        std::future::poll_fn(move |context| {
             let ended = driver.as_mut().poll(context);
             let waker = context.waker();
             let is_known = known.as_ref().is_some_and(|known| known.will_wake(waker));

@@ -40,4 +40,5 @@ pub use connection::Connection;
 pub use incoming::{Incoming, open};
 pub use pipe::{Pipe, pipe};
 pub(crate) use socket::{Ready, wait};
+pub(super) use socket::{receive_now, send_now, send_parts_now};
 pub use upstream::items;

@@ -48,7 +48,7 @@ pub(super) fn receive(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<usiz
 }
 
 /// Reads what is there.
-pub(super) fn receive_now(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
+pub(in crate::mux) fn receive_now(socket: &UnixStream, buffer: &mut [u8]) -> io::Result<usize> {
     receive_with(socket, buffer, RecvFlags::DONTWAIT)
 }
 
@@ -63,7 +63,7 @@ fn receive_with(socket: &UnixStream, buffer: &mut [u8], flags: RecvFlags) -> io:
 }
 
 /// Writes what the kernel takes at once.
-pub(super) fn send_now(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
+pub(in crate::mux) fn send_now(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
     loop {
         match send(socket, bytes, SEND) {
             Err(Errno::INTR) => {}
@@ -73,7 +73,10 @@ pub(super) fn send_now(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
 }
 
 /// As [`send_now`], of several parts.
-pub(super) fn send_parts_now(socket: &UnixStream, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+pub(in crate::mux) fn send_parts_now(
+    socket: &UnixStream,
+    parts: &[IoSlice<'_>],
+) -> io::Result<usize> {
     loop {
         match sendmsg(socket, parts, &mut SendAncillaryBuffer::default(), SEND) {
             Err(Errno::INTR) => {}

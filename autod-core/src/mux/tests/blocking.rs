@@ -490,7 +490,7 @@ proptest! {
                 tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 far.set_nonblocking(true).unwrap();
-                let far = tokio::net::UnixStream::from_std(far).unwrap();
+                let far = crate::mux::Socket::new(far).unwrap();
                 let (gate, traces) = (Arc::new(Semaphore::new(0)), Arc::<Traces>::default());
                 let shared = Shared::new(Side::Acceptor, theirs, ROOMY, HOLDS);
                 let begin =

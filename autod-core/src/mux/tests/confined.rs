@@ -2,7 +2,7 @@
 //! running.
 
 use std::io;
-use std::os::unix::net::UnixStream as Socket;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 
 use super::{ECHO, HOLDS, ROOMY, Traces, dispatcher, nowhere};
@@ -22,22 +21,22 @@ use crate::mux::shared::Shared;
 use crate::mux::state::Side;
 use crate::mux::transport::{Room, Transport};
 use crate::mux::watch::Looking;
-use crate::mux::{Call, Connection, Upstream, call};
+use crate::mux::{Call, Connection, Socket, Upstream, call};
 
 const CALLS: usize = 4_000;
 
 /// Counts how often looking did not find what it looked for at once.
 struct Counted {
-    socket: UnixStream,
+    socket: Socket,
     count: Arc<AtomicUsize>,
     /// Nothing was found since the last write.
     vain: AtomicUsize,
 }
 
 impl Counted {
-    fn new(socket: Socket, count: &Arc<AtomicUsize>) -> Self {
+    fn new(socket: UnixStream, count: &Arc<AtomicUsize>) -> Self {
         socket.set_nonblocking(true).unwrap();
-        let socket = UnixStream::from_std(socket).unwrap();
+        let socket = Socket::new(socket).unwrap();
         Self { socket, count: Arc::clone(count), vain: AtomicUsize::new(0) }
     }
 }
@@ -97,7 +96,7 @@ fn confine() {
 
 /// Drives one end in a runtime of this thread while `work` runs.
 fn drive<D: Dispatch>(
-    socket: Socket,
+    socket: UnixStream,
     shared: Arc<Shared>,
     dispatch: D,
     work: impl Future<Output = ()>,
@@ -119,7 +118,7 @@ fn drive<D: Dispatch>(
 
 #[test]
 fn ends_that_share_a_processor_give_looking_up() {
-    let (near, far) = Socket::pair().unwrap();
+    let (near, far) = UnixStream::pair().unwrap();
     let server = thread::spawn(move || {
         let shared = Shared::new(Side::Acceptor, ROOMY, ROOMY, HOLDS);
         let dispatch = dispatcher(&Arc::new(Semaphore::new(0)), &Arc::<Traces>::default());
