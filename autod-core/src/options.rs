@@ -12,6 +12,9 @@ use crate::codec;
 use crate::upgrade::Upgrade;
 use crate::wire::limits::Limits;
 
+/// What a longer time counts as: clocks end somewhere.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
 /// Settings. Each replaces an earlier one of the same name, unless it says otherwise.
 impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// Listens on this path instead of the default place. Its directory must belong to the user or
@@ -137,14 +140,14 @@ impl<S: Send + Sync + 'static, T> Daemon<S, T> {
     /// How long a caller waits for its turn to start the daemon, or for a place in the queue of a
     /// busy one. Default 30 s.
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
-        self.settings.connect_timeout = limit;
+        self.settings.connect_timeout = limit.min(LONGEST);
         self
     }
 
     /// How long a daemon may say nothing while a caller waits for it. A start that reports progress
     /// may take longer; one that is silent for so long is ended. Default 10 s.
     pub fn silence_timeout(mut self, limit: Duration) -> Self {
-        self.settings.silence_timeout = limit;
+        self.settings.silence_timeout = limit.min(LONGEST);
         self
     }
 

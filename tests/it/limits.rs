@@ -102,3 +102,27 @@ fn a_hello_has_the_time_that_it_is_given_and_a_session_any() {
         assert!(runtime.block_on(guest.here()).unwrap(), "who was greeted stays");
     });
 }
+
+/// A time that no clock reaches is a long one.
+#[test]
+fn the_longest_times_are_no_error() {
+    let mut limits = autod::Limits::default();
+    limits.handshake = Duration::MAX;
+    limits.busy_poll = Duration::MAX;
+    limits.keep_alive = Duration::MAX;
+    serving(&limits, |home, runtime| {
+        let guest = || {
+            describe(home, limits.clone())
+                .connect_timeout(Duration::MAX)
+                .silence_timeout(Duration::MAX)
+        };
+        let blocking: GuestBlockingClient = guest().connect_existing_blocking().unwrap();
+        let client: GuestClient = runtime.block_on(guest().connect_existing()).unwrap();
+        for _ in 0..100 {
+            assert!(runtime.block_on(client.here()).unwrap());
+            assert!(blocking.here().unwrap());
+            let patient = client.here().deadline(Duration::MAX);
+            assert!(runtime.block_on(patient).unwrap());
+        }
+    });
+}

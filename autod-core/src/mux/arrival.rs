@@ -22,6 +22,8 @@ pub(super) struct Taken {
     pub(super) amid: bool,
     /// Somebody waited for them, and is to have a turn.
     pub(super) awaited: bool,
+    /// They were the last ones.
+    pub(super) lost: bool,
 }
 
 /// A message with room behind it for the rest of a frame that has come in part.
@@ -94,7 +96,8 @@ impl State {
                 break;
             }
         }
-        Ok(Taken { used, amid: self.open.is_some(), awaited: !wakers.is_empty() })
+        let (amid, awaited) = (self.open.is_some(), !wakers.is_empty());
+        Ok(Taken { used, amid, awaited, lost: self.lost.is_some() })
     }
 
     /// Lends the message of a frame that has come in part; `None` if there is no such frame, or if

@@ -7,8 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::chunks::Chunk;
 use super::flow::{Received, Role};
-use super::inflow::Chunk;
 use super::serving::Ticket;
 use super::shared::Shared;
 use crate::error::Error;

@@ -6,7 +6,7 @@
 use std::task::Waker;
 
 use super::asked::End;
-use super::inflow::Chunk;
+use super::chunks::Chunk;
 use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::serving::{Serving, Ticket};
@@ -66,7 +66,7 @@ impl State {
     /// Whether a message may begin now. Whoever is told so sends it at once by
     /// [`send_now`](Self::send_now), or lets others have the turn.
     pub(super) fn may_send(&mut self, role: Role, waker: &Waker) -> Sent {
-        let level = self.outbox.waiting();
+        let level = self.outbox.crowd();
         let mut turns = std::mem::take(&mut self.turns);
         let mut has_credit = true;
         let sent = self.outflow(role).map_or(Sent::Over, |outflow| {

@@ -267,7 +267,7 @@ impl Party {
         }
         self.said.extend_from_slice(&written);
         self.over |= next == Next::WriteAndEnd;
-        next == Next::Write
+        matches!(next, Next::Write | Next::WriteAll)
     }
 
     /// Every slot can be used again.

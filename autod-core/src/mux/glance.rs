@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::transport::Looking;
+use super::watch::Looking;
 
 /// Asks for something for so long, and not at all where there is one processor. Whoever else has work
 /// for this one goes first each time.

@@ -10,9 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::asked::{End, Expect};
 use super::call::service_error;
+use super::chunks::Chunk;
 use super::connection::Connection;
 use super::flow::{Received, Role};
-use super::inflow::Chunk;
 use super::outcall::{Outcall, Upstream};
 use super::serving::Ticket;
 use super::shared::Shared;
@@ -220,7 +220,7 @@ impl<T: DeserializeOwned + 'static, E: From<Error>> Stream for Incoming<T, E> {
         while this.chunk.count == 0 {
             match ready!(this.poll_chunk(context)) {
                 Ok(Some(chunk)) => {
-                    this.skipped += chunk.skipped;
+                    this.skipped = this.skipped.saturating_add(chunk.skipped);
                     this.chunk = chunk;
                 }
                 Ok(None) => {

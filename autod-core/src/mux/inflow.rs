@@ -4,13 +4,13 @@
 //! message. What passes the first window is counted with that of all other streams: for a message
 //! that does not fit the stream is cut off, a window that does not fit does not grow.
 
-use std::collections::VecDeque;
 use std::task::Waker;
 
 use super::account::Share;
+use super::chunks::{Chunk, Chunks};
 use super::pieces::{Part, Pieces};
 use crate::codec::Message;
-use crate::wire::frame::{Broken, ENVELOPE, Header, Kind, MAX_PIECE};
+use crate::wire::frame::{Broken, ENVELOPE, Header, Kind};
 
 /// What flows in a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,25 +31,11 @@ pub(super) struct Bounds {
     pub(super) message: usize,
 }
 
-/// A part of a stream as it came.
-#[derive(Debug, Default)]
-pub(super) struct Chunk {
-    /// The items that are left in it.
-    pub(super) count: u32,
-    /// The items that were dropped before it.
-    pub(super) skipped: u64,
-    pub(super) bytes: Message,
-    /// The credit that was spent for it.
-    cost: usize,
-    /// Where the next item, or the next byte, begins.
-    pub(super) at: usize,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Inflow {
     form: Form,
     pieces: Pieces,
-    chunks: VecDeque<Chunk>,
+    chunks: Chunks,
     /// Dropped since the last chunk came.
     skipped: u64,
     /// The credit that the stream began with, and what it has grown by.
@@ -124,31 +110,14 @@ impl Inflow {
     }
 
     /// Adds a whole message of Items.
-    pub(super) fn push(&mut self, mut bytes: Message) -> Result<(), Broken> {
+    pub(super) fn push(&mut self, bytes: Message) -> Result<(), Broken> {
         self.held += bytes.len();
         self.partial = 0;
-        if self.form == Form::Items {
-            bytes.reach(size_of::<u32>());
-            let (count, _) = bytes.head.split_first_chunk().ok_or(Broken::Payload(Kind::Items))?;
-            let count = u32::from_le_bytes(*count);
-            let skipped = std::mem::take(&mut self.skipped);
-            let cost = bytes.len();
-            self.chunks.push_back(Chunk { count, skipped, cost, bytes, at: 4 });
-            return Ok(());
-        }
-        bytes.join();
-        if bytes.len() == 0 {
-            return Err(Broken::Payload(Kind::Items));
-        }
-        // Many short writes of the other end become one chunk, so that memory goes with the bytes.
-        match self.chunks.back_mut() {
-            Some(last) if last.bytes.len() + bytes.len() <= MAX_PIECE => {
-                last.cost += bytes.len();
-                last.bytes.head.make_mut().extend_from_slice(&bytes.head);
-            }
-            _ => self.chunks.push_back(Chunk { cost: bytes.len(), bytes, ..Chunk::default() }),
-        }
-        Ok(())
+        let well_formed = match self.form {
+            Form::Items => self.chunks.push_items(bytes, std::mem::take(&mut self.skipped)),
+            Form::Bytes => self.chunks.push_bytes(bytes),
+        };
+        if well_formed { Ok(()) } else { Err(Broken::Payload(Kind::Items)) }
     }
 
     pub(super) fn skip(&mut self, payload: &[u8]) -> Result<(), Broken> {
@@ -160,7 +129,7 @@ impl Inflow {
     /// The next chunk. The user has done with the one before.
     pub(super) fn take(&mut self) -> Option<Chunk> {
         self.taken += std::mem::take(&mut self.in_hand);
-        let chunk = self.chunks.pop_front()?;
+        let chunk = self.chunks.pop()?;
         self.in_hand = chunk.cost;
         Some(chunk)
     }
@@ -171,8 +140,7 @@ impl Inflow {
         if self.taken * 2 < self.window {
             return 0;
         }
-        let taken = std::mem::take(&mut self.taken);
-        self.held -= taken;
+        let taken = self.let_go();
         // Whoever takes half a window can do with more of it.
         let more = self.window.min(bounds.most.saturating_sub(self.window));
         let has_room = more > 0 && self.share.as_mut().is_some_and(|share| share.grow(more));
@@ -180,6 +148,18 @@ impl Inflow {
         self.window += grown;
         self.count_excess();
         u32::try_from(taken + grown).unwrap_or(u32::MAX)
+    }
+
+    fn let_go(&mut self) -> usize {
+        let taken = std::mem::take(&mut self.taken);
+        self.held -= taken;
+        taken
+    }
+
+    /// The stream has ended: what the user has done with is not held any longer.
+    pub(super) fn settle(&mut self) {
+        self.let_go();
+        self.count_excess();
     }
 
     /// No more is to come: what is not whole stays so.
@@ -192,7 +172,7 @@ impl Inflow {
     /// Nobody is interested any more.
     pub(super) fn clear(&mut self) {
         self.pieces.clear();
-        self.chunks = VecDeque::new();
+        self.chunks = Chunks::default();
         self.waker = None;
         self.share = None;
     }
@@ -207,6 +187,6 @@ impl Inflow {
     /// The bytes that wait for the user.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {
-        self.pieces.waiting() + self.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>()
+        self.pieces.waiting() + self.chunks.waiting()
     }
 }

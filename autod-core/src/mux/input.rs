@@ -12,7 +12,8 @@
 use std::task::Waker;
 
 use super::account::Share;
-use super::inflow::{Bounds, Chunk, Form, Inflow, Piece};
+use super::chunks::Chunk;
+use super::inflow::{Bounds, Form, Inflow, Piece};
 use super::pieces::Part;
 use super::wakers::set_waker;
 use crate::wire::frame::{Broken, Header, Kind};
@@ -118,7 +119,11 @@ impl Input {
     /// The next part of the stream and the credit to give for those before it.
     pub(super) fn take(&mut self, bounds: Bounds) -> (Option<Chunk>, u32) {
         let chunk = self.inflow.take();
-        (chunk, if self.end.is_none() { self.inflow.credit(bounds) } else { 0 })
+        if self.end.is_none() {
+            return (chunk, self.inflow.credit(bounds));
+        }
+        self.inflow.settle();
+        (chunk, 0)
     }
 
     /// Why there is no more. If there may be, the waker is woken then.

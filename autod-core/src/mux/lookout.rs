@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// What comes later than this after the last word was not close to being found by looking.
 const SOON: Duration = Duration::from_micros(200);
 
+/// Its thread does nothing else meanwhile, so no limit is longer.
+const MOST: Duration = Duration::from_millis(10);
+
 /// So many finds in a row make one failure forgivable.
 const SURE: u8 = 3;
 
@@ -44,7 +47,7 @@ impl Lookout {
     /// Looks for so long each time. One that is eager begins at once, else it waits for a reason.
     pub(super) fn new(limit: Duration, eager: bool) -> Self {
         Self {
-            limit,
+            limit: limit.min(MOST),
             confidence: u8::from(eager),
             soon: 0,
             rest: FIRST_BREAK,
@@ -58,7 +61,7 @@ impl Lookout {
         (self.confidence > 0 && !self.limit.is_zero()).then_some(self.limit)
     }
 
-    /// Looking has found something.
+    /// Looking has found something that was not there before.
     pub(super) fn found(&mut self) {
         if self.confidence == SURE {
             self.rest = FIRST_BREAK;

@@ -20,6 +20,7 @@ mod batch;
 pub mod blocking;
 mod bytes;
 mod call;
+mod chunks;
 mod company;
 mod connection;
 mod deadline;
@@ -49,6 +50,7 @@ mod pipe;
 mod pulse;
 mod pump;
 mod queue;
+mod reader;
 mod renewal;
 mod request;
 mod served;
@@ -63,6 +65,7 @@ mod turns;
 #[cfg(feature = "json")]
 pub(crate) mod untyped;
 mod wakers;
+mod watch;
 mod writer;
 
 pub use bytes::ByteStream;

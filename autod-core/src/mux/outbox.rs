@@ -96,6 +96,27 @@ impl Outbox {
         self.waiting() - self.long.iter().filter_map(rest).max().unwrap_or(0)
     }
 
+    /// The bytes that a stream waits for: what comes in turn with it. Long arguments and answers do not
+    /// hold it up, nor does the longest item of another stream.
+    pub(super) fn crowd(&self) -> usize {
+        if self.long.is_empty() {
+            return self.ready.len();
+        }
+        let items = |long: &Long| {
+            let messages = long.messages.iter();
+            let (items, first) = (messages.clone(), messages.take(1));
+            let of_items = |uncut: &&Uncut| uncut.kind == Kind::Items;
+            let items: usize = items.filter(of_items).map(Uncut::len).sum();
+            items - first.filter(of_items).map(|_| long.cut).sum::<usize>()
+        };
+        let (sum, most) = self
+            .long
+            .iter()
+            .map(items)
+            .fold((0, 0), |(sum, most), items| (sum + items, items.max(most)));
+        self.ready.len() + sum - most
+    }
+
     /// Adds a message that is short, or is copied anyway.
     pub(super) fn push(&mut self, kind: Kind, id: u32, payload: &[u8]) {
         if payload.len() > MAX_PIECE || self.is_queued(id) {
@@ -169,6 +190,17 @@ impl Outbox {
         true
     }
 
+    /// Forgets the rest of a Call of `id` that is being sent, and what stands behind it.
+    pub(super) fn interrupt(&mut self, id: u32) {
+        let begun = |long: &Long| {
+            let first = long.messages.front();
+            long.id == id && long.cut > 0 && first.is_some_and(|first| first.kind == Kind::Call)
+        };
+        if let Some(at) = self.long.iter().position(begun) {
+            self.long.remove(at);
+        }
+    }
+
     /// Gives back the memory of bytes that have been taken, if it is much.
     pub(super) fn shrink(&mut self) {
         self.ready.shrink(KEPT);
@@ -191,6 +223,8 @@ impl Outbox {
     fn cut(&mut self) {
         let (piece, fill) =
             if self.company > 0 { (SHORT_PIECE, SHORT_PIECE) } else { (MAX_PIECE, FILL) };
+        // Short ones that never pause leave them a share.
+        let fill = fill.max(self.ready.len() + self.ready.len() / 4 + 1);
         while self.ready.len() < fill {
             let Some(mut long) = self.long.pop_front() else { return };
             let Some(Uncut { kind, head, body }) = long.messages.front() else { continue };
@@ -275,6 +309,61 @@ mod tests {
         let pieces: Vec<_> =
             frames.iter().map(|(header, bytes)| (header.more, bytes.len())).collect();
         assert_eq!(pieces, [(true, 7), (true, MAX_PIECE), (false, 1)]);
+    }
+
+    #[test]
+    fn short_messages_that_never_pause_leave_long_ones_a_share() {
+        for length in [MAX_PIECE + 1, 40 * MAX_PIECE] {
+            let mut outbox = Outbox::default();
+            outbox.push_owned(Kind::Reply, 2, vec![1; length].into());
+            let mut beside = 0;
+            while outbox.is_queued(2) {
+                for _ in 0..2 * FILL / MAX_PIECE {
+                    outbox.push(Kind::Items, 4, &[2; MAX_PIECE]);
+                }
+                beside += outbox.waiting() - outbox.crowd();
+                outbox.take(&mut Batch::default());
+                beside += 2 * FILL;
+                assert!(beside < 60 * length + 4 * FILL, "{beside} bytes beside {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn streams_are_crowded_by_streams() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Call, 2, vec![1; 10 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Items, 2, vec![1; 2 * MAX_PIECE].into());
+        outbox.push_owned(Kind::Reply, 4, vec![1; 10 * MAX_PIECE].into());
+        assert_eq!(outbox.crowd(), 0, "the longest item is alone");
+        outbox.push_owned(Kind::Items, 6, vec![1; 3 * MAX_PIECE].into());
+        assert_eq!(outbox.crowd(), 2 * MAX_PIECE);
+        outbox.push(Kind::Items, 8, &[1; 100]);
+        assert_eq!(outbox.crowd(), 2 * MAX_PIECE + 100 + HEADER);
+        // As soon as a part of an item is on its way it waits no longer.
+        outbox.interrupt(2);
+        assert_eq!(outbox.crowd(), 2 * MAX_PIECE + 100 + HEADER, "nothing of the call was sent");
+        while outbox.crowd() > 0 {
+            outbox.take(&mut Batch::default());
+        }
+        drain(&mut outbox);
+    }
+
+    #[test]
+    fn the_rest_of_a_call_that_is_interrupted_is_not_sent() {
+        let mut outbox = Outbox::default();
+        outbox.push_owned(Kind::Call, 2, vec![1; 10 * MAX_PIECE].into());
+        outbox.push(Kind::Items, 2, b"its items");
+        outbox.push_owned(Kind::Reply, 4, vec![2; 10 * MAX_PIECE].into());
+        outbox.take(&mut Batch::default());
+        for id in [4, 2] {
+            outbox.interrupt(id);
+        }
+        outbox.push(Kind::Cancel, 2, &[]);
+        let frames = drain(&mut outbox);
+        assert_eq!((frames[0].0.kind, frames[0].0.id), (Kind::Cancel, 2));
+        assert!(frames[1..].iter().all(|(header, _)| header.kind == Kind::Reply));
+        assert!(!frames.last().unwrap().0.more, "others are sent to their end");
     }
 
     #[test]

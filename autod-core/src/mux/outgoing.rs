@@ -9,7 +9,8 @@ use std::task::Waker;
 
 use super::account::{Account, Share};
 use super::asked::{Answer, End, Expect, Opening, Slot, Stage, fits, overfull};
-use super::inflow::{Bounds, Chunk, Form, Inflow, Piece};
+use super::chunks::Chunk;
+use super::inflow::{Bounds, Form, Inflow, Piece};
 use super::loss::Loss;
 use super::outflow::{Outflow, credit};
 use super::pieces::Part;
@@ -134,7 +135,11 @@ impl Outgoing {
         let slot = &mut self.slots[index as usize];
         let chunk = slot.inflow.take();
         let flows = matches!(slot.stage, Stage::Open(_)) && !slot.half_closed;
-        (chunk, if flows { slot.inflow.credit(self.bounds) } else { 0 })
+        if flows {
+            return (chunk, slot.inflow.credit(self.bounds));
+        }
+        slot.inflow.settle();
+        (chunk, 0)
     }
 
     /// Whether the callee has ended its byte stream, and the answer is to come.

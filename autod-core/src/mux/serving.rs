@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::account::Account;
-use super::inflow::{Bounds, Chunk};
+use super::chunks::Chunk;
+use super::inflow::Bounds;
 use super::input::InputEnd;
 use super::outflow::Outflow;
 use super::pieces::Part;

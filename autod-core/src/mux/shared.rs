@@ -51,6 +51,8 @@ pub(crate) struct Shared {
 pub(super) enum Next {
     Nothing,
     Write,
+    /// That is all there is at present; whoever goes to sleep over it looks again.
+    WriteAll,
     /// Nothing will be sent after what the outbox holds.
     WriteAndEnd,
 }
@@ -419,12 +421,25 @@ impl Shared {
             Next::WriteAndEnd
         } else if empty.is_empty() {
             Next::Nothing
+        } else if state.outbox.is_empty() && state.turns.is_empty() {
+            Next::WriteAll
         } else {
             Next::Write
         };
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         next
+    }
+
+    /// Calls those who wait for their turn to send, if nothing is left to write: those who were called
+    /// before may not come. `false` if nobody waits.
+    pub(super) fn call_more(&self) -> bool {
+        let mut wakers = Vec::new();
+        let mut state = self.lock();
+        let called = state.outbox.is_empty() && state.call_more(&mut wakers);
+        drop(state);
+        wakers.into_iter().for_each(Waker::wake);
+        called
     }
 
     /// Leaves the driver's waker, unless there is something for it to do: then `false`.

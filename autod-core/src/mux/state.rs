@@ -211,6 +211,7 @@ impl State {
             return true;
         }
         if self.outgoing.abandon(index, wakers) && self.lost.is_none() {
+            self.outbox.interrupt(id);
             self.outbox.push(Kind::Cancel, id, &[]);
         }
         false

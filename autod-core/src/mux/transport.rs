@@ -2,8 +2,7 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustix::net::RecvFlags;
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
@@ -91,57 +90,4 @@ impl Transport for DuplexStream {
     }
 
     fn make_room(&self, _: Room) {}
-}
-
-/// How many connections of this process look for something at this moment. One processor is left
-/// for whoever they wait for.
-#[cfg(not(test))]
-fn looking() -> &'static AtomicUsize {
-    static LOOKING: AtomicUsize = AtomicUsize::new(0);
-    &LOOKING
-}
-
-/// Tests run beside each other: each thread is a process.
-#[cfg(test)]
-fn looking() -> &'static AtomicUsize {
-    thread_local! {
-        static LOOKING: &'static AtomicUsize = Box::leak(Box::default());
-    }
-    LOOKING.with(|looking| *looking)
-}
-
-/// The right to look; given back when it is dropped.
-pub(super) struct Looking(&'static AtomicUsize);
-
-impl Looking {
-    pub(super) fn begin() -> Option<Self> {
-        let count = looking();
-        let before = count.fetch_add(1, Ordering::Relaxed);
-        let looking = Self(count);
-        (before + 1 < processors()).then_some(looking)
-    }
-}
-
-impl Drop for Looking {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-fn processors() -> usize {
-    static COUNT: OnceLock<usize> = OnceLock::new();
-    *COUNT.get_or_init(count_processors)
-}
-
-/// Those that this thread may run on: one system call, where std reads the files of the control
-/// group too, which costs a command more than its call.
-#[cfg(target_os = "linux")]
-fn count_processors() -> usize {
-    rustix::thread::sched_getaffinity(None)
-        .map_or(1, |set| usize::try_from(set.count()).unwrap_or(1))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn count_processors() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }

@@ -2,8 +2,9 @@
 //!
 //! Credit is for each stream alone, so many streams together could put any amount into the outbox of
 //! a connection whose other end does not read. Above [`CROWDED`] no message of a stream begins: it
-//! waits for its turn, first come first served. Bound: what waits is less than that and one message
-//! for each thread that sends.
+//! waits for its turn, first come first served. Long arguments and answers do not count, nor does the
+//! longest item: they are written in pieces, and streams beside them. Bound: what waits of streams is
+//! less than that, one message for each thread that sends, and one message.
 //!
 //! ```text
 //!   Free --crowded, or others wait--> Waiting --room--> Called --comes--> Free
@@ -27,7 +28,8 @@ use super::state::State;
 use super::wakers::set_waker;
 use crate::wire::frame::MAX_PIECE;
 
-/// While more than this waits to be written, no message of a stream begins.
+/// While more than this [waits](super::outbox::Outbox::crowd) to be written, no message of a stream
+/// begins.
 pub(super) const CROWDED: usize = 1 << 20;
 
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl State {
     /// Calls those who wait longest, as far as there is room for them beside those who were called.
     pub(super) fn call_next(&mut self, wakers: &mut Vec<Waker>) {
         if !self.turns.is_empty() {
-            let room = CROWDED.saturating_sub(self.outbox.waiting()).div_ceil(MAX_PIECE);
+            let room = CROWDED.saturating_sub(self.outbox.crowd()).div_ceil(MAX_PIECE);
             self.call(room.saturating_sub(self.turns.called()), wakers);
         }
     }
@@ -98,14 +100,14 @@ impl State {
     /// Nothing is left to write: calls more, also if those who were called do not come. `false` if
     /// nobody waits.
     pub(super) fn call_more(&mut self, wakers: &mut Vec<Waker>) -> bool {
-        self.call(CROWDED / MAX_PIECE, wakers);
-        !wakers.is_empty()
+        self.call(CROWDED / MAX_PIECE, wakers)
     }
 
-    fn call(&mut self, count: usize, wakers: &mut Vec<Waker>) {
+    /// Whether somebody was called. Who was woken for another reason has no waker there.
+    fn call(&mut self, count: usize, wakers: &mut Vec<Waker>) -> bool {
         let mut left = count;
         while left > 0 {
-            let Some(role) = self.turns.waiting.pop_front() else { return };
+            let Some(role) = self.turns.waiting.pop_front() else { break };
             let called = Arc::clone(&self.turns.called);
             if let Some(outflow) = self.outflow(role)
                 && matches!(outflow.turn, Turn::Waiting)
@@ -116,5 +118,6 @@ impl State {
                 left -= 1;
             }
         }
+        left < count
     }
 }

@@ -71,6 +71,7 @@ impl Writer {
         context: &mut Context<'_>,
     ) -> Progress {
         let mut progress = Progress::None;
+        let mut is_all = false;
         loop {
             let was_long = self.is_long();
             match self.poll_write(transport, context) {
@@ -82,13 +83,17 @@ impl Writer {
                 }
                 Poll::Ready(Ok(())) => {}
             }
+            if is_all {
+                return progress;
+            }
             if self.ending {
                 return Progress::End(shared.farewell());
             }
             match shared.next(&mut self.batch) {
                 Next::Nothing => return progress,
-                Next::Write if was_long => return Progress::Some,
+                Next::Write | Next::WriteAll if was_long => return Progress::Some,
                 Next::Write => {}
+                Next::WriteAll => is_all = true,
                 Next::WriteAndEnd => self.ending = true,
             }
             if self.deaf {

@@ -52,7 +52,7 @@ pub struct Limits {
     /// - half as much again for what streams hold within their windows: a quarter for the first
     ///   windows, which are at least 1 KiB each, and a quarter for what they grow by;
     /// - as much again for answers longer than 64 KiB that the other end does not read. Streams stop
-    ///   while 1 MiB waits to be written, and go on in turn.
+    ///   while 1 MiB of theirs waits to be written beside the longest item, and go on in turn.
     ///
     /// It is not said to the other end. A call or stream beyond it ends with an error of its own
     /// ([`Error::is_limit`](crate::Error::is_limit)); what stays within the window of its stream is
@@ -75,7 +75,7 @@ pub struct Limits {
     /// [`silence_timeout`](crate::Daemon::silence_timeout).
     pub handshake: Duration,
     /// How long an end that expects the next word of the other one looks for it before it sleeps.
-    /// Default 50 us; zero for never.
+    /// Default 50 us; zero for never; at most 10 ms, because its thread does nothing else meanwhile.
     ///
     /// A sleep and a wake-up cost some 20 us of time and of processor each, more than a small call
     /// itself. Each connection learns whether looking helps and stops when it does not; it does not

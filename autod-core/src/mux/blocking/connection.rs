@@ -61,10 +61,10 @@ impl Drive {
         }
     }
 
-    /// Waits until what was said before has left this thread.
-    pub(super) fn push_out(&self) {
+    /// Waits until what was said before has left this thread, but no longer than `until`.
+    pub(super) fn push_out(&self, until: Option<Instant>) {
         if let Self::Users(line) = self {
-            line.push_out(None);
+            line.push_out(until);
         }
     }
 }

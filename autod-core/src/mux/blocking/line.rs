@@ -108,22 +108,21 @@ impl Line {
         lock(&self.writer).write(&self.shared, &self.socket)
     }
 
-    /// Waits until the kernel has all that was said before; reads meanwhile. `false` if that takes
-    /// longer than `until`.
-    pub(super) fn push_out(&self, until: Option<Instant>) -> bool {
+    /// Waits until the kernel has all that was said before, or nobody will hear it; reads meanwhile.
+    /// No longer than `until`.
+    pub(super) fn push_out(&self, until: Option<Instant>) {
         let mut written = self.flush();
         if written == Sent::All {
-            return true;
+            return;
         }
         let taken = Taken::new();
         taken.seat.sit();
-        while written == Sent::Stuck {
+        while written == Sent::Stuck && !self.shared.is_lost() {
             if !self.wait(&taken.seat, written, Goal::Sending, until) {
-                return false;
+                return;
             }
             written = self.flush();
         }
-        true
     }
 
     /// Takes what has come, if nobody else does.

@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
@@ -35,7 +36,8 @@ use crate::mux::failure::{Called, timed_out};
 ///
 /// Nothing is sent before the first use. A write ends when the kernel has the bytes, or the thread that
 /// drives a connection of its own; flushing does nothing more. With a [deadline](crate::blocking::Client::with_deadline) each read and write takes
-/// so long at most, and fails with [`TimedOut`](io::ErrorKind::TimedOut) then; the stream goes on.
+/// so long at most, and fails with [`TimedOut`](io::ErrorKind::TimedOut) then; the stream goes on. A write
+/// whose bytes were taken by then succeeds: the kernel gets them as soon as the connection is used again.
 #[must_use = "a byte stream is opened when it is used"]
 pub struct Pipe<T, E = Error> {
     connection: Connection,
@@ -57,6 +59,7 @@ impl<T, E> Pipe<T, E> {
     /// Waits for one direction of the pipe.
     fn wait_for<R>(
         &self,
+        until: Option<Instant>,
         mut poll: impl FnMut(Pin<&mut mux::Pipe<T, E>>, &mut Context<'_>) -> Poll<io::Result<R>>,
     ) -> io::Result<R> {
         self.connection.drive().check().map_err(io::Error::other)?;
@@ -65,22 +68,23 @@ impl<T, E> Pipe<T, E> {
                 Some(pipe) => poll(Pin::new(pipe), context),
                 None => Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             },
-            self.connection.until(),
+            until,
         );
         ready.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn read_some(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.wait_for(|pipe, context| {
+        self.wait_for(self.connection.until(), |pipe, context| {
             let mut buffer = ReadBuf::new(buffer);
             pipe.poll_read(context, &mut buffer).map_ok(|()| buffer.filled().len())
         })
     }
 
     fn write_some(&self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.wait_for(|pipe, context| pipe.poll_write(context, bytes))?;
+        let until = self.connection.until();
+        let count = self.wait_for(until, |pipe, context| pipe.poll_write(context, bytes))?;
         // Whoever has written may wait for what comes of it elsewhere.
-        self.connection.drive().push_out();
+        self.connection.drive().push_out(until);
         Ok(count)
     }
 
@@ -90,8 +94,9 @@ impl<T, E> Pipe<T, E> {
     ///
     /// The time for it is over.
     pub fn shutdown(&self) -> io::Result<()> {
-        self.wait_for(mux::Pipe::poll_shutdown)?;
-        self.connection.drive().push_out();
+        let until = self.connection.until();
+        self.wait_for(until, mux::Pipe::poll_shutdown)?;
+        self.connection.drive().push_out(until);
         Ok(())
     }
 }

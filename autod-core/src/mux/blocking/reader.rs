@@ -2,19 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::socket::{receive, receive_now};
 use crate::error::ErrorKind;
-use crate::mux::company::Company;
-use crate::mux::lookout::Lookout;
 use crate::mux::loss::Loss;
 use crate::mux::request::Incall;
 use crate::mux::shared::Shared;
 use crate::mux::state::Expected;
-use crate::mux::transport::Looking;
+use crate::mux::watch::Watch;
 use crate::service::Request as _;
 use crate::wire::frame::{Broken, GoodbyeCode, MAX_PIECE};
 
@@ -31,38 +30,46 @@ pub(super) struct Reader {
     kept: usize,
     /// How much a read offers to take. Grows while reads are filled.
     appetite: usize,
-    lookout: Lookout,
-    company: Company,
+    watch: Watch,
 }
 
 impl Reader {
     /// `rest` is what was read behind the greetings.
     pub(super) fn new(rest: Vec<u8>, busy_poll: Duration) -> Self {
-        let company = Company::join();
-        let lookout = Lookout::new(busy_poll, company.is_alone());
-        Self { kept: rest.len(), buffer: rest, appetite: FIRST_READ, lookout, company }
+        let mut watch = Watch::closed();
+        watch.open(busy_poll, true);
+        Self { kept: rest.len(), buffer: rest, appetite: FIRST_READ, watch }
     }
 
-    fn room(&mut self) -> &mut [u8] {
+    /// Where the next read goes.
+    fn make_room(&mut self) -> Range<usize> {
         // A frame that has begun has to fit, whatever was read before.
         let end = (self.kept + self.appetite).min(READ.max(self.kept + FIRST_READ));
         if self.buffer.len() < end {
             self.buffer.resize(end, 0);
         }
-        &mut self.buffer[self.kept..end]
+        self.kept..end
     }
 
     /// Reads what is there. `None`: there is nothing.
     pub(super) fn read_now(&mut self, socket: &UnixStream) -> Option<io::Result<usize>> {
-        match receive_now(socket, self.room()) {
+        let room = self.make_room();
+        match receive_now(socket, &mut self.buffer[room]) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            read => Some(read),
+            read => Some(self.heard(read)),
         }
     }
 
     /// Reads, and waits for something to read.
     pub(super) fn read(&mut self, socket: &UnixStream) -> io::Result<usize> {
-        receive(socket, self.room())
+        let room = self.make_room();
+        let read = receive(socket, &mut self.buffer[room]);
+        self.heard(read)
+    }
+
+    fn heard(&mut self, read: io::Result<usize>) -> io::Result<usize> {
+        self.watch.woke();
+        read
     }
 
     /// Looks for a moment for what is about to come.
@@ -71,27 +78,13 @@ impl Reader {
         socket: &UnixStream,
         expected: Expected,
     ) -> Option<io::Result<usize>> {
-        if expected == Expected::Nothing || self.company.is_disturbed() {
+        if expected == Expected::Nothing {
             return None;
         }
-        let Some(limit) = self.lookout.limit() else {
-            self.lookout.sleeps(Instant::now);
-            return None;
-        };
-        let _looking = Looking::begin()?;
-        let end = Instant::now() + limit;
-        loop {
-            if let Some(read) = self.read_now(socket) {
-                self.lookout.found();
-                return Some(read);
-            }
-            if Instant::now() >= end {
-                self.lookout.missed();
-                self.lookout.sleeps(Instant::now);
-                return None;
-            }
-            std::hint::spin_loop();
-        }
+        let room = self.make_room();
+        let turn = self.watch.begin(false)?;
+        let room = &mut self.buffer[room];
+        turn.look(|| receive_now(socket, room), || true).map(Ok)
     }
 
     /// Takes what a read has brought. An error is the end of the connection.
@@ -111,8 +104,6 @@ impl Reader {
                 return Err(Loss::new(ErrorKind::Lost, text));
             }
         };
-        self.company.heard();
-        self.lookout.woke(Instant::now);
         if count == self.appetite {
             self.appetite = (self.appetite * 2).min(READ);
         }
@@ -135,7 +126,7 @@ impl Reader {
             Ok(taken) => {
                 self.buffer.copy_within(taken.used..length, 0);
                 self.kept = length - taken.used;
-                if shared.is_lost() { Err(end_of_stream()) } else { Ok(()) }
+                if taken.lost { Err(end_of_stream()) } else { Ok(()) }
             }
             Err(broken) => Err(on_broken(shared, &broken)),
         }

@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant};
@@ -16,14 +18,15 @@ const WITHOUT_BELL: Duration = Duration::from_millis(10);
 
 #[derive(Debug, Default)]
 pub(super) struct Seat {
+    /// The waker has fired since the last poll. Changed to `true` under the lock, so that whoever holds
+    /// it does not fall asleep over that.
+    woken: AtomicBool,
     state: Mutex<State>,
     called: Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    /// The waker has fired since the last poll.
-    woken: bool,
     /// The reader's place is this thread's.
     handed: bool,
     sleep: Sleep,
@@ -53,12 +56,15 @@ impl Seat {
     }
 
     /// Before a poll: what was called before is looked at by it.
+    ///
+    /// The poll takes the lock of the connection, and whoever wakes has changed something under it: if
+    /// the poll has not seen that, the waker fires after this.
     pub(super) fn sit(&self) {
-        self.lock().woken = false;
+        self.woken.store(false, Relaxed);
     }
 
     pub(super) fn is_woken(&self) -> bool {
-        self.lock().woken
+        self.woken.load(Acquire)
     }
 
     /// Gives the reader's place to this thread.
@@ -89,7 +95,7 @@ impl Seat {
     pub(super) fn park(&self, until: Option<Instant>) -> Slept {
         let mut state = self.lock();
         loop {
-            if state.woken || state.handed {
+            if self.is_woken() || state.handed {
                 state.sleep = Sleep::Awake;
                 return Slept::Called;
             }
@@ -121,7 +127,7 @@ impl Seat {
         };
         {
             let mut state = self.lock();
-            if state.woken || state.handed {
+            if self.is_woken() || state.handed {
                 return Slept::Called;
             }
             state.sleep = Sleep::Polling(Arc::new(rope));
@@ -130,7 +136,7 @@ impl Seat {
         let mut state = self.lock();
         state.sleep = Sleep::Awake;
         match ready {
-            _ if state.woken || state.handed => Slept::Called,
+            _ if self.is_woken() || state.handed => Slept::Called,
             Ready::TimedOut => Slept::TimedOut,
             Ready::Events(events) => Slept::Ready(events),
         }
@@ -145,7 +151,7 @@ impl Seat {
         loop {
             {
                 let state = self.lock();
-                if state.woken || state.handed {
+                if self.is_woken() || state.handed {
                     return Slept::Called;
                 }
             }
@@ -168,7 +174,7 @@ impl Wake for Seat {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.call(|state| state.woken = true);
+        self.call(|_| self.woken.store(true, Release));
     }
 }
 

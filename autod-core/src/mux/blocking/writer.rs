@@ -41,6 +41,7 @@ impl Writer {
 
     /// Writes all that there is to write, without waiting.
     pub(super) fn write(&mut self, shared: &Shared, socket: &UnixStream) -> Sent {
+        let mut is_all = false;
         loop {
             while !self.batch.is_written() {
                 match self.write_some(socket) {
@@ -54,13 +55,20 @@ impl Writer {
                 }
             }
             self.batch.clear(KEPT);
+            if is_all {
+                // Who has said something meanwhile writes it.
+                return Sent::All;
+            }
             let next = shared.next(&mut self.batch);
             if self.deaf {
                 self.batch.clear(KEPT);
             }
             if next == Next::Nothing || self.batch.is_empty() {
+                // A thread whose time was over does not come when it is called.
+                while shared.call_more() {}
                 return Sent::All;
             }
+            is_all = next == Next::WriteAll;
         }
     }
 

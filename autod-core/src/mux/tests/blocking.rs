@@ -258,6 +258,99 @@ fn who_writes_reads_meanwhile() {
     }
 }
 
+/// An end that does not read while a call to it is sent.
+fn stuck(limit: Duration) -> (Peer, Connection) {
+    let (peer, connection) = Peer::new(ROOMY);
+    let hasty = connection.with_limit(limit);
+    assert!(echo(&hasty, vec![1; 900 << 10]).unwrap_err().is_timeout());
+    (peer, connection)
+}
+
+fn upper(connection: &Connection) -> blocking::Pipe<u64, CallError<String>> {
+    blocking::pipe(connection, pipe_fallible(connection.inner(), &UPPER, ()))
+}
+
+#[test]
+fn a_write_takes_no_longer_than_its_time_though_nobody_reads() {
+    let limit = Duration::from_millis(100);
+    let (peer, connection) = stuck(limit);
+    let pipe = upper(&connection.with_limit(limit));
+    let writer = spawn(move || {
+        assert_eq!((&pipe).write(b"on its way").unwrap(), 10);
+        pipe.shutdown().unwrap();
+        pipe
+    });
+    eventually(|| writer.is_finished());
+    // What was taken arrives with what comes next.
+    let pipe = writer.join().unwrap();
+    let reader = spawn(move || {
+        let mut peer = peer;
+        let mut kinds = Vec::new();
+        while kinds.last() != Some(&Kind::End) {
+            kinds.push(peer.frame().0.kind);
+        }
+        kinds.retain(|kind| *kind == Kind::Items);
+        (kinds.len(), peer)
+    });
+    assert_eq!((&pipe).read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    assert_eq!(reader.join().unwrap().0, 1);
+}
+
+#[test]
+fn whoever_waits_to_send_hears_that_the_connection_is_over() {
+    let (mut peer, connection) = stuck(Duration::from_millis(50));
+    let pipe = upper(&connection);
+    let writer = spawn(move || (&pipe).write_all(&[0; 100]));
+    // It reads while it waits, and the peer neither reads nor closes.
+    eventually(|| connection.at_the_desk() == (true, 0));
+    peer.say(Kind::Goodbye, 0, &[2]);
+    eventually(|| writer.is_finished());
+    drop(writer.join().unwrap());
+}
+
+#[test]
+fn writers_that_gave_up_take_no_turns_of_others() {
+    let (mut peer, connection) = Peer::new(Receives { calls: 64, ..ROOMY });
+    let hasty = connection.with_limit(Duration::from_millis(10));
+    let mut pipes = Vec::new();
+    let mut late = 0;
+    // Nobody reads: first they fill what may wait to be written, then they wait for their turns.
+    while late < 20 {
+        assert!(pipes.len() < 60, "{late} are late");
+        let pipe = upper(&hasty);
+        while (&pipe).write(&[0; MAX_PIECE]).is_ok() && late == 0 {}
+        late += usize::from(pipes.len() >= 30);
+        pipes.push(pipe);
+    }
+    let reader = spawn(move || {
+        let mut buffer = vec![0; MAX_PIECE];
+        while peer.0.read(&mut buffer).is_ok_and(|count| count > 0) {}
+    });
+    let last = upper(&connection);
+    let writer = spawn(move || (&last).write_all(b"at last"));
+    eventually(|| writer.is_finished());
+    writer.join().unwrap().unwrap();
+    drop((pipes, hasty, connection));
+    reader.join().unwrap();
+}
+
+#[test]
+fn what_a_peer_says_that_it_dropped_may_be_any_number() {
+    let (mut peer, connection) = Peer::new(ROOMY);
+    let mut items = count(&connection, 2);
+    let reader = spawn(move || {
+        assert_eq!(items.next().unwrap().unwrap(), 0);
+        assert_eq!(items.next().unwrap().unwrap(), 1);
+        items.skipped()
+    });
+    let id = peer.call();
+    for item in 0..2 {
+        peer.say(Kind::Skip, id, &u64::MAX.to_le_bytes());
+        peer.item(id, item);
+    }
+    assert_eq!(reader.join().unwrap(), u64::MAX);
+}
+
 #[test]
 fn calls_of_the_daemon_are_answered_when_somebody_reads() {
     let (mut peer, connection) = Peer::new(ROOMY);

@@ -5,6 +5,9 @@ mod bytes;
 mod callbacks;
 mod calls;
 mod chaos;
+#[cfg(target_os = "linux")]
+mod confined;
+mod crowd;
 mod deadlines;
 mod ends;
 mod fairness;

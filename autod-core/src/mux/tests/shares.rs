@@ -262,6 +262,31 @@ fn a_message_for_which_there_is_no_room_ends_its_stream_alone() {
     }
 }
 
+/// A handler that has taken all of a stream may run on for long.
+#[test]
+fn what_was_taken_of_a_stream_that_has_ended_makes_room() {
+    let mut world = World::new();
+    let fit = MEMORY / (MESSAGE - WINDOW) as usize;
+    for stream in 0..fit {
+        assert_eq!(world.send(stream, true, MESSAGE as usize), Sent::Yes);
+        let role = world.role(stream, true);
+        world.client.half_close(role);
+    }
+    world.carry_all();
+    for stream in 0..fit {
+        assert!(matches!(world.receive(stream, false), Some(Received::Chunk(_))));
+        assert!(matches!(world.receive(stream, false), Some(Received::Finished)));
+    }
+    for stream in fit..2 * fit {
+        assert_eq!(world.send(stream, true, MESSAGE as usize), Sent::Yes);
+    }
+    world.carry_all();
+    for stream in fit..2 * fit {
+        let received = world.receive(stream, false);
+        assert!(matches!(received, Some(Received::Chunk(_))), "{received:?}");
+    }
+}
+
 #[test]
 fn first_windows_take_a_quarter_of_the_memory() {
     let mut limits = Limits::default();
