@@ -101,13 +101,12 @@ async fn ask(address: &Address) -> Result<Readiness, Failure> {
         Address::Socket(path) => path.clone(),
         Address::Name(name) => {
             let targets = control::find().0;
-            match targets.iter().find(|target| target.name() == *name) {
-                Some(target) => target.socket().to_owned(),
-                None => {
-                    let text = format!("{address} does not run, and nobody listens");
-                    return Err(Failure::not_running(text).with_help(STARTERS));
-                }
-            }
+            let known = targets.iter().find(|target| target.name() == *name);
+            let known = known.map(|target| target.socket().to_owned());
+            known.ok_or_else(|| {
+                Failure::not_running(format!("{address} does not run, and nobody listens"))
+                    .with_help(STARTERS)
+            })?
         }
     };
     let stream =

@@ -20,7 +20,7 @@ async fn gone() {
             state.clear_ready();
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 fn watched() -> io::Result<AsyncFd<OwnedFd>> {
