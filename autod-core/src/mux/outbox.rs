@@ -319,7 +319,7 @@ mod tests {
             let mut beside = 0;
             while outbox.is_queued(2) {
                 for _ in 0..2 * FILL / MAX_PIECE {
-                    outbox.push(Kind::Items, 4, &[2; MAX_PIECE]);
+                    outbox.push(Kind::Items, 4, &vec![2; MAX_PIECE]);
                 }
                 beside += outbox.waiting() - outbox.crowd();
                 outbox.take(&mut Batch::default());

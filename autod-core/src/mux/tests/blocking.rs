@@ -314,11 +314,12 @@ fn writers_that_gave_up_take_no_turns_of_others() {
     let hasty = connection.with_limit(Duration::from_millis(10));
     let mut pipes = Vec::new();
     let mut late = 0;
+    let bytes = vec![0; MAX_PIECE];
     // Nobody reads: first they fill what may wait to be written, then they wait for their turns.
     while late < 20 {
         assert!(pipes.len() < 60, "{late} are late");
         let pipe = upper(&hasty);
-        while (&pipe).write(&[0; MAX_PIECE]).is_ok() && late == 0 {}
+        while (&pipe).write(&bytes).is_ok() && late == 0 {}
         late += usize::from(pipes.len() >= 30);
         pipes.push(pipe);
     }

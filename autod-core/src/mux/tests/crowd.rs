@@ -75,7 +75,9 @@ async fn streams_that_never_pause_let_long_answers_through() {
         }
         assert_eq!(long.await.unwrap().unwrap().len(), length);
         small.abort();
-        streams.into_iter().for_each(|stream| stream.abort());
+        for stream in streams {
+            stream.abort();
+        }
     }
 }
 
