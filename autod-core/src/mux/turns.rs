@@ -29,8 +29,9 @@ use super::wakers::set_waker;
 use crate::wire::frame::MAX_PIECE;
 
 /// While more than this [waits](super::outbox::Outbox::crowd) to be written, no message of a stream
-/// begins.
-pub(super) const CROWDED: usize = 1 << 20;
+/// begins. Each stream that is called makes a whole message in its turn, and other connections wait for
+/// those turns: with four times as much their p99 is five times as long, and no stream is faster.
+pub(super) const CROWDED: usize = 256 << 10;
 
 #[derive(Debug)]
 pub(super) enum Turn {

@@ -52,7 +52,7 @@ pub struct Limits {
     /// - half as much again for what streams hold within their windows: a quarter for the first
     ///   windows, which are at least 1 KiB each, and a quarter for what they grow by;
     /// - as much again for answers longer than 64 KiB that the other end does not read. Streams stop
-    ///   while 1 MiB of theirs waits to be written beside the longest item, and go on in turn.
+    ///   while 256 KiB of theirs wait to be written beside the longest item, and go on in turn.
     ///
     /// It is not said to the other end. A call or stream beyond it ends with an error of its own
     /// ([`Error::is_limit`](crate::Error::is_limit)); what stays within the window of its stream is

@@ -16,7 +16,7 @@ const MESSAGE: usize = 4 << 20;
 const HIGH_WATER: usize = 4 << 20;
 
 /// What may wait to be written before streams have to wait.
-const CROWDED: usize = 1 << 20;
+const CROWDED: usize = 256 << 10;
 
 /// No stream may have more credit.
 const MOST_CREDIT: u32 = 64 << 20;

@@ -9,7 +9,7 @@
 //!   4 MiB,
 //! - streams that are not taken: a quarter of `memory` in their first windows, another in what these
 //!   grow by, and with the arguments what of a message passes its window,
-//! - streams that are not read: 1 MiB and a message of all together,
+//! - streams that are not read: 256 KiB and a message of all together,
 //! - 8 KiB for each call that is open, for its handler.
 
 mod bystander;

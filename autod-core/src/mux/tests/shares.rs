@@ -206,7 +206,7 @@ proptest! {
         let mut world = World::with(STREAMS * MESSAGE as usize);
         let mut sent = [0_u32; STREAMS];
         // Whoever is greedy tries all the time; all others once in a round.
-        for _ in 0..60 {
+        for _ in 0..240 {
             for &greedy in &order {
                 sent[greedy] += u32::from(world.send(greedy, false, MESSAGE as usize) == Sent::Yes);
                 prop_assert!(world.server.outbox.waiting() < CROWDED + MESSAGE as usize + 4096);
@@ -222,7 +222,7 @@ proptest! {
         }
         let least = sent.iter().min().unwrap();
         let most = sent.iter().max().unwrap();
-        // 16 messages go at a time, 24 for each stream; whoever comes first of all may have more.
+        // 4 messages go at a time, 24 for each stream; whoever comes first of all may have more.
         prop_assert!(*least >= 16 && *most <= 60, "{:?}", sent);
     }
 }
