@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::daemon::{LifeRecord, milliseconds_now};
 use crate::identity::Build;
 
-/// What was found at a [`Target`].
+/// What was found at a [`Target`](super::Target).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Sight {
