@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::lookout::MOST;
 use super::watch::Looking;
 
 /// Asks for something for so long, and not at all where there is one processor. Whoever else has work
@@ -11,7 +12,7 @@ pub(crate) fn glance<T>(limit: Duration, mut find: impl FnMut() -> Option<T>) ->
         return None;
     }
     let _looking = Looking::begin()?;
-    let end = Instant::now() + limit;
+    let end = Instant::now() + limit.min(MOST);
     loop {
         if let Some(found) = find() {
             return Some(found);

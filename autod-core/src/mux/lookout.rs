@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_micros(200);
 
 /// Its thread does nothing else meanwhile, so no limit is longer.
-const MOST: Duration = Duration::from_millis(10);
+pub(super) const MOST: Duration = Duration::from_millis(10);
 
 /// So many finds in a row make one failure forgivable.
 const SURE: u8 = 3;
