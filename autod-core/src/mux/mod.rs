@@ -23,6 +23,7 @@ mod call;
 mod chunks;
 mod company;
 mod connection;
+mod counters;
 mod deadline;
 mod dispatch;
 mod driver;
@@ -72,6 +73,7 @@ mod writer;
 pub use bytes::ByteStream;
 pub use call::{Call, call, call_fallible};
 pub use connection::{Connection, Origin};
+pub(crate) use counters::Figures;
 pub use deadline::deadline;
 pub(crate) use dispatch::panic_message;
 pub(crate) use dispatch::{Dispatch, Dispatcher, NoService};
@@ -91,7 +93,7 @@ pub(crate) use request::Incall;
 pub(crate) use shared::Shared;
 pub(crate) use socket::Socket;
 pub(crate) use state::Side;
-pub(crate) use tally::{Figures, OpenCall, Tally};
+pub(crate) use tally::{OpenCall, Tally};
 pub(crate) use transport::Transport;
 
 #[cfg(test)]
