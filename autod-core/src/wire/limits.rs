@@ -79,8 +79,9 @@ pub struct Limits {
     ///
     /// A sleep and a wake-up cost some 20 us of time and of processor each, more than a small call
     /// itself. Each connection learns whether looking helps and stops when it does not; it does not
-    /// look while other connections of its process are in use. One processor is always left alone,
-    /// so with a single one nobody looks.
+    /// look while other connections of its process are in use. Of the answer to a hello nothing can be
+    /// learned: a caller looks for it once, and lets whoever else has work for its processor go first.
+    /// One processor is always left alone, so with a single one nobody looks.
     pub busy_poll: Duration,
     /// How often a connector asks for a sign of life over a stream that the program opens itself.
     /// Default zero, for never; at most 49 days.
