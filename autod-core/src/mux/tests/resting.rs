@@ -1,5 +1,7 @@
 //! What the callee's end expects while handlers run.
 
+use std::collections::VecDeque;
+
 use futures_util::{FutureExt, stream};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -15,6 +17,7 @@ impl Pair {
         assert_eq!(self.server.expected(), expected);
     }
 }
+use crate::wire::frame::{self, Kind};
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_waits_for_credit_keeps_nobody_from_looking_for_calls() {
@@ -75,4 +78,20 @@ async fn nor_does_a_handler_that_waits_for_the_stream_of_its_caller() {
     assert_eq!(sum.await.unwrap().unwrap(), 3);
     settle().await;
     pair.assert_idle();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_woken_has_its_turn_before_anybody_looks() {
+    let pair = Pair::new();
+    let mut items = pair.count(10_000_000);
+    items.next().await.unwrap().unwrap();
+    settle().await;
+    pair.assert_expected(Expected::Call);
+    // Too little to send anything, but its handler has to see that.
+    let mut credit = Vec::new();
+    frame::put(&mut credit, Kind::Credit, 0, false, &1_u32.to_le_bytes());
+    pair.server.on_bytes(&credit, &mut VecDeque::new()).unwrap();
+    pair.assert_expected(Expected::Nothing);
+    settle().await;
+    pair.assert_expected(Expected::Call);
 }
